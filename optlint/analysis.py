@@ -1,0 +1,85 @@
+"""One source through the pipeline: located, lifted, judged."""
+
+from __future__ import annotations
+
+from optlint.diagnose.judge import Judgement, judge
+from optlint.lift import Recurrence, lift
+from optlint.lift.program import Program
+from optlint.model import Finding, Problem, Report, Update
+from optlint.settings import Settings
+from optlint.source import Source
+
+
+def analyze(source: Source, settings: Settings) -> Report:
+    """Everything that optlint has to say about one file."""
+    program = Program.read(source.units)
+    updates: list[Update] = []
+    findings: list[Finding] = []
+    candidates = 0
+    if program.has_candidates:
+        lifted = lift(program)
+        candidates = lifted.candidates
+        for recurrence in lifted.recurrences:
+            recurrence.text = _text(program, recurrence)
+            verdict = judge(recurrence, source.path, settings)
+            if verdict is not None:
+                updates.append(_update(source.path, recurrence, verdict))
+                findings.extend(verdict.findings)
+        for missed in lifted.missed:
+            updates.append(
+                Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason)
+            )
+    problems = tuple(Problem(source.path, line, message, cell) for cell, line, message in program.problems)
+    return Report(tuple(_merged(updates)), tuple(_distinct(findings)), problems, 1, candidates)
+
+
+def _update(path: str, recurrence: Recurrence, verdict: Judgement) -> Update:
+    return Update(
+        path,
+        recurrence.name,
+        recurrence.span,
+        verdict.family,
+        verdict.convention,
+        verdict.status,
+        verdict.reason,
+        recurrence.equations(),
+        ", ".join(f"{'' if v else 'not '}{k}" for k, v in recurrence.configuration.items()),
+    )
+
+
+def _text(program: Program, recurrence: Recurrence) -> str:
+    """The names and comments of the block that holds the update, and what the file imports."""
+    for number, block in program.blocks:
+        unit = program.units[number]
+        if unit.cell == recurrence.span.cell and block.line <= recurrence.span.line <= block.end_line:
+            lines = unit.text.split("\n")[block.line - 1 : block.end_line]
+            return "\n".join([*lines, *sorted(recurrence.imports)])
+    return ""
+
+
+_RANK = {"mistaken": 0, "matched": 1, "unmatched": 2, "unsupported": 3}
+
+
+def _merged(updates: list[Update]) -> list[Update]:
+    """Configurations of one update that tell the same are one entry."""
+    kept: dict[tuple[object, ...], Update] = {}
+    for update in updates:
+        key = (update.name, update.span, update.family, update.convention, update.status)
+        kept.setdefault(key, update)
+    best: dict[tuple[object, ...], Update] = {}
+    for update in kept.values():
+        place = (update.name, update.span)
+        if place not in best or _RANK[update.status] < _RANK[best[place].status] or update.status == "matched":
+            best[(*place, update.family)] = update
+            best.setdefault(place, update)
+    chosen = {id(u): u for u in best.values()}
+    loud = {(u.name, u.span) for u in chosen.values() if u.status in ("matched", "mistaken")}
+    return [u for u in chosen.values() if u.status in ("matched", "mistaken") or (u.name, u.span) not in loud]
+
+
+def _distinct(findings: list[Finding]) -> list[Finding]:
+    """One finding for each code and place; the configuration that was met first speaks."""
+    kept: dict[tuple[object, ...], Finding] = {}
+    for finding in findings:
+        kept.setdefault((finding.code, finding.span), finding)
+    return sorted(kept.values(), key=lambda f: (f.span, f.code))

@@ -1,0 +1,104 @@
+"""Linting from Python: one text, or files and directories. Nothing here raises for what a file holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from optlint.files import FoundFile, discover, read
+from optlint.model import Finding, Problem, Report, Span, Update
+from optlint.settings import Settings
+
+if TYPE_CHECKING:
+    from optlint.source import Source
+
+
+def lint_source(text: str, path: str = "<string>", *, settings: Settings | None = None) -> Report:
+    """Lint a text as if it stood in ``path``; a notebook's JSON where that ends in ``.ipynb``."""
+
+    def source() -> Source:
+        from optlint.source import source_from_text
+
+        return source_from_text(path, text)
+
+    return _linted(path, text.encode("utf-8", "replace"), source, settings or Settings())
+
+
+def lint_paths(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    settings: Settings | None = None,
+    stdin_filename: str = "<stdin>",
+) -> Report:
+    """Lint files, and all Python files and notebooks below directories; ``-`` is standard input."""
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    settings = settings or Settings()
+    return _together([_lint_found(found, settings) for found in discover(paths, stdin_filename)])
+
+
+def _lint_found(found: FoundFile | Problem, settings: Settings) -> Report:
+    if isinstance(found, Problem):
+        return Report(problems=(found,))
+    data = read(found)
+    if isinstance(data, Problem):
+        return Report(problems=(data,))
+
+    def source() -> Source:
+        from optlint.source import read_source
+
+        return read_source(found.name, data)
+
+    return _linted(found.name, data, source, settings)
+
+
+def _linted(path: str, data: bytes, source_of: Callable[[], Source], settings: Settings) -> Report:
+    """The report on one file, whatever happens: an exception is a problem of this file alone."""
+    try:
+        from optlint.locate import worth_reading
+
+        if not worth_reading(data):
+            return Report(files=1)
+        return _analyzed(path, source_of, settings)
+    except Exception as error:  # RecursionError and MemoryError, too
+        message = " ".join(f"internal error: {type(error).__name__}: {error}".split())
+        return Report(files=1, problems=(Problem(path, None, message),))
+
+
+def _analyzed(path: str, source_of: Callable[[], Source], settings: Settings) -> Report:
+    from optlint.source import SourceError
+
+    try:
+        source = source_of()
+    except SourceError as error:
+        return Report(files=1, problems=(Problem(path, error.line, error.message),))
+
+    from optlint.analysis import analyze
+
+    report = analyze(source, settings)
+    findings = [f for f in report.findings if settings.unconfirmed or f.verdict != "unconfirmed"]
+    return replace(
+        report,
+        files=1,
+        findings=tuple(sorted(findings, key=lambda finding: (_place(finding), finding.code))),
+        updates=tuple(sorted(report.updates, key=_place)),
+        texts=source.texts() if findings else {},
+    )
+
+
+def _place(item: Finding | Update) -> tuple[int, Span]:
+    return item.span.cell or 0, replace(item.span, cell=None)
+
+
+def _together(reports: list[Report]) -> Report:
+    """All reports as one. Pairwise merging would copy everything once for each file."""
+    return Report(
+        updates=tuple(update for report in reports for update in report.updates),
+        findings=tuple(finding for report in reports for finding in report.findings),
+        problems=tuple(problem for report in reports for problem in report.problems),
+        files=sum(report.files for report in reports),
+        candidates=sum(report.candidates for report in reports),
+        texts={name: lines for report in reports for name, lines in report.texts.items()},
+    )

@@ -1,0 +1,1 @@
+"""Recurrence × rules → findings with verdicts."""

@@ -1,0 +1,243 @@
+"""Bias correction and time: what divides a moment, and how t runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+
+from optlint.diagnose.patterns import second_moments
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import State
+from optlint.subject import Clock, Subject
+
+
+def averages(subject: Subject) -> list[State]:
+    """States that are decayed averages with a decay below one."""
+    found = []
+    for state in subject.states:
+        own = ex.slope(state.post, state.old)
+        value = subject.value(own) if own is not None else None
+        if value is not None and np.all((value > 0) & (value < 1)) and subject.g in state.post.symbols:
+            found.append(state)
+    return found
+
+
+def clock(subject: Subject) -> tuple[Expr, list[Clock]]:
+    """An expression that is 1, 2, 3 … and the clocks that it needs."""
+    for c in subject.clocks:
+        if c.first == 1 and c.by == 1:
+            return ex.sym(c.symbol), subject.clocks
+    for c in subject.clocks:
+        if c.first == 0 and c.by == 1:
+            return ex.op("add", ex.sym(c.symbol), ex.const(1)), subject.clocks
+    fresh = Clock(Symbol("t", kind="role"), 1.0)
+    return ex.sym(fresh.symbol), [*subject.clocks, fresh]
+
+
+def one_minus_power(subject: Subject, state: State, time: Expr) -> Expr:
+    own = ex.slope(state.post, state.old)
+    assert own is not None
+    return ex.op("sub", ex.const(1), ex.op("pow", ex.tidy(own), time))
+
+
+@check("correction-missing")
+def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Divide one or more averages by 1 − βᵗ. ``moments`` says how many must lack it: "all" or "one"."""
+    found = averages(subject)
+    if len(found) < 2:
+        return
+    time, clocks = clock(subject)
+    used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]
+    both = page.options.get("moments") == "all"
+    groups = [tuple(used)] if both else [c for n in range(1, len(used)) for c in combinations(used, n)]
+    uses_time = any(p.symbols & subject.time for p in subject.posts)
+    unused = dead_corrections(subject)
+    wants_dead = bool(page.options.get("computed"))
+    for group in groups:
+        if both and uses_time:
+            continue
+        if not both and not uses_time and not wants_dead:
+            continue
+        table: dict[Expr, Expr] = {}
+        for state in group:
+            table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), one_minus_power(subject, state, time))
+        posts = [s.post if s in group else ex.substitute(s.post, table) for s in subject.states]
+        posts.append(ex.substitute(subject.step, table))
+        span = unused[0][1] if wants_dead and unused else None
+        if wants_dead and not unused:
+            continue
+        if not wants_dead and unused and page.options.get("moments"):
+            continue
+        made = subject.replaced(posts, clocks=clocks)
+        yield Repair(
+            page.code,
+            made,
+            subject.step,
+            posts[-1],
+            span=span,
+            where=", ".join(s.name for s in group),
+            details={"moments": ", ".join(s.name for s in group)},
+        )
+
+
+def dead_corrections(subject: Subject) -> list[tuple[str, ex.Span | None]]:
+    """Corrected moments that the code computes and then does not use."""
+    recurrence = subject.recurrence
+    values = {s.post: s for s in recurrence.states}
+    news = {s.new for s in recurrence.states}
+    originals = [s for s in recurrence.states]
+    found: list[tuple[str, ex.Span | None]] = []
+    used = [*(s.post for s in originals), recurrence.step]
+    for stored in recurrence.stored:
+        expr = ex.substitute(stored.expr, {p: ex.sym(s.new) for p, s in values.items()})
+        if expr.op not in ("div", "mul") or not expr.symbols & news:
+            continue
+        if any(f.op == "sub" and e < 0 for f, e in ex.factors(expr)) and not any(
+            ex.contains(u, expr) or ex.contains(u, stored.expr) for u in used
+        ):
+            found.append((stored.name, stored.span))
+    return found
+
+
+def _divisors(subject: Subject, post: Expr) -> Iterator[tuple[Expr, Expr, State]]:
+    """Quotients x/d in which x is built on one average and d is a setting: (quotient, d, state)."""
+    for node in ex.walk(post):
+        if node.op != "div":
+            continue
+        above, below = node.args
+        if subject.is_hyper(below) and below.symbols != above.symbols:
+            for state in averages(subject):
+                if state.new in above.symbols and not (above.symbols & subject.moving - {state.new, state.old}):
+                    yield node, below, state
+
+
+@check("exponent-missing")
+def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """A divisor that should be 1 − βᵗ and does not move with t (1 − β, 1 − β², a saved 0.1)."""
+    for node, below, state in _divisors(subject, subject.step):
+        value = subject.value(below)
+        if value is None or not np.all(np.isfinite(value)):
+            continue
+        own = subject.value(ex.slope(state.post, state.old))  # type: ignore[arg-type]
+        # near to 1 − β, to 1 − β², or (with a slip in the 1) to k − β: a pure setting of that decay
+        likely = np.allclose(value, 1 - own) or np.allclose(value, 1 - own**2) or _is_slip(below, state)
+        if not likely:
+            continue
+        time, clocks = clock(subject)
+        new = ex.op("div", node.args[0], one_minus_power(subject, state, time), origin=node.origin)
+        posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
+        made = subject.replaced(posts, clocks=clocks)
+        yield Repair(page.code, made, below, new.args[1], where=state.name)
+
+
+def _is_slip(below: Expr, state: State) -> bool:
+    """k − β with a whole number k, β being the state's own decay."""
+    own = ex.slope(state.post, state.old)
+    return (
+        below.op == "sub"
+        and below.args[0].op == "const"
+        and own is not None
+        and bool(own.symbols)
+        and below.args[1] == ex.tidy(own)
+    )
+
+
+@check("correction-stored-back")
+def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """m = m/(1 − βᵗ) inside the recursion: the state keeps the raw average, the step takes the corrected one."""
+    changed: list[Expr] = []
+    table: dict[Expr, Expr] = {}
+    wrong: Expr | None = None
+    where = []
+    for state in subject.states:
+        post = state.post
+        if post.op == "div" and post.args[1].symbols & subject.time and subject.g in post.args[0].symbols:
+            changed.append(post.args[0])
+            table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), post.args[1])
+            wrong = wrong or post
+            where.append(state.name)
+        else:
+            changed.append(post)
+    if not table or wrong is None:
+        return
+    posts = [p if s.new in {k.value for k in table} else ex.substitute(p, table) for s, p in zip(subject.states, changed, strict=True)]
+    posts.append(ex.substitute(subject.step, table))
+    yield Repair(page.code, subject.replaced(posts), wrong, wrong.args[0], where=", ".join(where))
+
+
+@check("correction-twice")
+def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The folded step size and corrected moments together: take the folded factor out of the step."""
+    for node in ex.walk(subject.step):
+        if node.op not in ("mul", "div"):
+            continue
+        parts = ex.factors(node)
+        timed = [(f, e) for f, e in parts if f.symbols & subject.time and not f.symbols & subject.moving]
+        others = [p for p in parts if p not in timed]
+        if timed and any(f.symbols & subject.time or f.symbols & subject.moving for f, _ in others):
+            new = ex.product(others, node.origin)
+            posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
+            wrong = next((n for n in ex.walk(node) if n.origin and n.symbols & subject.time and not n.symbols & subject.moving), node)
+            yield Repair(page.code, subject.replaced(posts), node, new, span=node.origin or wrong.origin)
+
+
+@check("correction-multiplied")
+def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """m·(1 − βᵗ) for m/(1 − βᵗ): every such product at once."""
+    table: dict[Expr, Expr] = {}
+    for node in ex.walk(subject.step):
+        if node.op == "mul":
+            for a, b in (node.args, node.args[::-1]):
+                if b.op == "sub" and b.symbols & subject.time and not b.symbols & subject.moving and a.symbols & subject.moving:
+                    table[node] = ex.op("div", a, b, origin=node.origin)
+    if table:
+        posts = [*(s.post for s in subject.states), ex.substitute(subject.step, table)]
+        wrong, right = next(iter(table.items()))
+        yield Repair(page.code, subject.replaced(posts), wrong, right)
+
+
+def _powers(subject: Subject) -> list[Expr]:
+    return [
+        n
+        for p in subject.posts
+        for n in ex.walk(p)
+        if n.op == "pow" and n.args[1].op != "const" and not n.symbols & subject.moving
+    ]
+
+
+@check("time-from-zero")
+def time_from_zero(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """t is 0 at the first step, so 1 − β⁰ = 0."""
+    for power in _powers(subject):
+        clocks = [c for c in subject.clocks if c.symbol in power.args[1].symbols]
+        if len(clocks) == 1 and clocks[0].known and clocks[0].by == 1:
+            exponent = power.args[1]
+            value = subject.value(ex.substitute(exponent, {ex.sym(clocks[0].symbol): ex.const(clocks[0].first)}))
+            if value is not None and np.all(value == 0):
+                target = clocks[0].symbol
+                moved = [Clock(c.symbol, c.first + (c.symbol is target), c.by, c.known) for c in subject.clocks]
+                later = ex.op("add", exponent, ex.const(1))
+                yield Repair(page.code, subject.replaced(subject.posts, clocks=moved), power, ex.op("pow", power.args[0], later))
+                return
+
+
+@check("time-stuck")
+def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The exponent of β is a number that the code stores and never advances."""
+    for power in _powers(subject):
+        exponent = power.args[1]
+        held = [h for h in subject.hypers if h.symbol in exponent.symbols]
+        if exponent.symbols & subject.time or len(held) != 1 or not subject.frozen_at(held[0].symbol):
+            continue
+        symbol = held[0].symbol
+        moving = Clock(symbol, 1.0)
+        hypers = [h for h in subject.hypers if h.symbol is not symbol]
+        posts = [ex.substitute(p, {exponent: ex.sym(symbol)}) for p in subject.posts]
+        made = subject.replaced(posts, clocks=[*subject.clocks, moving], hypers=hypers)
+        yield Repair(page.code, made, power, ex.op("pow", power.args[0], ex.sym(moving.symbol)))
+        return

@@ -1,0 +1,108 @@
+"""Signs and coefficients that a match alone cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from optlint.diagnose.patterns import second_moments
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr
+from optlint.subject import Subject
+
+
+def decay_term(subject: Subject) -> tuple[Expr, Expr, int] | None:
+    """The summand of the effective gradient that is a setting times w: (sum, summand, sign)."""
+    gradient, w = subject.gradient, subject.parameter
+    if gradient is None or w is None:
+        return None
+    for node in ex.walk(gradient):
+        if node.op not in ("add", "sub"):
+            continue
+        parts = ex.terms(node)
+        for sign, term in parts:
+            factors = ex.factors(term)
+            if sum(f.op == "sym" and f.value is w and e == 1 for f, e in factors) != 1:
+                continue
+            others = [f for f, _ in factors if not (f.op == "sym" and f.value is w)]
+            named = [f for f in others if f.op == "sym"]
+            signs = [f for f in others if f.op == "const" and float(f.value) < 0]  # type: ignore[arg-type]
+            rest = [t for _, t in parts if t is not term]
+            if not named or any(w in t.symbols and t.op != "opaque" for t in rest) or any(f.args for f in others):
+                continue
+            return node, term, -sign if len(signs) % 2 else sign
+    return None
+
+
+@check("decay-sign")
+def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """g − λw for g + λw: the decay term drives the weights away from zero."""
+    found = decay_term(subject)
+    if found is None or found[2] > 0 or subject.gradient is None:
+        return
+    node, term, _ = found
+    parts = [(1 if t is term else s, t) for s, t in ex.terms(node)]
+    mended = ex.replace_node(subject.gradient, node, ex.total(parts, node.origin))
+    yield Repair(page.code, subject, node, ex.total(parts), effective=mended, details={"kind": "gradient"})
+
+
+@check("betas-swapped")
+def betas_swapped(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The numbers of the two decays stand the other way round: the second moment forgets faster than the first."""
+    second = second_moments(subject)
+    slow = [s for s in subject.states if s.old in second]
+    fast = [s for s in subject.states if s.old not in second]
+    if len(slow) != 1 or len(fast) != 1:
+        return
+    a, b = (ex.slope(s.post, s.old) for s in (fast[0], slow[0]))
+    if a is None or b is None or not _own_numbers(subject, a) or not _own_numbers(subject, b):
+        return
+    m, v = subject.value(a), subject.value(b)
+    if m is None or v is None or not (m[0, 0] > 0.99 and 0.5 < v[0, 0] < 0.99):
+        return
+    table = {h.symbol: h.own for h in subject.hypers}
+    del table
+    yield Repair(
+        page.code,
+        subject,
+        fast[0].post,
+        slow[0].post,
+        details={"kind": "constants", "first": f"{m[0, 0]:g}", "second": f"{v[0, 0]:g}"},
+    )
+
+
+def _own_numbers(subject: Subject, node: Expr) -> bool:
+    """The code itself gives these settings their numbers."""
+    return all(s.default is not None for s in node.symbols)
+
+
+@check("ascent")
+def ascent(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The step adds what comes straight from differentiating the loss."""
+    if subject.parameter is None or subject.gradient is None or not _is_derivative(subject.gradient):
+        return
+    drive = subject.drive
+    posts = [*(s.post for s in subject.states), ex.op("sub", ex.sym(subject.parameter), drive, origin=subject.step.origin)]
+    yield Repair(page.code, subject.replaced(posts), subject.step, posts[-1], details={"kind": "sign"})
+
+
+_SOURCES = ("grad", "gradient", "jax.grad", "autograd.grad", "elementwise_grad", "value_and_grad", "derivative")
+
+
+def _is_derivative(gradient: Expr) -> bool:
+    """The gradient is visibly the derivative of a loss: the result of a call of a differentiator."""
+    for node in ex.walk(gradient):
+        if node.op == "opaque":
+            name = str(node.value).split("(")[0].split("[")[0]
+            if name.split(".")[-1] in _SOURCES and node.args:
+                return True
+        if node.op == "sym" and str(node.value).endswith(".grad"):
+            return True
+    return False
+
+
+def is_finite(values: np.ndarray) -> bool:  # type: ignore[type-arg]
+    return bool(np.all(np.isfinite(values)))

@@ -1,0 +1,108 @@
+"""State that is lost or shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import State
+from optlint.subject import Subject, prepare
+
+
+def _zero_term(node: Expr) -> Expr | None:
+    """The constant 0 that ``node`` = a·0 + … decays, if it is such a sum."""
+    if node.op not in ("add", "sub"):
+        return None
+    for _, term in ex.terms(node):
+        if term.op == "mul":
+            for a, b in (term.args, term.args[::-1]):
+                if b.op == "const" and b.value == 0 and (a.op != "const" or 0 < a.value < 1):  # type: ignore[operator]
+                    return term
+    return None
+
+
+@check("state-reset")
+def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Averages that start from zero at every call: make each of them a state, and see what comes out."""
+    recurrence = subject.recurrence
+    if subject.states:
+        return
+    table: dict[Expr, Expr] = {}
+    states: list[State] = []
+    step = recurrence.step
+    for node in ex.walk(step):
+        term = _zero_term(node)
+        if term is None or node in table:
+            continue
+        number = len(states) + 1
+        old, new = Symbol(f"state{number}"), Symbol(f"state{number}'")
+        zero = next(a for a in term.args if a.op == "const" and a.value == 0)
+        kept = tuple(ex.sym(old) if a is zero else a for a in term.args)
+        post = ex.replace_node(node, term, ex.Expr(term.op, kept, None, term.origin))
+        states.append(State(f"state{number}", old, new, post, ex.const(0), (node.origin,) if node.origin else ()))
+        table[node] = ex.sym(new)
+    if not states:
+        return
+    whole = recurrence.with_posts(recurrence.posts())
+    whole.states = states
+    if whole.parameter is not None:
+        parameter = whole.parameter
+        whole.parameter = State(
+            parameter.name, parameter.old, parameter.new, ex.substitute(step, table), parameter.initial,
+            parameter.spans, parameter.slot,
+        )  # fmt: skip
+    else:
+        whole.output = ex.substitute(step, table)
+    first = next(iter(table))
+    yield Repair(page.code, prepare(whole), first, states[0].post, where="", details={"kind": "state"})
+
+
+@check("state-aliased")
+def state_aliased(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """One array under two names (m = v = zeros) that both averages change in place: give each its own."""
+    if not subject.recurrence.aliases:
+        return
+    for position, state in enumerate(subject.states):
+        inner = _first_average(state)
+        if inner is None:
+            continue
+        m_old, m_new = Symbol(f"{state.name} (first)"), Symbol(f"{state.name} (first)'")
+        first = ex.substitute(inner, {ex.sym(state.old): ex.sym(m_old)})
+        second = ex.substitute(state.post, {inner: ex.sym(state.old)})
+        states = list(subject.states)
+        states[position] = State(state.name, state.old, state.new, second, state.initial, state.spans, state.slot)
+        states.insert(position, State(m_old.name, m_old, m_new, first, state.initial, state.spans, state.slot))
+        step = _numerators(subject.step, state.new, m_new)
+        made = Subject(
+            subject.recurrence, subject.g, subject.gradient, states, step, subject.parameter,
+            subject.clocks, subject.hypers, subject.base, subject.frozen,
+        )  # fmt: skip
+        names = " and ".join(subject.recurrence.aliases[0])
+        yield Repair(page.code, made, state.post, None, where=names, details={"kind": "state", "names": names})
+
+
+def _first_average(state: State) -> Expr | None:
+    """The first moment's post inside a post that was built on it."""
+    for node in ex.walk(state.post):
+        if node is not state.post and node.op in ("add", "sub") and ex.slope(node, state.old) not in (None, ex.const(0)):
+            rest = ex.rest(node, state.old)
+            if rest.symbols and not any(ex.square_root_of(n) is not None for n in ex.walk(rest)):
+                return node
+    return None
+
+
+def _numerators(step: Expr, old: Symbol, new: Symbol) -> Expr:
+    """The step with ``new`` for ``old`` outside roots."""
+
+    def go(node: Expr) -> Expr:
+        if node.op == "sym":
+            return ex.sym(new) if node.value is old else node
+        if node.op == "sqrt" or (node.op == "pow" and node.args[1].op == "const") or node.op == "opaque":
+            return node
+        args = tuple(go(a) for a in node.args)
+        return node if args == node.args else ex.Expr(node.op, args, node.value, node.origin)
+
+    return go(step)

@@ -1,0 +1,108 @@
+"""Epsilon has no single truth: which reading the code follows, and which one was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from optlint.identify import Form, Match, epsilon_values, forms, small_step
+from optlint.knowledge import find_mistake
+from optlint.lift import expression as ex
+from optlint.lift.notation import number
+from optlint.model import Evidence, Finding, Severity, Span
+
+if TYPE_CHECKING:
+    from optlint.diagnose.judge import Context
+
+_READINGS = {
+    "outside": "ε outside the root, √v + ε",
+    "inside": "ε inside the root, √(v + ε)",
+    "hat": "ε̂, added to the root of the uncorrected v",
+    "max": "ε as a floor, max(√v, ε)",
+    "none": "no ε",
+    "state": "ε inside the state",
+}
+
+
+def epsilon_findings(context: Context, match: Match) -> Iterator[Finding]:
+    """OPT205 and OPT206: the update is right under a named convention, not under the one that counts here."""
+    written = match.variant.epsilon
+    if written not in ("outside", "inside", "hat"):
+        return
+    asked = context.settings.convention
+    who = asked if asked != "auto" else context.preferred or "paper"
+    meant = readings(match.variant.family, who)
+    if not meant and who != "paper" and asked == "auto":
+        who, meant = "paper", readings(match.variant.family, "paper")
+    if not meant or written in meant:
+        return
+    other = next((f for f in meant[_first(meant)] if len(f.states) == len(match.form.states)), meant[_first(meant)][0])
+    page = find_mistake("OPT206" if written == "hat" else "OPT205")
+    if page is None:
+        return
+    severity: Severity = "note" if asked == "auto" else "warning"
+    value = epsilon_values(context.subject)[0]
+    size = float(value[0, 0]) if hasattr(value, "shape") and value.shape else float(value)
+    measured = ""
+    pair = small_step(match, other, context.subject)
+    if pair is not None:
+        ours, theirs = pair
+        measured = f"at g = 1e-6 the step is {abs(ours):.3g}, under the other reading {abs(theirs):.3g} (ε = {number(size)})"
+    reading = _READINGS[written]
+    another = _READINGS[other.variant.epsilon]
+    yield Finding(
+        code=page.code,
+        name=page.name,
+        severity=severity,
+        verdict="convention",
+        message=f"{reading} [{_who(match)}]; {_name(who)} has {another}",
+        path=context.path,
+        span=_place(context),
+        update=context.recurrence.name,
+        evidence=Evidence(
+            ran=measured,
+            meant=f"{another}     [{other.variant.cites}]",
+            probe="tiny",
+            step=40,
+            quantity="step",
+            observed=pair[0] if pair else None,
+            expected=pair[1] if pair else None,
+            ratio=pair[0] / pair[1] if pair and pair[1] else None,
+            configuration=context.configuration,
+        ),
+    )
+
+
+def _first(meant: dict[str, list[Form]]) -> str:
+    return next(iter(meant))
+
+
+def readings(family: str, who: str) -> dict[str, list[Form]]:
+    """Where ``who`` puts ε in this family: reading → forms."""
+    found: dict[str, list[Form]] = {}
+    for form in forms():
+        variant = form.variant
+        if variant.family == family and who in variant.ships and variant.epsilon != "none":
+            found.setdefault(variant.epsilon, []).append(form)
+    return found
+
+
+def _who(match: Match) -> str:
+    ships = [s for s in match.variant.ships if s != "paper"]
+    return ", ".join(ships[:3]) or match.title
+
+
+def _name(who: str) -> str:
+    return "the paper" if who == "paper" else who
+
+
+def _place(context: Context) -> Span:
+    """The sum that holds ε."""
+    subject = context.subject
+    for post in reversed(subject.posts):
+        for node in ex.walk(post):
+            if node.op in ("add", "max") and node.origin is not None:
+                for a, b in (node.args, node.args[::-1]):
+                    if b.symbols & subject.moving and subject.is_hyper(a):
+                        return node.origin
+    return context.recurrence.step.origin or context.recurrence.span

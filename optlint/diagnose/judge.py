@@ -1,0 +1,311 @@
+"""One update's verdict: the convention that it follows, or the mistakes that keep it from one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from optlint.diagnose.conventions import epsilon_findings
+from optlint.diagnose.patterns import second_moments
+from optlint.diagnose.repairs import CHECKS, Repair, load_checks
+from optlint.diagnose.search import Explanation, explain
+from optlint.identify import Match, best, matches
+from optlint.knowledge import MistakePage, find_mistake, mistakes
+from optlint.lift import expression as ex
+from optlint.lift.notation import render
+from optlint.lift.recurrence import Recurrence
+from optlint.model import Evidence, Finding, Severity, Span, Status
+from optlint.sandbox.evaluate import TooLarge
+from optlint.sandbox.witness import Seen, look, sentence
+from optlint.settings import Settings
+from optlint.subject import Subject, prepare
+
+MAX_FINDINGS = 6
+
+
+@dataclass(slots=True)
+class Judgement:
+    status: Status
+    family: str
+    convention: str = ""
+    reason: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+
+def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | None:
+    """None where the recurrence is no optimizer's update at all."""
+    try:
+        subject = prepare(recurrence)
+        found = list(matches(subject))
+    except TooLarge as error:
+        return Judgement("unsupported", "other", reason=str(error))
+    context = Context(recurrence, subject, path, settings)
+    prefer = context.preferred
+    plain = best([m for m in found if not m.variant.deviation], prefer)
+    if plain is not None:
+        return context.matched(plain)
+    cited = best([m for m in found if context.cites(m)], prefer)
+    if cited is not None:
+        return context.matched(cited)
+    if not looks_like_update(subject):
+        return None
+    try:
+        explanation = explain(subject)
+    except TooLarge as error:
+        return Judgement("unsupported", resemblance(subject), reason=str(error))
+    if explanation is not None:
+        return context.mistaken(explanation, best(found))
+    deviation = best(found)
+    if deviation is not None:
+        return context.matched(deviation)
+    return Judgement("unmatched", resemblance(subject))
+
+
+@dataclass(slots=True)
+class Context:
+    recurrence: Recurrence
+    subject: Subject
+    path: str
+    settings: Settings
+
+    @property
+    def preferred(self) -> str | None:
+        """Whose form to name first: the setting's, else the framework's that the file imports."""
+        if self.settings.convention != "auto":
+            return self.settings.convention
+        roots = {name.split(".")[0] for name in self.recurrence.imports}
+        for root, who in (("torch", "pytorch"), ("keras", "keras"), ("tensorflow", "tensorflow"), ("optax", "optax")):
+            if root in roots:
+                return who
+        return None
+
+    def cites(self, match: Match) -> bool:
+        variant = match.variant
+        if self.settings.convention in variant.ships:
+            return True
+        return bool(variant.cue and re.search(variant.cue, self.recurrence.text, re.IGNORECASE))
+
+    def matched(self, match: Match) -> Judgement:
+        findings = [*self.extra(self.subject, match), *epsilon_findings(self, match)]
+        status: Status = "mistaken" if any(f.severity != "note" for f in findings) else "matched"
+        return Judgement(status, match.family, match.title, findings=findings)
+
+    def mistaken(self, explanation: Explanation, reading: Match | None) -> Judgement:
+        match = explanation.match
+        findings: list[Finding] = []
+        before = self.subject
+        for position, repair in enumerate(explanation.repairs):
+            page = find_mistake(repair.code)
+            if page is None:
+                continue
+            finding = self.finding(page, repair, before, explanation, match, reading, position)
+            if finding is not None:
+                findings.append(finding)
+            before = repair.subject
+        findings.extend(self.extra(explanation.repaired, match))
+        if all(f.severity == "note" for f in findings):
+            return Judgement("matched" if findings else "unmatched", match.family, match.title, findings=findings)
+        return Judgement("mistaken", match.family, match.title, findings=findings[:MAX_FINDINGS])
+
+    def finding(
+        self,
+        page: MistakePage,
+        repair: Repair,
+        before: Subject,
+        explanation: Explanation,
+        match: Match,
+        reading: Match | None,
+        position: int,
+    ) -> Finding | None:
+        # the symptom of this mistake alone: all others repaired on both sides
+        seen = look(before, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        if seen is None:
+            seen = look(self.subject, explanation.repaired, repair.effective, tuple(page.options.get("probes", ())))
+        if seen is None:
+            return None
+        meant = page.meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")
+        also = [r for r in explanation.repairs if r is not repair]
+        fixed = self.fixed(repair, explanation, match, also)
+        message = page.message
+        if reading is not None and reading.variant.deviation:
+            message += f" (another reading: {reading.title}, {reading.variant.deviation})"
+        names = {tuple(r.code for r in other) for other in explanation.others}
+        if names and len(explanation.repairs) == 1:
+            message += "; or " + " or ".join("+".join(n) for n in sorted(names))
+        return self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed))
+
+    def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
+        if repair.right is None:
+            return ""
+        text = render(repair.right, self.spell(repair))
+        if len(text) > 100:
+            text = "as meant"
+        if repair.effective is not None:
+            text += f" with g = {render(repair.effective, self.spell(repair))} in the step too"
+        tail = "the fixed update equals that optimizer on all probes"
+        if also:
+            tail = f"with {', '.join(sorted({r.code for r in also}))} fixed too, it equals that optimizer on all probes"
+        return f"{text}; {tail} (max |Δ| {explanation.match.worst:.1g})"
+
+    def spell(self, repair: Repair):  # type: ignore[no-untyped-def]
+        from optlint.lift.notation import GREEK
+
+        gradient = self.subject.gradient
+        name = render(gradient) if gradient is not None and gradient.size <= 3 else "g"
+
+        def go(symbol: ex.Symbol) -> str:
+            return name if symbol is self.subject.g else GREEK.get(symbol.name, symbol.name)
+
+        return go
+
+    def evidence(self, seen: Seen, meant: str, fixed: str) -> Evidence:
+        bad = next(((n, v) for n, v in seen.states if not np.isfinite(v)), None)
+        quantity, observed = bad if bad is not None and seen.kind == "nan" else (seen.quantity, seen.observed)
+        ratio = seen.ratio
+        return Evidence(
+            ran=sentence(seen),
+            meant=meant.strip(),
+            fixed=fixed,
+            probe=seen.scene.name,
+            step=seen.step,
+            quantity=quantity,
+            observed=observed,
+            expected=seen.expected,
+            ratio=ratio,
+            warning=seen.warning,
+            configuration=self.configuration,
+            inputs=(("g", seen.gradient), ("w", seen.scene.start), *seen.inputs),
+        )
+
+    @property
+    def configuration(self) -> str:
+        return ", ".join(f"{'' if v else 'not '}{k}" for k, v in self.recurrence.configuration.items())
+
+    def make(
+        self, page: MistakePage, repair: Repair, message: str, evidence: Evidence, severity: Severity | None = None
+    ) -> Finding:
+        span = self.place(repair)
+        return Finding(
+            code=page.code,
+            name=page.name,
+            severity=severity or page.severity,  # type: ignore[arg-type]
+            verdict="confirmed",
+            message=message,
+            path=self.path,
+            span=span,
+            update=self.recurrence.name,
+            evidence=evidence,
+        )
+
+    def place(self, repair: Repair) -> Span:
+        """The smallest source expression of the mistake; a moved or made-up node falls back on its parts."""
+        if repair.place is not None:
+            return repair.place
+        for node in (repair.wrong, self.recurrence.step):
+            for part in reversed(list(ex.walk(node))) if node is not None else ():
+                if part.origin is not None:
+                    return part.origin
+        return self.recurrence.span
+
+    def extra(self, subject: Subject, match: Match) -> Iterator[Finding]:
+        """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
+        load_checks()
+        for page in mistakes():
+            if page.options.get("when") != "matched" or page.check not in CHECKS:
+                continue
+            for repair in CHECKS[page.check](subject, page):
+                finding = self.confirm(page, repair, subject, match)
+                if finding is not None:
+                    yield finding
+
+    def confirm(self, page: MistakePage, repair: Repair, subject: Subject, match: Match) -> Finding | None:
+        kind = repair.details.get("kind")
+        probes = tuple(page.options.get("probes", ()))
+        if kind == "constants":
+            a, b = (subject.value(ex.slope(s.post, s.old)) for s in _pair(subject))  # type: ignore[arg-type]
+            text = f"decays {repair.details['first']} (first moment) and {repair.details['second']} (second moment)"
+            del a, b
+            evidence = Evidence(ran=text, meant=page.meant, fixed="", probe="constants", configuration=self.configuration)
+            return self.make(page, repair, page.message, evidence)
+        if kind == "gradient":
+            if not self.descends(match):
+                return None
+            seen = look(self.with_gradient(subject, subject.gradient), self.with_gradient(subject, repair.effective), None, probes)
+        elif kind == "sign":
+            if self.descends(match):
+                return None
+            seen = look(subject, repair.subject, None, probes)
+        else:
+            seen = look(subject, repair.subject, repair.effective, probes)
+        if seen is None:
+            return None
+        right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
+        return self.make(page, repair, page.message, self.evidence(seen, page.meant, right))
+
+    def with_gradient(self, subject: Subject, gradient: ex.Expr | None) -> Subject:
+        """The update with its gradient's own terms visible: the data in it becomes the probe's g."""
+        assert gradient is not None
+        w = subject.parameter
+        table: dict[ex.Expr, ex.Expr] = {}
+        settings = {h.symbol for h in subject.hypers}
+        for node in ex.walk(gradient):
+            if node.op == "opaque" or (node.op == "sym" and node.value is not w and self._carries(node, gradient, settings)):
+                table[node] = ex.sym(subject.g)
+        inner = ex.substitute(gradient, table)
+        posts = [ex.substitute(p, {ex.sym(subject.g): inner}) for p in subject.posts]
+        return subject.replaced(posts)
+
+    def _carries(self, node: ex.Expr, gradient: ex.Expr, settings: set[ex.Symbol]) -> bool:
+        for total in ex.walk(gradient):
+            if total.op in ("add", "sub"):
+                for _, term in ex.terms(total):
+                    if node.value in term.symbols and self.subject.parameter in term.symbols:
+                        return False
+        return node.value not in settings
+
+    def descends(self, match: Match) -> bool:
+        return bool(np.all(match.scale < 0)) if self._downward(match) else bool(np.all(match.scale > 0))
+
+    def _downward(self, match: Match) -> bool:
+        """Forms are written as descent, so a positive factor means descent too."""
+        return False
+
+
+def _pair(subject: Subject) -> list[object]:
+    second = second_moments(subject)
+    return sorted(subject.states, key=lambda s: s.old in second)  # type: ignore[return-value]
+
+
+def looks_like_update(subject: Subject) -> bool:
+    """Worth explaining: a state keeps part of itself, takes in the gradient, and moves a parameter."""
+    if subject.gradient is None:
+        return False
+    zero = any(n.op == "const" and n.value == 0 for n in ex.walk(subject.recurrence.step))
+    if not subject.states:
+        return zero and any(n.op in ("sqrt", "pow") for n in ex.walk(subject.step))
+    for state in subject.states:
+        own = ex.retention(state.post, state.old)
+        if own is not None and subject.value(own) is not None and subject.g in state.post.symbols:
+            break
+    else:
+        if not any(s.post.symbols & subject.time and subject.g in s.post.symbols for s in subject.states):
+            return False
+    rooted = any(n.op in ("sqrt", "pow", "max") for p in subject.posts for n in ex.walk(p))
+    return subject.parameter is not None or rooted
+
+
+def resemblance(subject: Subject) -> str:
+    """The family that the update's outline is nearest to."""
+    second = {s for s in subject.states if s.old in second_moments(subject)}
+    first = [s for s in subject.states if s not in second]
+    if not second:
+        return "momentum" if first else "sgd"
+    if first:
+        return "adam"
+    if len(second) > 1:
+        return "adadelta"
+    only = next(iter(second))
+    return "adagrad" if ex.retention(only.post, only.old) == ex.const(1) else "rmsprop"

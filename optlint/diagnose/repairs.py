@@ -1,0 +1,108 @@
+"""Candidate repairs: what an update would be if one known mistake were mended at one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from optlint.diagnose.patterns import Matcher, build, pattern, second_moments
+from optlint.knowledge import MistakePage, mistakes
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr
+from optlint.lift.recurrence import State
+from optlint.model import Span
+from optlint.subject import Subject
+
+
+@dataclass(slots=True)
+class Repair:
+    """``subject`` is the update with one mistake mended.
+
+    wrong, right: the expression and what it should be. effective: what ``g`` means after the repair where that
+    changes (g + λw). span: the place to show. note: a measured quantity or name for the message.
+    """
+
+    code: str
+    subject: Subject
+    wrong: Expr | None = None
+    right: Expr | None = None
+    effective: Expr | None = None
+    span: Span | None = None
+    where: str = ""
+    details: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Span | None:
+        return self.span or (self.wrong.origin if self.wrong is not None else None)
+
+
+Check = Callable[[Subject, MistakePage], Iterator[Repair]]
+CHECKS: dict[str, Check] = {}
+
+
+def check(name: str) -> Callable[[Check], Check]:
+    """Register a check that rule pages can name."""
+
+    def register(function: Check) -> Check:
+        CHECKS[name] = function
+        return function
+
+    return register
+
+
+def candidates(subject: Subject) -> list[Repair]:
+    """Every repair that some page proposes for the update, each a different set of equations."""
+    load_checks()
+    found: list[Repair] = []
+    seen: set[tuple[object, ...]] = set()
+    for page in mistakes():
+        for repair in [*from_equations(subject, page), *from_check(subject, page)]:
+            key = (repair.code, tuple(repair.subject.posts), tuple((c.symbol, c.first) for c in repair.subject.clocks))
+            if key not in seen:
+                seen.add(key)
+                found.append(repair)
+    return found
+
+
+def load_checks() -> None:
+    from optlint.diagnose import checks  # noqa: F401  (registers)
+
+
+def from_check(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    if page.check and page.check in CHECKS:
+        yield from CHECKS[page.check](subject, page)
+
+
+def from_equations(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Apply a page's equations ``wrong → right`` wherever they stand."""
+    if not page.rewrites or subject.gradient is None:
+        return
+    second = second_moments(subject)
+    for rewrite in page.rewrites:
+        wrong, right = pattern(rewrite.wrong), pattern(rewrite.right)
+        for index, (part, own) in enumerate(parts(subject, second)):
+            if rewrite.part not in (part, "any") and not (rewrite.part == "state" and own is not None):
+                continue
+            matcher = Matcher(subject, own)
+            post = subject.posts[index]
+            for node in ex.walk(post):
+                for env, new in matcher.rewrites(wrong, right, node):
+                    if new == node:
+                        continue
+                    posts = list(subject.posts)
+                    posts[index] = ex.replace_node(post, node, new)
+                    gradient = page.options.get("gradient")
+                    effective = None
+                    if isinstance(gradient, str):
+                        effective = build(pattern(gradient), {"g": ex.sym(subject.g), **env})
+                        if any(subject.parameter in p.symbols for p in posts[:-1]):
+                            continue
+                    yield Repair(
+                        page.code, subject.replaced(posts), node, new, effective, where=own.name if own else "step"
+                    )
+
+
+def parts(subject: Subject, second: set[ex.Symbol]) -> list[tuple[str, State | None]]:
+    """Each equation's part: "v" (second moment), "m" (another state) or "step"."""
+    named: list[tuple[str, State | None]] = [("v" if s.old in second else "m", s) for s in subject.states]
+    return [*named, ("step", None)]

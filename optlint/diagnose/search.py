@@ -1,0 +1,86 @@
+"""The smallest set of known mistakes that explains the difference from a published optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from optlint.diagnose.repairs import Repair, candidates
+from optlint.identify import Match, best, matches
+from optlint.sandbox.evaluate import TooLarge
+from optlint.subject import Subject
+
+DEPTH = 3
+WIDTH = 80  # partial explanations kept at each depth
+TRIES = 600
+
+
+@dataclass(slots=True)
+class Explanation:
+    """``repairs`` together make the update ``match``."""
+
+    repairs: list[Repair]
+    match: Match
+    others: list[list[Repair]] = field(default_factory=list)
+
+    @property
+    def repaired(self) -> Subject:
+        return self.repairs[-1].subject
+
+
+def ordinary(subject: Subject, prefer: str | None = None) -> Match | None:
+    """A published form that is no deliberate deviation."""
+    found = [m for m in matches(subject) if not m.variant.deviation]
+    return best(found, prefer)
+
+
+def explain(subject: Subject) -> Explanation | None:
+    """Repair one mistake, then two, then three, until a published optimizer comes out."""
+    level: list[tuple[list[Repair], Subject]] = [([], subject)]
+    seen: set[tuple[object, ...]] = {_key(subject)}
+    tries = 0
+    for _ in range(DEPTH):
+        following: list[tuple[list[Repair], Subject]] = []
+        hits: list[Explanation] = []
+        for done, current in level:
+            for repair in candidates(current):
+                if any(r.code == repair.code and r.where == repair.where for r in done):
+                    continue
+                key = _key(repair.subject)
+                if key in seen:
+                    continue
+                seen.add(key)
+                tries += 1
+                if tries > TRIES:
+                    return _choose(hits)
+                try:
+                    match = ordinary(repair.subject)
+                except TooLarge:
+                    continue
+                if match is not None:
+                    hits.append(Explanation([*done, repair], match))
+                elif len(following) < WIDTH:
+                    following.append(([*done, repair], repair.subject))
+        if hits:
+            return _choose(hits)
+        level = following
+    return None
+
+
+def _key(subject: Subject) -> tuple[object, ...]:
+    return (*subject.posts, *((c.symbol, c.first) for c in subject.clocks))
+
+
+def _choose(hits: list[Explanation]) -> Explanation | None:
+    if not hits:
+        return None
+    hits.sort(key=lambda h: (_size(h.repairs), [r.code for r in h.repairs]))
+    first = hits[0]
+    codes = {r.code for r in first.repairs}
+    first.others = [h.repairs for h in hits[1:] if {r.code for r in h.repairs} != codes][:3]
+    return first
+
+
+def _size(repairs: Iterable[Repair]) -> int:
+    """How much the repairs rewrite: less is nearer to what was meant."""
+    return sum(abs((r.right.size if r.right else 0) - (r.wrong.size if r.wrong else 0)) for r in repairs)

@@ -1,0 +1,241 @@
+"""The nearest convention: which published optimizer behaves as the update does on every probe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from optlint.knowledge import Variant, conventions
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.notation import parse, parse_system
+from optlint.lift.recurrence import State
+from optlint.sandbox.evaluate import Array, Runner, System
+from optlint.sandbox.probes import BINDING_OF_LANE, BINDINGS, GRADIENTS, LANES, STEPS
+from optlint.subject import Subject
+
+TOLERANCE = 1e-7
+_SHORT = 4
+
+
+@dataclass(slots=True)
+class Form:
+    """A variant, compiled."""
+
+    variant: Variant
+    names: list[str]
+    states: list[tuple[Symbol, Symbol, Expr]]
+    drive: Expr
+    slopes: list[Expr | None]
+    symbols: dict[str, Symbol]
+    runner: Runner
+    needs: frozenset[Symbol]
+
+
+@dataclass(slots=True)
+class Match:
+    """The update is ``form``; ``roles`` says which state plays which part; ``scale`` is the signed step size."""
+
+    form: Form
+    roles: dict[str, State]
+    scale: Array  # by binding
+    decoupled: bool
+    worst: float  # largest relative difference seen
+
+    @property
+    def variant(self) -> Variant:
+        return self.form.variant
+
+    @property
+    def family(self) -> str:
+        if self.decoupled and self.variant.family == "adam":
+            return "adamw"
+        return self.variant.family
+
+    @property
+    def title(self) -> str:
+        title = "AdamW" if self.family == "adamw" else self.variant.title
+        name = self.variant.name
+        return f"{title} ({name})" if name and name.lower() != title.lower() else title
+
+
+@lru_cache(maxsize=1)
+def forms() -> tuple[Form, ...]:
+    return tuple(compile_variant(v) for v in conventions())
+
+
+def compile_variant(variant: Variant) -> Form:
+    pairs = parse_system(variant.equations)
+    names = [target[:-1] for target, _ in pairs if target != "w'"]
+    symbols: dict[str, Symbol] = {}
+
+    def resolve(name: str) -> Symbol:
+        return symbols.setdefault(name, Symbol(name.replace("_new", "'"), kind="role"))
+
+    posts = {target[:-1]: parse(formula, resolve) for target, formula in pairs}
+    states = [(resolve(n), resolve(f"{n}_new"), posts[n]) for n in names]
+    w = resolve("w")
+    drive = ex.rest(posts["w"], w)
+    slopes = [ex.retention(post, old) for old, _, post in states]
+    needs = frozenset().union(drive.symbols, *(post.symbols for _, _, post in states))
+    return Form(variant, names, states, drive, slopes, symbols, Runner(System(states, drive, None)), needs)
+
+
+def matches(subject: Subject, allowed: Iterable[str] | None = None) -> Iterator[Match]:
+    """Every form that the update equals, published order first."""
+    if subject.gradient is None or not subject.clean:
+        return
+    slopes = [_state_slope(subject, s) for s in subject.states]
+    live = [i for i, s in enumerate(subject.states) if not _is_power(s)]
+    wanted = [f for f in forms() if len(f.states) == len(live)]
+    if allowed is not None:
+        names = set(allowed)
+        wanted = [f for f in wanted if f.variant.family in names]
+    if not wanted:
+        return
+    short = subject.run(_SHORT).step
+    full: Array | None = None
+    decoupled = bool(np.any(np.abs(subject.decay) > 1e-12))
+    epsilons = epsilon_values(subject)
+    for form in wanted:
+        for order in permutations(live):
+            bound = _bind(form, subject, [slopes[i] for i in order])
+            if bound is None:
+                continue
+            for epsilon in epsilons if "eps" in form.symbols else epsilons[:1]:
+                if "eps" in form.symbols:
+                    bound[form.symbols["eps"]] = epsilon
+                initial = {
+                    old: subject.initial(subject.states[i]) for (old, _, _), i in zip(form.states, order, strict=True)
+                }
+                if not _agree(short, _run(form, bound, initial, _SHORT))[0]:
+                    continue
+                if full is None:
+                    full = subject.run().step
+                same, scale, worst = _agree(full, _run(form, bound, initial, STEPS))
+                if same:
+                    roles = {n: subject.states[i] for n, i in zip(form.names, order, strict=True)}
+                    yield Match(form, roles, scale, decoupled, worst)
+                    break
+            else:
+                continue
+            break
+
+
+def best(found: Iterable[Match], prefer: str | None = None) -> Match | None:
+    """The match to name: no published deviation where an ordinary form fits; the decoupled family for AdamW."""
+    ranked = sorted(found, key=lambda m: (bool(m.variant.deviation), (m.variant.family == "adamw") != m.decoupled))
+    if prefer:
+        for match in ranked:
+            if prefer in match.variant.ships and not match.variant.deviation:
+                return match
+    return ranked[0] if ranked else None
+
+
+def _is_power(state: State) -> bool:
+    """A running product (β₁ᵗ kept as state): it counts time and is no moment."""
+    own = ex.slope(state.post, state.old)
+    return own is not None and ex.rest(state.post, state.old) == ex.const(0) and state.initial is not None
+
+
+def _state_slope(subject: Subject, state: State) -> Any:
+    own = ex.retention(state.post, state.old)
+    return None if own is None else subject.value(own)
+
+
+def _bind(form: Form, subject: Subject, slopes: list[Any]) -> dict[Symbol, Any] | None:
+    """Solve the form's decays from the update's; None where they cannot fit."""
+    bound: dict[Symbol, Any] = {form.symbols["eta"]: 1.0} if "eta" in form.symbols else {}
+    known = {old for old, _, _ in form.states} | {new for _, new, _ in form.states}
+    for theirs, ours in zip(form.slopes, slopes, strict=True):
+        if (theirs is None) != (ours is None):
+            return None
+        if theirs is None or ours is None:
+            continue
+        if theirs.op == "const":
+            if not np.allclose(ours, float(theirs.value), rtol=1e-12):  # type: ignore[arg-type]
+                return None
+        elif theirs.op == "sym":
+            symbol = theirs.value
+            assert isinstance(symbol, Symbol)
+            if symbol in bound and not np.allclose(bound[symbol], ours, rtol=1e-12):
+                return None
+            bound[symbol] = ours
+    for name, symbol in form.symbols.items():
+        if symbol in bound or symbol in known or name in ("g", "t", "eps") or name.endswith("_new"):
+            continue
+        if symbol in form.needs:
+            return None
+    return bound
+
+
+def _run(form: Form, bound: dict[Symbol, Any], initial: dict[Symbol, Any], steps: int) -> Array:
+    series: dict[Symbol, Any] = {form.symbols["g"]: GRADIENTS} if "g" in form.symbols else {}
+    if "t" in form.symbols:
+        series[form.symbols["t"]] = [float(k + 1) for k in range(steps)]
+    return form.runner.run(bound, series, initial, 0.0, steps, (LANES, 2)).step
+
+
+def epsilon_values(subject: Subject) -> list[Any]:
+    """What the update adds to a root, or floors it with: candidates for ε (0 last)."""
+    found: list[Expr] = []
+    for post in subject.posts:
+        for node in ex.walk(post):
+            if node.op in ("add", "max"):
+                for a, b in (node.args, node.args[::-1]):
+                    if b.symbols & subject.moving and subject.is_hyper(a) and a not in found:
+                        found.append(a)
+    values: list[Any] = [v for v in (subject.value(a) for a in found) if v is not None]
+    return [*values[:4], 0.0]
+
+
+def _agree(ours: Array, theirs: Array) -> tuple[bool, Array, float]:
+    """Equal up to one factor for each binding. Returns (equal, factors, largest relative difference)."""
+    scales = np.ones(len(BINDINGS))
+    if not np.array_equal(np.isnan(ours), np.isnan(theirs)):
+        return False, scales, np.inf
+    ours, theirs = np.nan_to_num(ours, posinf=1e300, neginf=-1e300), np.nan_to_num(theirs, posinf=1e300, neginf=-1e300)
+    worst = 0.0
+    for binding in range(len(BINDINGS)):
+        mine, other = ours[:, BINDING_OF_LANE == binding], theirs[:, BINDING_OF_LANE == binding]
+        place = np.unravel_index(int(np.argmax(np.abs(other))), other.shape)
+        if other[place] == 0:
+            return False, scales, np.inf
+        scale = mine[place] / other[place]
+        if scale == 0 or not np.isfinite(scale):
+            return False, scales, np.inf
+        scales[binding] = scale
+        meant = scale * other
+        near = np.maximum.accumulate(np.abs(meant), axis=0)
+        gap = np.abs(mine - meant)
+        with np.errstate(all="ignore"):
+            relative = np.nanmax(np.where(near > 0, gap / (np.abs(meant) + 1e-3 * near), np.where(gap > 0, np.inf, 0)))
+        worst = max(worst, float(relative))
+        if relative > TOLERANCE:
+            return False, scales, worst
+    return True, scales, worst
+
+
+def small_step(match: Match, other: Form, subject: Subject) -> tuple[float, float] | None:
+    """The last step of the tiny-gradient probe, as matched and under another form of the same states."""
+    if len(other.states) != len(match.form.states):
+        return None
+    states = [match.roles[n] for n in match.form.names]
+    results = []
+    for form in (match.form, other):
+        bound = _bind(form, subject, [_state_slope(subject, s) for s in states])
+        if bound is None:
+            return None
+        if "eps" in form.symbols:
+            bound[form.symbols["eps"]] = epsilon_values(subject)[0]
+        initial = {old: subject.initial(s) for (old, _, _), s in zip(form.states, states, strict=True)}
+        results.append(float(match.scale[0] * _run(form, bound, initial, STEPS)[-1, _TINY, 0]))
+    return results[0], results[1]
+
+
+_TINY = 3  # the tiny probe's lane under the code's own settings

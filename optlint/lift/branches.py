@@ -1,0 +1,205 @@
+"""Conditions that stay open: which way a run goes, and which branches only create missing state."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.notation import render
+from optlint.model import Span
+
+MAX_PATHS = 24
+_FLIP = {"is None": "is not None", "is not None": "is None"}
+
+
+@dataclass(slots=True)
+class Choices:
+    """One run's decisions, and the alternatives that it met. The same condition gets the same answer."""
+
+    given: dict[str, bool] = field(default_factory=dict)
+    taken: dict[str, bool] = field(default_factory=dict)
+    spans: dict[str, Span | None] = field(default_factory=dict)
+
+    def take(self, condition: Expr, span: Span | None) -> bool:
+        name, positive = plain(condition)
+        if name not in self.taken:
+            self.spans[name] = span
+            if name in self.given:
+                self.taken[name] = self.given[name]
+            else:
+                usual = by_default(condition)
+                self.taken[name] = (usual if positive else not usual) if usual is not None else positive
+        return self.taken[name] == positive
+
+
+def plain(condition: Expr) -> tuple[str, bool]:
+    """A condition's name without its negation: ``x is not None`` is (x is None, False)."""
+    positive = True
+    while condition.op == "not":
+        condition = condition.args[0]
+        positive = not positive
+    if condition.op == "opaque" and condition.value == "is not None":
+        return f"{render(condition.args[0])} is None", not positive
+    if condition.op == "opaque" and condition.value == "is None":
+        return f"{render(condition.args[0])} is None", positive
+    if condition.op == "ne":
+        return f"{render(condition.args[0])} = {render(condition.args[1])}", not positive
+    if condition.op == "opaque" and len(condition.args) == 1 and str(condition.value)[:2] in ("==", "!="):
+        text = f"{render(condition.args[0])} {str(condition.value)[2:].strip()}"
+        return text, positive == str(condition.value).startswith("==")
+    return render(condition), positive
+
+
+def by_default(condition: Expr) -> bool | None:
+    """The condition's value under the constants that the code itself gives, or None."""
+    value = _value(condition)
+    return None if value is _UNKNOWN else bool(value)
+
+
+_UNKNOWN = object()
+
+
+def _value(node: Expr) -> object:
+    if node.op == "const":
+        return node.value
+    if node.op == "sym":
+        assert isinstance(node.value, Symbol)
+        if node.value.literal is not None:
+            return node.value.literal[0]
+        return _UNKNOWN if node.value.default is None else node.value.default
+    values = [_value(a) for a in node.args]
+    if node.op == "opaque":
+        if len(values) != 1 or values[0] is _UNKNOWN:
+            return _UNKNOWN
+        name = str(node.value)
+        if name in ("is None", "is not None"):
+            return (values[0] is None) == (name == "is None")
+        if name[:2] in ("==", "!="):
+            return (repr(values[0]) == name[2:].strip()) == (name[:2] == "==")
+        return _UNKNOWN
+    if node.op in ("and", "or"):
+        known = [bool(v) for v in values if v is not _UNKNOWN]
+        if (node.op == "or") in known:
+            return node.op == "or"
+        return _UNKNOWN if len(known) < len(values) else node.op == "and"
+    if any(v is _UNKNOWN for v in values):
+        return _UNKNOWN
+    if node.op == "not":
+        return not values[0]
+    a, b = (values + [None])[:2]
+    if node.op in ("eq", "ne"):
+        return (a == b) == (node.op == "eq")
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        table = {"lt": a < b, "le": a <= b, "gt": a > b, "ge": a >= b}
+        return table.get(node.op, _UNKNOWN)
+    return _UNKNOWN
+
+
+class Paths:
+    """Runs to do: first the usual configuration, then each condition flipped, nearest first."""
+
+    def __init__(self, limit: int = MAX_PATHS) -> None:
+        self.queue: deque[dict[str, bool]] = deque([{}])
+        self.seen: set[frozenset[tuple[str, bool]]] = {frozenset()}
+        self.limit = limit
+        self.cut = False
+
+    def __bool__(self) -> bool:
+        return bool(self.queue)
+
+    def next(self) -> Choices:
+        self.limit -= 1
+        return Choices(given=self.queue.popleft())
+
+    def learn(self, choices: Choices) -> None:
+        """Queue the neighbours of a run that is done."""
+        for name, value in choices.taken.items():
+            if name in choices.given:
+                continue
+            other = {k: v for k, v in choices.taken.items() if k in choices.given} | {name: not value}
+            key = frozenset(other.items())
+            if key in self.seen:
+                continue
+            if len(self.queue) >= self.limit:
+                self.cut = True
+                return
+            self.seen.add(key)
+            self.queue.append(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    when: bool  # which value of the condition leads to the creating branch
+    tested: str  # the place that is tested; "*" for a first-call test on a counter
+
+
+def creates_state(condition: Expr) -> Creation | None:
+    """Whether a condition asks "is the state there yet?" (``m is None``, ``k not in d``, ``len(d) == 0``, ``t == 1``)."""
+    if condition.op == "not":
+        inner = creates_state(condition.args[0])
+        if inner is not None:
+            return Creation(not inner.when, inner.tested)
+        return None
+    if condition.op == "opaque":
+        name = str(condition.value)
+        if name in ("is None", "is not None") and condition.args:
+            return Creation(name == "is None", render(condition.args[0]))
+        if " not in " in name:
+            return Creation(True, name.split(" not in ", 1)[1])
+        if " in " in name:
+            return Creation(False, name.split(" in ", 1)[1])
+        if name.startswith("hasattr "):
+            return Creation(False, name.split(" ", 1)[1])
+        return None
+    if condition.op == "sym":
+        return Creation(False, render(condition))
+    if condition.op == "eq":
+        left, right = condition.args
+        if left.op == "opaque" and str(left.value).startswith("len ") and right.op == "const" and right.value == 0:
+            return Creation(True, str(left.value)[4:])
+        if right.op == "const" and right.value in (0, 1) and _counts(left):
+            return Creation(True, "*")
+        return None
+    if condition.op in ("and", "or"):
+        for part in condition.args:
+            found = creates_state(part)
+            if found is not None:
+                return found
+    return None
+
+
+def _counts(node: Expr) -> bool:
+    """Whether a value is the number of the step: a loop's index, or a state that started as a number."""
+    if node.op == "add" and node.args[1].op == "const":
+        node = node.args[0]
+    if node.op != "sym":
+        return False
+    symbol = node.value
+    assert isinstance(symbol, Symbol)
+    return symbol.iterates == "count" or (symbol.initial is not None and symbol.initial.op == "const")
+
+
+def only_leaves(body: cst.BaseSuite) -> bool:
+    """A body that only raises, returns nothing, skips the iteration or stops: the update goes on without it."""
+    statements: list[cst.CSTNode] = []
+    for statement in body.body:
+        statements.extend(statement.body if isinstance(statement, cst.SimpleStatementLine) else [statement])
+    if not statements or len(statements) > 3:
+        return False
+    last = statements[-1]
+    if isinstance(last, cst.Return):
+        return last.value is None or isinstance(last.value, cst.Name)
+    return isinstance(last, (cst.Raise, cst.Break, cst.Continue)) or all(
+        isinstance(s, cst.Expr) and isinstance(s.value, (cst.Call, cst.SimpleString)) and _is_talk(s) for s in statements
+    )
+
+
+def _is_talk(statement: cst.Expr) -> bool:
+    call = statement.value
+    if not isinstance(call, cst.Call):
+        return True
+    name = call.func.value if isinstance(call.func, cst.Name) else ""
+    return name == "print"

@@ -1,0 +1,798 @@
+"""The abstract interpreter: runs functions, loops and branches on symbols instead of numbers.
+
+A loop is first run dry to see what it writes; those places then get fresh symbols (their content at the start
+of an iteration), and the body runs once for all iterations. Conditions that stay open are decided by
+``Choices``, one path a run. A branch that creates missing state gives initial values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from optlint.lift import expression as ex
+from optlint.lift.branches import Choices, creates_state, only_leaves
+from optlint.lift.evaluator import MAX_WORK, Evaluator, place_text, started
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.objects import (
+    Cell,
+    Const,
+    Each,
+    Func,
+    Klass,
+    Lazy,
+    Lib,
+    Method,
+    Scope,
+    Seq,
+    Slot,
+    Super,
+    Target,
+    Unsupported,
+    Value,
+    is_scalar,
+    numeric,
+)
+from optlint.lift.places import WHOLE, attribute, belongs_to, place_of
+from optlint.lift.vocabulary import (
+    GLOBAL_NAMES,
+    Site,
+    attribute_handler,
+    library_name,
+    method_handler,
+    name_handler,
+)
+from optlint.model import Span
+
+MAX_DEPTH = 14
+
+
+class Leave(Exception):
+    """Control leaves the block: "return", "break", "continue" or "raise"."""
+
+    def __init__(self, how: str, value: Value | None = None) -> None:
+        self.how = how
+        self.value = value
+
+
+@dataclass(slots=True)
+class Frame:
+    """A repeated piece of program: a function that is called for each step, or a loop body."""
+
+    kind: str  # "function" or "loop"
+    span: Span | None
+    indices: list[Symbol] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
+    posts: list[tuple[Slot, Expr]] = field(default_factory=list)
+    returned: Value | None = None
+    depth: int = 0
+
+
+@dataclass(slots=True)
+class Stored:
+    """A local value that the code computed and named; an update that never uses it is suspicious."""
+
+    name: str
+    expr: Expr
+    span: Span | None
+
+
+class Interpreter(Evaluator):
+    def __init__(self, choices: Choices | None = None) -> None:
+        super().__init__()
+        self.choices = choices or Choices()
+        self.frames: list[Frame] = []
+        self.stored: list[Stored] = []
+        self.sinks: list[Expr] = []  # what unknown calls get as statements: ``layer.step(name, -update)``
+        self.scanning = False
+        self.loops: list[Frame] = []
+        self.stack: list[cst.CSTNode] = []
+        self.classes: list[Klass | None] = []
+        self.nested: list[Func] = []  # functions defined inside functions
+        self.imports: set[str] = set()
+        self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
+        self.unit = 0
+
+    # hooks of the evaluator
+
+    def resolve_global(self, name: str) -> Value | None:
+        if name in GLOBAL_NAMES:
+            return Lib(GLOBAL_NAMES[name])
+        return Lib(f"builtins.{name}") if name_handler(f"builtins.{name}") else None
+
+    def library_attribute(self, receiver: Value, name: str, span: Span | None) -> Value | None:
+        handler = attribute_handler(name)
+        if handler is None or numeric(receiver) is None:
+            return None
+        return handler(Site(self, [], {}, span, name, receiver))
+
+    def member(self, home: Value, name: str, span: Span | None) -> Value:
+        """What ``home.name(...)`` calls."""
+        if isinstance(home, (Lib, Super, Klass)):
+            return self.attribute(home, name, span)
+        if isinstance(home, Cell):
+            inside = home.items.get(attribute(name))
+            if inside is not None and method_handler(name) is None:
+                return inside
+            if home.klass is not None:
+                found = home.klass.find(name)
+                if found is not None:
+                    return self.bound(found, home)
+        return Method(home, name, span)
+
+    def current_class(self) -> Klass | None:
+        return self.classes[-1] if self.classes else None
+
+    def decide(self, condition: Value, node: cst.CSTNode) -> bool | None:
+        if isinstance(condition, Const):
+            return bool(condition.value)
+        if isinstance(condition, (Func, Lib, Klass)):
+            return True
+        expr = numeric(condition)
+        if expr is not None and expr.op == "const":
+            return bool(expr.value)
+        if expr is None or self.scanning:
+            return None if self.scanning or not isinstance(condition, (Seq, Cell)) else True
+        return self.choices.take(expr, self.span_of(node))
+
+    # calls
+
+    def call(self, callee: Value, args: list[Value], kwargs: dict[str, Value], span: Span | None, text: str) -> Value:
+        if isinstance(callee, Func):
+            return self.inline(callee, args, kwargs, span)
+        if isinstance(callee, Klass):
+            return self.instantiate(callee, args, kwargs, span)
+        if isinstance(callee, Cell) and callee.klass is not None:
+            special = callee.klass.find("__call__")
+            if isinstance(special, Func):
+                return self.inline(Func(**{**_fields(special), "receiver": callee}), args, kwargs, span)
+        site = Site(self, args, kwargs, span, text)
+        if isinstance(callee, Lib):
+            handler = name_handler(library_name(callee.name))
+            if handler is not None:
+                return handler(site)
+        if isinstance(callee, Method):
+            site.receiver = callee.receiver
+            method = method_handler(callee.name)
+            if method is not None:
+                result = method(site)
+                if result is not None:
+                    return result
+        parts: list[Value] = [*args, *kwargs.values()]
+        if isinstance(callee, Method):
+            parts.insert(0, callee.receiver)
+        return self.opaque(place_of(callee) or text, parts, span)
+
+    def inline(
+        self, func: Func, args: Sequence[Value], kwargs: dict[str, Value], span: Span | None, entry: bool = False
+    ) -> Value:
+        if func.node in self.stack or len(self.stack) >= MAX_DEPTH:
+            return self.opaque(func.name, [*args, *kwargs.values()], span)
+        scope = Scope(func.scope)
+        self.bind_parameters(func, scope, list(args), dict(kwargs), entry)
+        with self.inside(func, scope):
+            if isinstance(func.node, cst.Lambda):
+                return self.eval(func.node.body)
+            try:
+                self.run(func.node.body)
+            except Leave as leave:
+                if leave.how == "return" and leave.value is not None:
+                    return leave.value
+        return Const(None)
+
+    @contextmanager
+    def inside(self, func: Func, scope: Scope) -> Iterator[None]:
+        saved = (self.scope, self.span_of, self.unit)
+        self.scope = scope
+        self.unit = func.unit
+        self.span_of = self.spans.get(func.unit, self.span_of)
+        self.stack.append(func.node)
+        self.classes.append(func.klass)
+        try:
+            yield
+        finally:
+            self.scope, self.span_of, self.unit = saved
+            self.stack.pop()
+            self.classes.pop()
+
+    def bind_parameters(
+        self, func: Func, scope: Scope, args: list[Value], kwargs: dict[str, Value], entry: bool = False
+    ) -> None:
+        """Bind a call's arguments; at an ``entry`` every argument is some unseen caller's, defaults included."""
+        params = func.node.params
+        names = [p.name.value for p in (*params.posonly_params, *params.params)]
+        if func.receiver is not None:
+            args = [func.receiver, *args]
+        for name, value in zip(names, args, strict=False):
+            self.store.bind(scope, name, value)
+        extra = args[len(names) :]
+        for name in [*names[len(args) :], *(p.name.value for p in params.kwonly_params)]:
+            value = kwargs.pop(name, None) or (None if entry else func.defaults.get(name))
+            self.store.bind(scope, name, value if value is not None else self.parameter(func, scope, name))
+        if isinstance(params.star_arg, cst.Param):
+            self.store.bind(scope, params.star_arg.name.value, Seq(extra))
+        if params.star_kwarg is not None:
+            rest = Cell(place=params.star_kwarg.name.value, open=True)
+            rest.items.update({f"[{k!r}]": v for k, v in kwargs.items()})
+            self.store.bind(scope, params.star_kwarg.name.value, rest)
+
+    def parameter(self, func: Func, scope: Scope, name: str) -> Cell:
+        """An argument that some unseen caller gives."""
+        default = func.defaults.get(name)
+        symbol = Symbol(name, external=True)
+        cell = Cell(ex.sym(symbol), place=name, open=True)
+        if isinstance(default, Const):
+            symbol.literal = (default.value,)
+            if isinstance(default.value, (int, float)) and not isinstance(default.value, bool):
+                symbol.default = default.value
+                cell.scalar = True
+            elif isinstance(default.value, bool):
+                cell.scalar = True
+        self.store.add_slot(Slot(scope, name, symbol, cell, local=True))
+        return cell
+
+    def setting(self, home: Cell, key: str, value: Const) -> None:
+        """A number that ``__init__`` fixes: a symbol with that value, so that others can be tried."""
+        symbol = Symbol(place_text(home.place + key), literal=(value.value,))
+        if isinstance(value.value, (int, float)):
+            symbol.default = value.value
+        symbol.initial = symbol.entry = numeric(value)
+        cell = Cell(ex.sym(symbol), place=home.place + key, scalar=True)
+        self.store.restore(home, key, cell)
+
+    def instantiate(self, klass: Klass, args: list[Value], kwargs: dict[str, Value], span: Span | None) -> Cell:
+        cell = Cell(klass=klass, open=True)
+        init = klass.find("__init__")
+        if isinstance(init, Func) and not self.scanning:
+            self.inline(Func(**{**_fields(init), "receiver": cell}), args, kwargs, span)
+        return cell
+
+    # statements
+
+    def run(self, body: cst.BaseSuite | Sequence[cst.BaseStatement]) -> None:
+        statements = body.body if isinstance(body, (cst.IndentedBlock, cst.SimpleStatementSuite)) else body
+        for statement in statements:
+            if isinstance(statement, cst.SimpleStatementLine):
+                for small in statement.body:
+                    self.execute(small)
+            else:
+                self.execute(statement)
+
+    def execute(self, node: cst.CSTNode) -> None:
+        self.work += 1
+        if self.work > MAX_WORK:
+            raise Unsupported("too large to follow", self.span_of(node))
+        method = getattr(self, "exec_" + type(node).__name__, None)
+        if method is not None:
+            method(node)
+
+    def exec_Expr(self, node: cst.Expr) -> None:
+        if not isinstance(node.value, (cst.SimpleString, cst.ConcatenatedString)):
+            value = self.eval(node.value)
+            expr = numeric(value)
+            if expr is not None and expr.op == "opaque" and not self.scanning:
+                self.sinks.extend(expr.args)
+
+    def exec_Assign(self, node: cst.Assign) -> None:
+        value = self.eval(node.value)
+        for target in node.targets:
+            self.assign(target.target, value, self.span_of(node))
+
+    def exec_AnnAssign(self, node: cst.AnnAssign) -> None:
+        if node.value is not None:
+            self.assign(node.target, self.eval(node.value), self.span_of(node))
+
+    def assign(self, target: cst.BaseExpression, value: Value, span: Span | None) -> None:
+        if isinstance(target, cst.Name):
+            self.note(target.value, value, span)
+            self.store.bind(self.scope.target(target.value), target.value, value, span)
+        elif isinstance(target, cst.Attribute):
+            home = self.eval(target.value)
+            if isinstance(home, Cell):
+                self.store.put(home, attribute(target.attr.value), value, span)
+                self.note(f"{home.place}.{target.attr.value}", value, span)
+            elif isinstance(home, Klass):
+                home.members[target.attr.value] = value
+        elif isinstance(target, cst.Subscript):
+            home = self.eval(target.value)
+            key = self.subscript(target)
+            if isinstance(home, Cell):
+                self.put_item(home, key, value, span)
+            elif isinstance(home, Seq):
+                self._put_element(home, key, value)
+        elif isinstance(target, (cst.Tuple, cst.List)):
+            self.unpack(target, value, span)
+        elif isinstance(target, cst.StarredElement):
+            self.assign(target.value, value, span)
+
+    def put_item(self, home: Cell, key: str, value: Value, span: Span | None) -> None:
+        if key == WHOLE:
+            expr = numeric(value)
+            if expr is not None:
+                self.store.fill(home, expr, span)
+            return
+        self.note(f"{home.place}{key}", value, span)
+        self.store.put(home, key, value, span)
+
+    def _put_element(self, home: Seq, key: str, value: Value) -> None:
+        try:
+            position = int(key[1:-1])
+            old = home.elements[position]
+        except (ValueError, IndexError):
+            return
+        home.elements[position] = value
+        self.store.journal.append(lambda: home.elements.__setitem__(position, old))
+
+    def note(self, name: str, value: Value, span: Span | None) -> None:
+        expr = numeric(value)
+        if expr is not None and expr.args and not self.scanning:
+            self.stored.append(Stored(name, expr, span))
+
+    def unpack(self, target: cst.Tuple | cst.List, value: Value, span: Span | None) -> None:
+        count = len(target.elements)
+        for index, element in enumerate(target.elements):
+            if isinstance(value, Seq) and len(value.elements) == count:
+                part = value.elements[index]
+            elif isinstance(value, Each):
+                part = value.element
+            elif isinstance(value, Const):
+                part = value
+            else:
+                part = self.child(value, f"[{index}]", span)
+            inner = element.value
+            if isinstance(inner, (cst.Tuple, cst.List)):
+                self.unpack(inner, part, span)
+            else:
+                self.assign(inner, part, span)
+
+    def exec_AugAssign(self, node: cst.AugAssign) -> None:
+        old = self.eval(node.target)
+        right = self.eval(node.value)
+        span = self.span_of(node)
+        if isinstance(old, Seq) or (isinstance(old, Cell) and old.expr is None and old.growing):
+            if isinstance(old, Seq) and isinstance(right, Seq):
+                self.assign(node.target, Seq(old.elements + right.elements), span)
+            return
+        result = self.binary(type(node.operator), old, right, span)
+        if self.mutates(old, right):
+            assert isinstance(old, Cell)
+            self.store.fill(old, self.number(result), span)
+            self.note(old.place, result, span)
+            if isinstance(node.target, cst.Name):
+                self.store.restore(self.scope.target(node.target.value), node.target.value, old)
+        else:
+            self.assign(node.target, result, span)
+
+    def mutates(self, old: Value, right: Value) -> bool:
+        """Whether ``old += right`` changes the object (an array) or makes a new one (a number)."""
+        if not isinstance(old, Cell) or is_scalar(old):
+            return False
+        if old.array or (isinstance(right, Cell) and right.array):
+            return True
+        return not (isinstance(right, Const) and isinstance(right.value, int))
+
+    def exec_Return(self, node: cst.Return) -> None:
+        value = self.eval(node.value) if node.value is not None else Const(None)
+        raise Leave("return", value)
+
+    def exec_Break(self, node: cst.Break) -> None:
+        raise Leave("break")
+
+    def exec_Continue(self, node: cst.Continue) -> None:
+        raise Leave("continue")
+
+    def exec_Raise(self, node: cst.Raise) -> None:
+        raise Leave("raise")
+
+    def exec_Global(self, node: cst.Global) -> None:
+        self.scope.globals.update(n.name.value for n in node.names)
+
+    def exec_Nonlocal(self, node: cst.Nonlocal) -> None:
+        self.scope.nonlocals.update(n.name.value for n in node.names)
+
+    def exec_Del(self, node: cst.Del) -> None:
+        pass
+
+    def exec_Import(self, node: cst.Import) -> None:
+        for alias in node.names:
+            name = alias.evaluated_name
+            self.imports.add(name)
+            shown = alias.evaluated_alias or name.split(".")[0]
+            self.store.bind(self.scope, shown, Lib(name if alias.evaluated_alias else name.split(".")[0]))
+
+    def exec_ImportFrom(self, node: cst.ImportFrom) -> None:
+        module = _module_name(node)
+        self.imports.add(module)
+        if isinstance(node.names, cst.ImportStar):
+            return
+        for alias in node.names:
+            shown = alias.evaluated_alias or alias.evaluated_name
+            self.store.bind(self.scope, shown, Lib(f"{module}.{alias.evaluated_name}"))
+
+    def exec_FunctionDef(self, node: cst.FunctionDef) -> None:
+        func = self.function(node, None)
+        if len(self.stack) and not self.scanning:
+            self.nested.append(func)
+        self.store.bind(self.scope, node.name.value, func)
+
+    def function(self, node: cst.FunctionDef, klass: Klass | None) -> Func:
+        func = Func(node.name.value, node, self.scope, None, klass, self.unit)
+        func.defaults = self.defaults(node.params)
+        names = {d.decorator.value for d in node.decorators if isinstance(d.decorator, cst.Name)}
+        func.static = "staticmethod" in names
+        return func
+
+    def exec_ClassDef(self, node: cst.ClassDef) -> None:
+        bases = [self.eval(b.value) for b in node.bases]
+        klass = Klass(node.name.value, node, self.scope, bases, self.unit)
+        outer = self.scope
+        self.scope = Scope(outer)
+        try:
+            for statement in node.body.body:
+                if isinstance(statement, cst.FunctionDef):
+                    func = self.function(statement, klass)
+                    func.scope = outer
+                    klass.members[statement.name.value] = func
+                elif isinstance(statement, cst.SimpleStatementLine):
+                    self.run([statement])
+            klass.members.update({k: v for k, v in self.scope.vars.items() if k not in klass.members})
+        finally:
+            self.scope = outer
+        self.store.bind(self.scope, node.name.value, klass)
+
+    # branches
+
+    def exec_If(self, node: cst.If) -> None:
+        condition = self.eval(node.test)
+        no = node.orelse
+        known = self.decide(condition, node) if not self._open(condition) else None
+        if known is not None:
+            self._take(node.body if known else no)
+            return
+        if self.scanning:
+            self._quietly(node.body)
+            self._quietly(no)
+            return
+        expr = self.number(condition)
+        creating = creates_state(expr)
+        if creating is not None:
+            branch, other = (node.body, no) if creating.when else (no, node.body)
+            if branch is not None and self.create(branch, other, creating.tested):
+                return
+        if no is None and only_leaves(node.body):
+            return
+        self._take(node.body if self.choices.take(expr, self.span_of(node.test)) else no)
+
+    def _open(self, condition: Value) -> bool:
+        expr = numeric(condition)
+        return isinstance(condition, Cell) and (expr is None or expr.op != "const")
+
+    def _take(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
+        if isinstance(branch, cst.Else):
+            self.run(branch.body)
+        elif isinstance(branch, cst.If):
+            self.exec_If(branch)
+        elif branch is not None:
+            self.run(branch)
+
+    def _quietly(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
+        try:
+            self._take(branch)
+        except Leave:
+            pass
+
+    def create(
+        self, branch: cst.BaseSuite | cst.If | cst.Else, other: cst.BaseSuite | cst.If | cst.Else | None, tested: str
+    ) -> bool:
+        """Run a branch that may create state. Afterwards its places hold symbols whose initial values it gave."""
+        mark = self.store.mark()
+        work = self.work
+        with self.store.watching() as log:
+            self._quietly(branch)
+        places = [self.place_text(t) for t in log]
+        root = tested.split("[")[0]
+        if not log or not any(tested == "*" or p == tested or (root and p.startswith(root)) for p in places):
+            self.store.rollback(mark)
+            self.work = work
+            return False
+        if other is None:
+            for target in list(log):
+                self.refresh(target, None)
+            return True
+        self._learnt(log, mark)
+        self._take(other)
+        return True
+
+    def learn(self, body: cst.BaseSuite) -> None:
+        """Run a branch only to see what it puts into places that are missing."""
+        mark, work, stored = self.store.mark(), self.work, len(self.stored)
+        with self.store.watching() as log:
+            try:
+                self.run(body)
+            except Leave:
+                pass
+        self._learnt(log, mark)
+        self.work = work
+        del self.stored[stored:]
+
+    def _learnt(self, log: dict[Target, Span | None], mark: int) -> None:
+        starts = {target: _copied(self.content(target)) for target in log}
+        self.store.rollback(mark)
+        for target, start in starts.items():
+            if self.content(target) is None and isinstance(target[0], Cell):
+                self.unveil(target[0], target[1], start)
+            current = numeric(self.content(target))
+            first = numeric(start)
+            if current is not None and current.op == "sym" and first is not None and first.op == "const":
+                assert isinstance(current.value, Symbol)
+                current.value.initial = current.value.initial or first
+
+    def place_text(self, target: Target) -> str:
+        home, key = target
+        return key if isinstance(home, Scope) else f"{home.place if isinstance(home, Cell) else ''}{key}"
+
+    def content(self, target: Target) -> Value | None:
+        home, key = target
+        if isinstance(home, Scope):
+            return home.vars.get(key)
+        assert isinstance(home, Cell)
+        return home if key == "" else home.items.get(key)
+
+    def refresh(self, target: Target, frame: Frame | None) -> None:
+        """Forget a place's content: it gets a fresh symbol that remembers what was there."""
+        home, key = target
+        old = self.content(target)
+        if old is None and isinstance(home, Cell):
+            old = self.child(home, key)
+        if not (isinstance(old, Cell) or (isinstance(old, Const) and isinstance(old.value, (int, float, type(None))))):
+            return
+        if isinstance(old, Cell) and old.klass is not None:
+            return
+        place = self.place_text(target)
+        symbol = Symbol(place_text(place))
+        if key == "" and isinstance(home, Cell):
+            first = home.expr
+            symbol.entry = first
+            symbol.initial = started(first) if first is not None else None
+            symbol.array = home.array
+            cell: Cell = home
+            logs, self.store.writes = self.store.writes, []
+            self.store.fill(home, ex.sym(symbol))
+            self.store.writes = logs
+        else:
+            assert isinstance(home, (Scope, Cell))
+            cell = self.adopt(symbol, place, old)
+            self.store.restore(home, key, cell)
+        slot = Slot(home, key, symbol, cell)  # type: ignore[arg-type]
+        if frame is None:
+            self.store.add_slot(slot)
+            if self.loops:
+                self.loops[-1].slots.append(slot)
+        else:
+            frame.slots.append(slot)
+
+    def exec_Try(self, node: cst.Try) -> None:
+        """The body is what normally happens; a handler that makes up for a missing place gives its first value."""
+        for handler in node.handlers:
+            if not self.scanning:
+                self.learn(handler.body)
+        self._attempt(node.body)
+        if node.orelse is not None:
+            self.run(node.orelse.body)
+        if node.finalbody is not None:
+            self.run(node.finalbody.body)
+
+    exec_TryStar = exec_Try
+
+    def _attempt(self, body: cst.BaseSuite) -> None:
+        try:
+            self.run(body)
+        except Leave as leave:
+            if leave.how != "raise":
+                raise
+
+    def exec_With(self, node: cst.With) -> None:
+        for entry in node.items:
+            value = self.eval(entry.item)
+            if entry.asname is not None:
+                self.assign(entry.asname.name, value, self.span_of(node))
+        self.run(node.body)
+
+    # loops
+
+    def exec_For(self, node: cst.For) -> None:
+        iterable = self.eval(node.iter)
+        items = self.known_elements(iterable)
+        if items is not None:
+            for value in items:
+                self.assign(node.target, value, self.span_of(node.target))
+                try:
+                    self.run(node.body)
+                except Leave as leave:
+                    if leave.how == "break":
+                        break
+                    if leave.how != "continue":
+                        raise
+            return
+        each = self.iterate(iterable, _first_name(node.target))
+        indices = [each.index] if each.index is not None else []
+        span = self.span_of(node)
+        self.loop(node, indices, node.body, lambda: self.assign(node.target, each.element, None), span)
+
+    def known_elements(self, iterable: Value) -> list[Value] | None:
+        """A short literal list of names or constants is run element by element."""
+        if isinstance(iterable, Cell) and iterable.growing and iterable.expr is None:
+            keys = list(iterable.items)
+            if keys and all(k == f"[{i}]" for i, k in enumerate(keys)) and len(keys) <= 6:
+                return list(iterable.items.values())
+        if isinstance(iterable, Seq) and 0 < len(iterable.elements) <= 6:
+            return list(iterable.elements)
+        return None
+
+    def iterate(self, iterable: Value, name: str) -> Each:
+        """One representative element of an iterable, and the index that tells elements apart."""
+        if isinstance(iterable, Each):
+            if iterable.index is not None and iterable.index.name == "·":
+                iterable.index.name = name
+            return Each(self.forced(iterable.element), iterable.index)
+        index = Symbol(name, kind="index", iterates="key")
+        return Each(self.child(iterable, "[{" + name + "}]"), index)
+
+    def forced(self, value: Value) -> Value:
+        """Look up what could not be looked up before the loop's index had a name."""
+        if isinstance(value, Lazy):
+            return self.forced(value.force())
+        if isinstance(value, Seq):
+            return Seq([self.forced(v) for v in value.elements])
+        return value
+
+    def loop(
+        self,
+        node: cst.CSTNode,
+        indices: list[Symbol],
+        body: cst.BaseSuite,
+        bind: Callable[[], None],
+        span: Span | None,
+    ) -> None:
+        if self.scanning:
+            bind()
+            self._iteration(body)
+            return
+        mark, work = self.store.mark(), self.work
+        self.scanning = True
+        try:
+            with self.store.watching() as log:
+                bind()
+                self._iteration(body)
+        finally:
+            self.scanning = False
+        self.store.rollback(mark)
+        self.work = work + (self.work - work) // 2
+        frame = Frame("loop", span, indices, depth=len(self.loops) + 1)
+        for target in log:
+            if self._survives(target, indices):
+                self.refresh(target, frame)
+        self.loops.append(frame)
+        try:
+            bind()
+            self._iteration(body)
+        finally:
+            self.loops.pop()
+        self.capture(frame)
+        self.frames.append(frame)
+
+    def _iteration(self, body: cst.BaseSuite) -> None:
+        try:
+            self.run(body)
+        except Leave as leave:
+            if leave.how in ("return",) and not self.scanning:
+                raise
+
+    def _survives(self, target: Target, indices: list[Symbol]) -> bool:
+        """Whether a place that the body writes is the same place in the next iteration."""
+        home, key = target
+        if isinstance(home, Scope):
+            return key in home.vars
+        assert isinstance(home, Cell)
+        if not home.place:
+            return False
+        return not belongs_to(home.place + key, indices)
+
+    def capture(self, frame: Frame) -> None:
+        """Note what each place of the frame holds at its end."""
+        for slot in frame.slots:
+            value = self.content((slot.home, slot.key))
+            post = numeric(value)
+            if post is not None and post != ex.sym(slot.symbol):
+                frame.posts.append((slot, post))
+
+    def exec_While(self, node: cst.While) -> None:
+        self.eval(node.test)
+        self.loop(node, [], node.body, lambda: None, self.span_of(node))
+
+    # comprehensions
+
+    def comprehension(self, generator: cst.CompFor, element: Callable[[], Value]) -> Value:
+        outer = self.scope
+        self.scope = Scope(outer)
+        try:
+            iterable = self.eval(generator.iter)
+            known = self.known_elements(iterable)
+            if known is not None and generator.inner_for_in is None and not generator.ifs:
+                made = []
+                for value in known:
+                    self.assign(generator.target, value, None)
+                    made.append(element())
+                return Seq(made)
+            each = self.iterate(iterable, _first_name(generator.target))
+            self.assign(generator.target, each.element, None)
+            if generator.inner_for_in is not None:
+                return self.comprehension(generator.inner_for_in, element)
+            return Each(element(), each.index)
+        finally:
+            self.scope = outer
+
+    def eval_ListComp(self, node: cst.ListComp) -> Value:
+        made = self.comprehension(node.for_in, lambda: self.eval(node.elt))
+        cell = Cell(growing=True)
+        if isinstance(made, Seq):
+            cell.items = {f"[{i}]": v for i, v in enumerate(made.elements)}
+        elif isinstance(made, Each):
+            cell.items["[*]"] = made.element
+        return cell
+
+    def eval_GeneratorExp(self, node: cst.GeneratorExp) -> Value:
+        return self.comprehension(node.for_in, lambda: self.eval(node.elt))
+
+    eval_SetComp = eval_ListComp
+
+    def eval_DictComp(self, node: cst.DictComp) -> Value:
+        keys: list[str] = []
+
+        def element() -> Value:
+            keys.append(self.key(self.eval(node.key)))
+            return self.eval(node.value)
+
+        made = self.comprehension(node.for_in, element)
+        cell = Cell(growing=True)
+        if isinstance(made, Seq):
+            cell.items = {f"[{k}]": v for k, v in zip(keys, made.elements, strict=False)}
+        elif isinstance(made, Each):
+            cell.items["[*]"] = made.element
+        return cell
+
+
+def _fields(func: Func) -> dict[str, object]:
+    names = ("name", "node", "scope", "receiver", "klass", "unit", "defaults", "static")
+    return {name: getattr(func, name) for name in names}
+
+
+def _copied(value: Value | None) -> Value | None:
+    if isinstance(value, Cell):
+        return Cell(value.expr, dict(value.items), value.place, value.open, value.array, value.scalar, value.klass)
+    return value
+
+
+def _first_name(target: cst.BaseExpression) -> str:
+    if isinstance(target, cst.Name):
+        return target.value
+    if isinstance(target, (cst.Tuple, cst.List)) and target.elements:
+        return _first_name(target.elements[0].value)
+    return "i"
+
+
+def _module_name(node: cst.ImportFrom) -> str:
+    parts: list[str] = []
+    module: cst.BaseExpression | None = node.module
+    while isinstance(module, cst.Attribute):
+        parts.append(module.attr.value)
+        module = module.value
+    if isinstance(module, cst.Name):
+        parts.append(module.value)
+    return ".".join(reversed(parts))
+
+
+__all__ = ["Frame", "Interpreter", "Leave", "Stored", "Super"]

@@ -1,0 +1,296 @@
+"""Runs the abstract interpreter over a program: every function, method and script that could hold an update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from optlint.lift.branches import Choices, Paths
+from optlint.lift.interpreter import Frame, Interpreter, Leave
+from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupported, Value
+from optlint.lift.places import attribute
+from optlint.lift.program import Program
+from optlint.lift.recurrence import Recurrence, updates_of
+from optlint.model import Span
+
+MODULE_PATHS = 4
+
+
+@dataclass(slots=True)
+class Missed:
+    """A candidate that could not be lifted."""
+
+    name: str
+    span: Span
+    reason: str
+
+
+@dataclass(slots=True)
+class Lifted:
+    recurrences: list[Recurrence] = field(default_factory=list)
+    missed: list[Missed] = field(default_factory=list)
+    candidates: int = 0
+
+
+def lift(program: Program) -> Lifted:
+    """Every update of the program, in source order; configurations of one update follow each other."""
+    return _Lifter(program).run()
+
+
+class _Lifter:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.result = Lifted()
+        self.seen: set[tuple[object, ...]] = set()
+
+    def run(self) -> Lifted:
+        paths = Paths(MODULE_PATHS)
+        first = True
+        while paths:
+            choices = paths.next()
+            machine = Interpreter(choices)
+            frame = self.module(machine)
+            self.collect(machine, frame, "<module>")
+            paths.learn(choices)
+            if first:
+                self.functions(machine)
+                first = False
+        self.result.recurrences = list(self._at_home(self.result.recurrences))
+        return self.result
+
+    def _at_home(self, recurrences: list[Recurrence]) -> Iterator[Recurrence]:
+        """Drop a caller's view of an update where the function that holds it was lifted by itself."""
+        homes = {s for r in recurrences if r.at_home for s in r.writes}
+        for recurrence in recurrences:
+            if recurrence.at_home or not homes & set(recurrence.writes):
+                yield recurrence
+
+    # the module
+
+    def module(self, machine: Interpreter) -> Frame:
+        frame = Frame("function", None)
+        for index in self.program.needed():
+            parsed = self.program.parse(index)
+            if parsed is None:
+                continue
+            machine.spans[index] = parsed.span
+            machine.span_of = parsed.span
+            machine.unit = index
+            self.result.candidates += parsed.block.candidate and not machine.choices.given
+            try:
+                machine.run(parsed.body)
+            except Leave:
+                pass
+            except Unsupported as error:
+                if parsed.block.candidate and parsed.block.kind == "code" and not machine.choices.given:
+                    self.miss("<module>", parsed.span(parsed.body[0]), error)
+            except RecursionError:
+                self.miss("<module>", parsed.span(parsed.body[0]), Unsupported("nested too deeply"))
+        return frame
+
+    # functions and methods
+
+    def functions(self, machine: Interpreter) -> None:
+        for index in self.program.needed():
+            block = self.program.blocks[index][1]
+            parsed = self.program.parse(index)
+            if parsed is None or not block.evident or block.kind == "code":
+                continue
+            value = machine.scope.vars.get(block.name)
+            if isinstance(value, Func):
+                self.entry(machine, value, block.name, None)
+            elif isinstance(value, Klass):
+                for name in self.methods(value, block.evident):
+                    member = value.members.get(name)
+                    if isinstance(member, Func):
+                        self.entry(machine, member, f"{block.name}.{name}", value)
+
+    def methods(self, klass: Klass, evident: frozenset[str]) -> Iterator[str]:
+        """Methods that hold an update themselves first, then those that could call one."""
+        own = [n.split(".")[1] for n in evident if n.startswith(klass.name + ".") and n.count(".") >= 1]
+        members = [n for n, v in klass.members.items() if isinstance(v, Func)]
+        yield from (n for n in members if n in own)
+
+    def entry(self, machine: Interpreter, func: Func, name: str, klass: Klass | None) -> None:
+        paths = Paths()
+        span = machine.spans[func.unit](func.node)
+        found = False
+        error: Unsupported | None = None
+        while paths:
+            choices = paths.next()
+            machine.choices = choices
+            mark, slots = machine.store.mark(), len(machine.store.slots)
+            machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
+            try:
+                frame = self.run_entry(machine, func, klass)
+                before = len(self.result.recurrences)
+                self.collect(machine, frame, name)
+                found |= len(self.result.recurrences) > before
+                if not choices.given:
+                    for inner in list(machine.nested):
+                        self.nested(machine, inner, f"{name}.{inner.name}")
+            except Unsupported as failed:
+                error = error or failed
+            except RecursionError:
+                error = error or Unsupported("nested too deeply", span)
+            finally:
+                machine.store.rollback(mark)
+                del machine.store.slots[slots:]
+            paths.learn(choices)
+        if error is not None and not found:
+            self.miss(name, error.span or span, error)
+
+    def nested(self, machine: Interpreter, func: Func, name: str) -> None:
+        """A function inside a function: its home's variables are state where it writes them."""
+        saved = machine.frames, machine.stored
+        mark, slots = machine.store.mark(), len(machine.store.slots)
+        machine.frames, machine.stored = [], []
+        try:
+            frame = self.run_entry(machine, func, None)
+            self.collect(machine, frame, name)
+        except (Unsupported, RecursionError):
+            pass
+        finally:
+            machine.store.rollback(mark)
+            del machine.store.slots[slots:]
+            machine.frames, machine.stored = saved
+
+    def run_entry(self, machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
+        frame = Frame("function", machine.spans[func.unit](func.node))
+        first = len(machine.store.slots)
+        receiver = self.instance(machine, klass) if klass is not None and not func.static else None
+        scope = Scope(func.scope)
+        bound = Func(func.name, func.node, func.scope, receiver, func.klass, func.unit, func.defaults)
+        own = len(machine.store.slots)
+        machine.bind_parameters(bound, scope, [], {}, entry=True)
+        frame.slots.extend(machine.store.slots[own:])
+        for slot in machine.store.slots[first:own]:
+            slot.local = True
+        body = func.node.body
+        with machine.inside(bound, scope):
+            mark = machine.store.mark()
+            machine.scanning = True
+            try:
+                with machine.store.watching() as log:
+                    self._body(machine, body)
+            finally:
+                machine.scanning = False
+            machine.store.rollback(mark)
+            for target in log:
+                home, key = target
+                if home is scope or (isinstance(home, Cell) and not home.place):
+                    continue
+                if machine.content(target) is None and (not isinstance(home, Cell) or machine.lookup(home, key) is None):
+                    continue
+                machine.refresh(target, None)
+            frame.returned = self._body(machine, body)
+        return frame
+
+    def _body(self, machine: Interpreter, body: cst.BaseSuite | cst.BaseExpression) -> Value | None:
+        if isinstance(body, cst.BaseExpression):
+            return machine.eval(body)
+        try:
+            machine.run(body)
+        except Leave as leave:
+            return leave.value
+        return None
+
+    def instance(self, machine: Interpreter, klass: Klass) -> Cell:
+        """``self`` as ``__init__`` leaves it; what other methods change is unknown."""
+        machine.work = 0
+        cell = Cell(klass=klass, place="self", open=True)
+        init = klass.find("__init__")
+        choices, machine.choices = machine.choices, Choices()
+        if isinstance(init, Func):
+            try:
+                machine.inline(
+                    Func(init.name, init.node, init.scope, cell, init.klass, init.unit, init.defaults), [], {}, None, entry=True
+                )
+            except (Unsupported, Leave):
+                pass
+        machine.choices = choices
+        for value in cell.items.values():
+            if isinstance(value, Cell) and not value.place:
+                value.place = "self"
+        for key, value in list(cell.items.items()):
+            if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
+                machine.setting(cell, key, value)
+        for name in _assigned_elsewhere(klass):
+            if attribute(name) in cell.items:
+                machine.refresh((cell, attribute(name)), None)
+        machine.frames, machine.stored, machine.sinks = [], [], []
+        return cell
+
+    # results
+
+    def collect(self, machine: Interpreter, frame: Frame, name: str) -> None:
+        """The updates of a run's frames; an inner loop that carries the state is the step."""
+        frames = [frame, *machine.frames]
+        found: list[Recurrence] = []
+        for candidate in frames:
+            inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
+            found.extend(updates_of(candidate, inner, machine.store, machine.sinks, name))
+        found.sort(key=lambda r: (-len(r.states), -r.depth))
+        kept: list[Recurrence] = []
+        for recurrence in found:
+            if not any(self._same_step(recurrence, other) for other in kept):
+                kept.append(recurrence)
+        for recurrence in sorted(kept, key=lambda r: (r.span.line, r.span.column)):
+            recurrence.stored = list(machine.stored)
+            recurrence.configuration = dict(machine.choices.taken)
+            recurrence.imports = frozenset(machine.imports)
+            recurrence.at_home = self._is_home(frame, recurrence)
+            key = (recurrence.name, recurrence.span, recurrence.equations())
+            if key not in self.seen:
+                self.seen.add(key)
+                self.result.recurrences.append(recurrence)
+
+    def _same_step(self, one: Recurrence, other: Recurrence) -> bool:
+        """Two frames' views of one parameter write."""
+        if one.parameter is None or other.parameter is None:
+            return one.parameter is other.parameter and one.span == other.span
+        mine, theirs = set(one.parameter.spans), set(other.parameter.spans)
+        return bool(mine & theirs) and one.depth != other.depth
+
+    def _is_home(self, frame: Frame, recurrence: Recurrence) -> bool:
+        if frame.span is not None:
+            return all(frame.span.covers(s) for s in recurrence.writes)
+        line = recurrence.writes[0].line if recurrence.writes else recurrence.span.line
+        block = next((b for _, b in self.program.blocks if b.line <= line <= b.end_line), None)
+        return block is None or block.kind == "code"
+
+    def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
+        where = error.span or span or Span(1, 1, 1, 1)
+        self.result.missed.append(Missed(name, where, error.reason))
+
+
+class _Assigned(cst.CSTVisitor):
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def _target(self, node: cst.BaseExpression) -> None:
+        if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name):
+            self.names.add(node.attr.value)
+
+    def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
+        self._target(node.target)
+
+    def visit_AugAssign(self, node: cst.AugAssign) -> None:
+        self._target(node.target)
+
+
+def _assigned_elsewhere(klass: Klass) -> list[str]:
+    """Attributes that methods other than ``__init__`` assign."""
+    visitor = _Assigned()
+    for name, member in klass.members.items():
+        if isinstance(member, Func) and name != "__init__":
+            member.node.visit(visitor)
+    for base in klass.bases:
+        if isinstance(base, Klass):
+            visitor.names.update(_assigned_elsewhere(base))
+    return sorted(visitor.names)
+
+
+__all__ = ["Lifted", "Missed", "Seq", "lift"]

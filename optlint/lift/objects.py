@@ -1,0 +1,310 @@
+"""The abstract machine's values and storage: cells with identity, scopes, and a journal that can be rolled back.
+
+A number or array is a ``Cell``: assignment binds a cell, an in-place operation changes the cell's content,
+so aliases, rebinding and mutation come out as Python has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from optlint.lift.expression import Expr, Symbol, const, sym
+from optlint.model import Span
+
+
+class Unsupported(Exception):
+    """The code cannot be lifted; says why and where."""
+
+    def __init__(self, reason: str, span: Span | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.span = span
+
+
+class Value:
+    """Anything that a name can be bound to."""
+
+    __slots__ = ()
+
+
+@dataclass(eq=False, slots=True)
+class Const(Value):
+    """A Python constant (None, bool, str, number …)."""
+
+    value: object
+    origin: Span | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Cell(Value):
+    """A number, an array, a container or an object whose contents may be unknown.
+
+    expr: the numeric content, or None. items: children by canonical key (".m", "['dW{l}']", "[i]").
+    open: children that are not there exist all the same (an argument, a library object).
+    array/scalar: what is known of the type; both False means unknown.
+    """
+
+    expr: Expr | None = None
+    items: dict[str, Value] = field(default_factory=dict)
+    place: str = ""
+    open: bool = False
+    array: bool = False
+    scalar: bool = False
+    klass: Klass | None = None
+    factory: Callable[[str], Value] | None = None  # defaultdict
+    growing: bool = False  # a list or dict that the code fills itself
+    fixed: bool = False  # an index alone does not make new children (a literal list)
+
+
+@dataclass(eq=False, slots=True)
+class Seq(Value):
+    """A tuple or list of known length."""
+
+    elements: list[Value]
+
+
+@dataclass(eq=False, slots=True)
+class Each(Value):
+    """An iterable seen through one representative element."""
+
+    element: Value
+    index: Symbol | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Lazy(Value):
+    """An element that can be looked up only when the loop has named its index."""
+
+    force: Callable[[], Value]
+
+
+@dataclass(eq=False, slots=True)
+class Func(Value):
+    """A function of the same file: its node, its home scope, its receiver where it is a bound method."""
+
+    name: str
+    node: cst.FunctionDef | cst.Lambda
+    scope: Scope
+    receiver: Value | None = None
+    klass: Klass | None = None
+    unit: int = 0  # which parsed block holds the node
+    defaults: dict[str, Value] = field(default_factory=dict)
+    static: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Klass(Value):
+    name: str
+    node: cst.ClassDef
+    scope: Scope
+    bases: list[Value]
+    unit: int = 0
+    members: dict[str, Value] = field(default_factory=dict)
+
+    def find(self, name: str) -> Value | None:
+        if name in self.members:
+            return self.members[name]
+        for base in self.bases:
+            if isinstance(base, Klass) and base is not self:
+                found = base.find(name)
+                if found is not None:
+                    return found
+        return None
+
+
+@dataclass(eq=False, slots=True)
+class Lib(Value):
+    """A module, function or class of a library, by its dotted name."""
+
+    name: str
+
+
+@dataclass(eq=False, slots=True)
+class Method(Value):
+    """A method of a value, not yet called."""
+
+    receiver: Value
+    name: str
+    origin: Span | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Super(Value):
+    receiver: Cell
+    klass: Klass
+
+
+class Scope:
+    """A namespace; ``outer`` is the enclosing one."""
+
+    __slots__ = ("globals", "module", "nonlocals", "outer", "vars")
+
+    def __init__(self, outer: Scope | None = None, module: Scope | None = None) -> None:
+        self.vars: dict[str, Value] = {}
+        self.outer = outer
+        self.module = module or (outer.module if outer else self)
+        self.globals: set[str] = set()
+        self.nonlocals: set[str] = set()
+
+    def holder(self, name: str) -> Scope | None:
+        """The scope that reading ``name`` from here reaches."""
+        if name in self.globals:
+            return self.module if name in self.module.vars else None
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.vars:
+                return scope
+            scope = scope.outer
+        return None
+
+    def target(self, name: str) -> Scope:
+        """The scope that assigning ``name`` here writes."""
+        if name in self.globals:
+            return self.module
+        if name in self.nonlocals:
+            scope = self.outer
+            while scope is not None:
+                if name in scope.vars:
+                    return scope
+                scope = scope.outer
+        return self
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """A storage place that was there before the step: where it is, and the symbol for its old content."""
+
+    home: Scope | Cell
+    key: str
+    symbol: Symbol
+    cell: Value
+    local: bool = False  # a plain name of the function that is analysed: lost unless it is returned
+
+
+Target = tuple[object, str]  # (scope or cell, key); key "" is the cell's own content
+
+
+class Store:
+    """Every change of scopes and cells goes through here, is logged, and can be undone."""
+
+    def __init__(self) -> None:
+        self.journal: list[Callable[[], None]] = []
+        self.writes: list[dict[Target, Span | None]] = []
+        self.origins: dict[Target, list[Span]] = {}
+        self.slots: list[Slot] = []
+
+    def bind(self, scope: Scope, name: str, value: Value, span: Span | None = None) -> None:
+        missing = object()
+        old: object = scope.vars.get(name, missing)
+
+        def undo() -> None:
+            if old is missing:
+                scope.vars.pop(name, None)
+            else:
+                scope.vars[name] = old  # type: ignore[assignment]
+
+        self.journal.append(undo)
+        if isinstance(value, Cell) and not value.place:
+            value.place = name
+        scope.vars[name] = value
+        self._log((scope, name), span)
+
+    def put(self, cell: Cell, key: str, value: Value, span: Span | None = None) -> None:
+        missing = object()
+        old: object = cell.items.get(key, missing)
+
+        def undo() -> None:
+            if old is missing:
+                cell.items.pop(key, None)
+            else:
+                cell.items[key] = old  # type: ignore[assignment]
+
+        self.journal.append(undo)
+        if isinstance(value, Cell) and not value.place:
+            value.place = cell.place + key
+        cell.items[key] = value
+        self._log((cell, key), span)
+
+    def fill(self, cell: Cell, expr: Expr, span: Span | None = None) -> None:
+        """Change a cell's own content in place."""
+        old, items = cell.expr, dict(cell.items)
+
+        def undo() -> None:
+            cell.expr = old
+            cell.items = items
+
+        self.journal.append(undo)
+        cell.expr = expr
+        cell.items = {k: v for k, v in items.items() if k.startswith(".")}
+        self._log((cell, ""), span)
+
+    def quietly(self, cell: Cell, key: str, value: Value) -> None:
+        """Add a child that was there all along (no write)."""
+        self.journal.append(lambda: cell.items.pop(key, None) and None)
+        cell.items[key] = value
+
+    def restore(self, home: Scope | Cell, key: str, value: Value) -> None:
+        """Put another value at a place without that being one of the program's writes."""
+        logs, self.writes = self.writes, []
+        try:
+            if isinstance(home, Scope):
+                self.bind(home, key, value)
+            else:
+                self.put(home, key, value)
+        finally:
+            self.writes = logs
+
+    def add_slot(self, slot: Slot) -> None:
+        self.slots.append(slot)
+        self.journal.append(lambda: self.slots.remove(slot) if slot in self.slots else None)
+
+    def _log(self, target: Target, span: Span | None) -> None:
+        for log in self.writes:
+            log.setdefault(target, span)
+        if span is not None:
+            spans = self.origins.setdefault(target, [])
+            if span not in spans:
+                spans.append(span)
+
+    @contextmanager
+    def watching(self) -> Iterator[dict[Target, Span | None]]:
+        log: dict[Target, Span | None] = {}
+        self.writes.append(log)
+        try:
+            yield log
+        finally:
+            self.writes.remove(log)
+
+    def mark(self) -> int:
+        return len(self.journal)
+
+    def rollback(self, mark: int) -> None:
+        while len(self.journal) > mark:
+            self.journal.pop()()
+
+
+def numeric(value: Value | None) -> Expr | None:
+    """The number that a value stands for, or None."""
+    if isinstance(value, Cell):
+        return value.expr
+    if isinstance(value, Const):
+        inner = value.value
+        if isinstance(inner, bool):
+            return const(int(inner), value.origin)
+        if isinstance(inner, (int, float)):
+            return const(inner, value.origin)
+    return None
+
+
+def is_scalar(value: Value) -> bool:
+    return isinstance(value, Const) or (isinstance(value, Cell) and value.scalar)
+
+
+def unknown(place: str, **known: object) -> Cell:
+    """A value that exists before the step: its content is a symbol of its own."""
+    symbol = Symbol(place, **known)  # type: ignore[arg-type]
+    return Cell(sym(symbol), place=place, open=True, array=symbol.array, scalar=False)

@@ -1,0 +1,52 @@
+"""Canonical storage locations: ``.m``, ``['dW{l}']``, ``[{i}]``.
+
+Index symbols stand in braces, so that a key says whether it belongs to one element of a loop.
+"""
+
+from __future__ import annotations
+
+import re
+
+from optlint.lift.expression import Symbol
+from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Value
+
+WHOLE = "[:]"  # all of an array: ``v[:]``, ``v[...]``
+_INDEX = re.compile(r"\{[^{}]*\}")
+
+
+def attribute(name: str) -> str:
+    return f".{name}"
+
+
+def item(key: str) -> str:
+    return f"[{key}]"
+
+
+def loosely(key: str, shifts: bool = False) -> str:
+    """The key with every index alike: elements of one container at any index of a loop.
+
+    ``shifts`` also takes ``l + 1`` for ``l``: for initial values, where another loop counted differently.
+    """
+    text = _INDEX.sub("{}", key)
+    return re.sub(r"\{\}( [+−] \d+)?", "{}", text) if shifts else text
+
+
+def key_text(key: str) -> str:
+    return key.replace("{", "").replace("}", "")
+
+
+def belongs_to(place: str, indices: list[Symbol]) -> bool:
+    """Whether a place is one element of a loop over ``indices``."""
+    return any("{" + index.name + "}" in place for index in indices)
+
+
+def place_of(value: Value) -> str:
+    if isinstance(value, Cell):
+        return value.place
+    if isinstance(value, (Lib, Func, Klass)):
+        return value.name
+    if isinstance(value, Method):
+        return f"{place_of(value.receiver)}.{value.name}"
+    if isinstance(value, Const):
+        return str(value.value)
+    return ""

@@ -1,0 +1,90 @@
+"""One unit's code, parsed by LibCST block by block and only where it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from optlint.locate import Block, Layout, layout
+from optlint.model import Span
+from optlint.source import Unit
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A block's statements. Positions are looked up by node, and shifted to the unit's lines."""
+
+    block: Block
+    body: tuple[cst.BaseStatement, ...]
+    positions: Mapping[cst.CSTNode, CodeRange]
+    cell: int | None
+
+    def span(self, node: cst.CSTNode) -> Span | None:
+        found = self.positions.get(node)
+        if found is None:
+            return None
+        shift = self.block.line - 1
+        return Span(
+            found.start.line + shift, found.start.column + 1, found.end.line + shift, found.end.column + 1, self.cell
+        )
+
+
+@dataclass(slots=True)
+class Program:
+    """The blocks of one file in order (a notebook's cells follow each other as one program)."""
+
+    units: tuple[Unit, ...]
+    blocks: list[tuple[int, Block]] = field(default_factory=list)
+    problems: list[tuple[int | None, int, str]] = field(default_factory=list)
+    _cache: dict[int, Parsed | None] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, units: tuple[Unit, ...]) -> Program:
+        program = cls(units)
+        for number, unit in enumerate(units):
+            found: Layout = layout(unit.text)
+            program.blocks.extend((number, block) for block in found.blocks)
+            program.problems.extend((unit.cell, line, message) for line, message in found.problems)
+        return program
+
+    @property
+    def has_candidates(self) -> bool:
+        return any(block.candidate for _, block in self.blocks)
+
+    def needed(self) -> list[int]:
+        """Indices of the blocks that the candidates rest on, in order."""
+        defined: dict[str, list[int]] = {}
+        wanted: set[int] = set()
+        for index, (_, block) in enumerate(self.blocks):
+            if block.name:
+                defined.setdefault(block.name, []).append(index)
+            if block.candidate or block.simple:
+                wanted.add(index)
+        queue = list(wanted)
+        while queue:
+            for name in self.blocks[queue.pop()][1].uses:
+                for index in defined.get(name, ()):
+                    if index not in wanted:
+                        wanted.add(index)
+                        queue.append(index)
+        return sorted(wanted)
+
+    def parse(self, index: int) -> Parsed | None:
+        """A block's statements, or None (with a problem noted) where LibCST cannot read what ``ast`` could."""
+        if index not in self._cache:
+            number, block = self.blocks[index]
+            unit = self.units[number]
+            lines = unit.text.split("\n")[block.line - 1 : block.end_line]
+            try:
+                wrapper = MetadataWrapper(cst.parse_module("\n".join(lines) + "\n"), unsafe_skip_copy=True)
+                positions = wrapper.resolve(PositionProvider)
+                parsed = Parsed(block, tuple(wrapper.module.body), positions, unit.cell)  # type: ignore[arg-type]
+            except (cst.ParserSyntaxError, RecursionError, ValueError) as error:
+                reason = getattr(error, "message", None) or str(error) or type(error).__name__
+                self.problems.append((unit.cell, block.line, f"LibCST cannot read this block: {reason.splitlines()[0]}"))
+                parsed = None
+            self._cache[index] = parsed
+        return self._cache[index]

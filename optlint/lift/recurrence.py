@@ -1,0 +1,329 @@
+"""The lifted form: for each state its next value, for the parameter its step, and how time is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.interpreter import Frame, Stored
+from optlint.lift.notation import render
+from optlint.lift.objects import Cell, Scope, Seq, Slot, Store, Value, numeric
+from optlint.model import Span
+
+
+@dataclass(eq=False, slots=True)
+class State:
+    """One storage place of an update. ``old`` is its content before the step, ``new`` stands for the one after."""
+
+    name: str
+    old: Symbol
+    new: Symbol
+    post: Expr
+    initial: Expr | None
+    spans: tuple[Span, ...] = ()
+    slot: Slot | None = None
+
+    @property
+    def is_counter(self) -> bool:
+        """Advances by a constant at each step."""
+        own = ex.slope(self.post, self.old)
+        return own == ex.const(1) and ex.rest(self.post, self.old).op == "const"
+
+
+@dataclass(eq=False, slots=True)
+class Recurrence:
+    """One parameter's update.
+
+    parameter: its state, or None where the code only returns the step (then ``output`` is that step).
+    states: what the step needs, in dependency order; posts refer to other states' new values by ``State.new``.
+    counters: states that count steps. indices: loop counters that count steps.
+    lost: places whose new content the code computes but never keeps.
+    """
+
+    name: str
+    parameter: State | None
+    output: Expr | None
+    states: list[State]
+    counters: list[State]
+    indices: list[Symbol]
+    span: Span
+    stored: list[Stored] = field(default_factory=list)
+    configuration: dict[str, bool] = field(default_factory=dict)
+    aliases: list[tuple[str, str]] = field(default_factory=list)
+    frame: str = "function"
+    depth: int = 0
+    imports: frozenset[str] = frozenset()
+    text: str = ""  # names and comments around the update: intent, never roles
+    at_home: bool = True  # seen from the function that holds it, not from a caller
+
+    @property
+    def writes(self) -> tuple[Span, ...]:
+        """Where the parameter's new value (or, without one, the states') is written."""
+        if self.parameter is not None and self.parameter.spans:
+            return self.parameter.spans
+        return tuple(s for state in self.states for s in state.spans) or (self.span,)
+
+    @property
+    def step(self) -> Expr:
+        """The parameter's new value, or the step itself."""
+        if self.parameter is not None:
+            return self.parameter.post
+        assert self.output is not None
+        return self.output
+
+    def posts(self) -> list[Expr]:
+        return [s.post for s in self.states] + [self.step]
+
+    def with_posts(self, posts: Sequence[Expr], initials: dict[int, Expr] | None = None) -> Recurrence:
+        """The same update with other equations (in the order of ``posts()``)."""
+        states = [
+            State(s.name, s.old, s.new, p, (initials or {}).get(i, s.initial), s.spans, s.slot)
+            for i, (s, p) in enumerate(zip(self.states, posts[:-1], strict=True))
+        ]
+        parameter = self.parameter
+        output = self.output
+        if parameter is not None:
+            parameter = State(
+                parameter.name, parameter.old, parameter.new, posts[-1], parameter.initial, parameter.spans, parameter.slot
+            )
+        else:
+            output = posts[-1]
+        return Recurrence(
+            self.name, parameter, output, states, self.counters, self.indices, self.span, self.stored,
+            self.configuration, self.aliases, self.frame, self.depth, self.imports, self.text, self.at_home,
+        )  # fmt: skip
+
+    def equations(self) -> tuple[str, ...]:
+        lines = []
+        for state in [*self.counters, *self.states, *([self.parameter] if self.parameter else [])]:
+            lines.append(f"{state.new.name} = {render(state.post)}")
+        if self.output is not None:
+            lines.append(f"step = {render(self.output)}")
+        return tuple(lines)
+
+
+@dataclass(slots=True)
+class Entry:
+    slot: Slot
+    post: Expr
+    spans: tuple[Span, ...]
+
+
+def updates_of(
+    frame: Frame, inner: Iterable[Frame], store: Store, sinks: Sequence[Expr], name: str
+) -> list[Recurrence]:
+    """Every parameter that a frame moves, with the states that move it."""
+    table = _entry_values(inner)
+    entries = _entries(frame, store, table)
+    outputs = _match_returns(frame, entries, table) if frame.kind == "function" else []
+    if not entries:
+        return []
+    outputs += [_resolve(e, table) for e in sinks if e.args and e.op != "opaque"]
+    return _Grouping(frame, entries, outputs, name).recurrences()
+
+
+def _entry_values(frames: Iterable[Frame]) -> dict[Expr, Expr]:
+    """Inner loops' symbols → what they held on entry: an inner loop counts as one iteration."""
+    table: dict[Expr, Expr] = {}
+    for frame in frames:
+        for slot in frame.slots:
+            if slot.symbol.entry is not None:
+                table[ex.sym(slot.symbol)] = slot.symbol.entry
+    return table
+
+
+def _resolve(post: Expr, table: dict[Expr, Expr]) -> Expr:
+    for _ in range(6):
+        after = ex.substitute(post, table, into_opaque=True)
+        if after is post:
+            break
+        post = after
+    return post
+
+
+def _content(slot: Slot) -> Value | None:
+    if isinstance(slot.home, Scope):
+        return slot.home.vars.get(slot.key)
+    return slot.home if slot.key == "" else slot.home.items.get(slot.key)
+
+
+def _entries(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entry]:
+    found: dict[Symbol, Entry] = {}
+    pairs: list[tuple[Slot, Expr]] = list(frame.posts)
+    if frame.kind == "function":
+        for slot in [*store.slots, *frame.slots]:
+            if slot.local:
+                continue
+            post = numeric(_content(slot))
+            if post is not None:
+                pairs.append((slot, post))
+            if isinstance(slot.cell, Cell) and slot.cell.expr is not None:  # changed in place, wherever it now hangs
+                pairs.append((slot, slot.cell.expr))
+        for slot in store.slots:
+            if slot.local and isinstance(slot.cell, Cell) and slot.cell.expr is not None:
+                pairs.append((slot, slot.cell.expr))
+    for slot, post in pairs:
+        post = _resolve(post, table)
+        if post == ex.sym(slot.symbol) or slot.symbol in found:
+            continue
+        found[slot.symbol] = Entry(slot, post, _spans(store, slot))
+    return list(found.values())
+
+
+def _spans(store: Store, slot: Slot) -> tuple[Span, ...]:
+    keys: list[tuple[object, str]] = [(slot.home, slot.key)]
+    if isinstance(slot.cell, Cell):
+        keys.append((slot.cell, ""))
+    if slot.key == "":
+        keys.append((slot.home, ""))
+    spans: list[Span] = []
+    for key in keys:
+        spans.extend(s for s in store.origins.get(key, ()) if s not in spans)
+    return tuple(sorted(spans))
+
+
+def _flat(value: Value | None, depth: int = 0) -> list[Expr]:
+    if isinstance(value, Seq):
+        return [e for v in value.elements for e in _flat(v, depth + 1)]
+    expr = numeric(value)
+    if expr is not None:
+        return [expr]
+    if isinstance(value, Cell) and depth < 3:
+        return [e for k, v in value.items.items() if k.startswith(("[", ".")) for e in _flat(v, depth + 1)]
+    return []
+
+
+def _match_returns(frame: Frame, entries: list[Entry], table: dict[Expr, Expr]) -> list[Expr]:
+    """Arguments whose new values are returned are state; what fits no argument is the step itself."""
+    returned = [_resolve(e, table) for e in _flat(frame.returned)]
+    known = [e.post for e in entries]
+    arguments = {s.symbol: s for s in frame.slots if s.local}
+    taken = {e.slot.symbol for e in entries}
+    rest: list[Expr] = []
+    for expr in returned:
+        if expr in known or not expr.args or expr.op == "opaque":
+            continue
+        best = None
+        for symbol, slot in arguments.items():
+            if symbol in taken or symbol not in _visible(expr):
+                continue
+            own = ex.slope(expr, symbol)
+            if own is None:
+                continue
+            rank = (own != ex.const(1), own.size, slot.symbol.default is not None)
+            if best is None or rank < best[0]:
+                best = (rank, slot)
+        if best is not None and (best[0][0] is False or best[0][1] <= 5):
+            taken.add(best[1].symbol)
+            span = expr.origin
+            entries.append(Entry(best[1], expr, (span,) if span else ()))
+        else:
+            rest.append(expr)
+    return rest
+
+
+def _visible(expr: Expr) -> set[Symbol]:
+    """Symbols that are not hidden inside an unknown call."""
+    return {n.value for n in ex.walk(expr) if n.op == "sym"}  # type: ignore[misc]
+
+
+class _Grouping:
+    """Finds the parameters among a frame's entries, and for each the states that it needs."""
+
+    def __init__(self, frame: Frame, entries: list[Entry], outputs: list[Expr], name: str) -> None:
+        self.frame = frame
+        self.name = name
+        self.outputs = outputs
+        self.states = []
+        self.by_new: dict[Symbol, State] = {}
+        self.by_old: dict[Symbol, State] = {}
+        for entry in entries:
+            new = Symbol(f"{entry.slot.symbol.name}'")
+            first = entry.slot.symbol.initial
+            state = State(entry.slot.symbol.name, entry.slot.symbol, new, entry.post, first, entry.spans, entry.slot)
+            self.states.append(state)
+            self.by_new[new] = state
+            self.by_old[state.old] = state
+        self._refer()
+
+    def _refer(self) -> None:
+        """Write each post in terms of the other states' new values, as the code does."""
+        values = [(s.post, ex.sym(s.new)) for s in self.states if s.post.args]
+        for state in self.states:
+            table = {post: new for post, new in values if post != state.post}
+            state.post = ex.substitute(state.post, table)
+        self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
+
+    def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
+        """The states that a post reads, old or new, and theirs in turn; dependencies first."""
+        order: list[State] = []
+        active: set[int] = {id(s) for s in skip}
+
+        def go(expr: Expr) -> None:
+            for symbol in sorted(_visible(expr), key=lambda s: s.name):
+                state = self.by_new.get(symbol) or self.by_old.get(symbol)
+                if state is None or id(state) in active:
+                    continue
+                active.add(id(state))
+                go(state.post)
+                order.append(state)
+
+        go(post)
+        return order
+
+    def recurrences(self) -> list[Recurrence]:
+        parameters = [s for s in self.states if self._is_parameter(s)]
+        found = []
+        for parameter in parameters:
+            needed = self.needs(parameter.post, parameters)
+            found.append(self._make(parameter, None, needed))
+        if not any(r.states for r in found):
+            for output in self.outputs:
+                needed = self.needs(output)
+                if any(not s.is_counter for s in needed):
+                    found.append(self._make(None, output, needed))
+        return found
+
+    def _is_parameter(self, state: State) -> bool:
+        own = ex.slope(state.post, state.old)
+        if own is None or state.is_counter or own == ex.const(0):
+            return False
+        visible = _visible(state.post) - {state.old}
+        others = [s for s in self.states if s is not state and not s.is_counter]
+        if any(state.new in _visible(s.post) for s in others):
+            return False
+        if any(state.new in _visible(o) for o in self.outputs):
+            return False
+        reads_new = any(s.new in visible for s in others)
+        reads_old = any(s.old in visible for s in others if state.old not in _visible(s.post))
+        if reads_new or reads_old:
+            return True
+        return own == ex.const(1) and not any(state.old in _visible(s.post) for s in others)
+
+    def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
+        spans = [sp for s in needed for sp in s.spans]
+        if parameter is not None:
+            spans.extend(parameter.spans)
+        post = parameter.post if parameter is not None else output
+        assert post is not None
+        if post.origin is not None:
+            spans.append(post.origin)
+        if not spans and self.frame.span is not None:
+            spans.append(self.frame.span)
+        span = spans[0] if spans else Span(1, 1, 1, 1)
+        for other in spans[1:]:
+            if other.cell == span.cell:
+                span = span.joined(other)
+        return Recurrence(
+            name=self.name,
+            parameter=parameter,
+            output=output,
+            states=[s for s in needed if not s.is_counter],
+            counters=[s for s in needed if s.is_counter],
+            indices=list(self.frame.indices),
+            span=span,
+            frame=self.frame.kind,
+            depth=self.frame.depth,
+        )

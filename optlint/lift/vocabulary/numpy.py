@@ -1,0 +1,120 @@
+"""NumPy (and what speaks its language: CuPy, autograd.numpy, jax.numpy …)."""
+
+from __future__ import annotations
+
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr
+from optlint.lift.objects import Cell, Const, Value, numeric
+from optlint.lift.vocabulary.site import (
+    Handler,
+    Site,
+    composed,
+    copy,
+    elementwise,
+    filled,
+    reciprocal_root,
+    reduction,
+    same,
+    square,
+)
+
+
+def _full(site: Site) -> Value | None:
+    value = site.get(1, "fill_value")
+    expr = numeric(value)
+    return None if expr is None else Cell(expr, array=True)
+
+
+def _copyto(site: Site) -> Value | None:
+    target, source = site.get(0, "dst"), site.get(1, "src")
+    if isinstance(target, Cell) and source is not None:
+        site.machine.store.fill(target, site.expr(source), site.span)
+    return Const(None)
+
+
+def _clip(site: Site) -> Value | None:
+    values = site.all()
+    if not values:
+        return None
+    result = site.expr(values[0])
+    low = site.kwargs.get("a_min") or site.kwargs.get("min") or (values[1] if len(values) > 1 else None)
+    high = site.kwargs.get("a_max") or site.kwargs.get("max") or (values[2] if len(values) > 2 else None)
+    for bound, name in ((low, "max"), (high, "min")):
+        if bound is not None and not (isinstance(bound, Const) and bound.value is None):
+            result = ex.op(name, result, site.expr(bound), origin=site.span)
+    return site.result(result, values[0])
+
+
+def _where(site: Site) -> Value | None:
+    if len(site.args) != 3:
+        return None
+    return site.result(ex.op("where", *(site.expr(v) for v in site.args), origin=site.span), *site.args[1:])
+
+
+def _array(site: Site) -> Value | None:
+    """``np.array(x)`` copies; of a literal it is an array of constants."""
+    values = site.all()
+    if values and numeric(values[0]) is None and isinstance(values[0], Cell) and values[0].growing:
+        inner = list(values[0].items.values())
+        exprs = [numeric(v) for v in inner]
+        first = exprs[0] if exprs else None
+        if first is not None and all(e == first for e in exprs) and first.op == "const":
+            return Cell(first, array=True)
+        return site.opaque()
+    return copy(site)
+
+
+def _hypot(a: Expr, b: Expr) -> Expr:
+    return ex.op("sqrt", ex.op("add", square(a), square(b)))
+
+
+NAMES: dict[str, Handler] = {
+    **{f"numpy.{n}": elementwise(op, 2) for n, op in {
+        "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
+        "power": "pow", "float_power": "pow", "pow": "pow", "maximum": "max", "fmax": "max", "minimum": "min",
+        "fmin": "min", "greater": "gt", "less": "lt", "equal": "eq", "sub": "sub", "mul": "mul", "div": "div",
+    }.items()},
+    **{f"numpy.{n}": elementwise(op, 1) for n, op in {
+        "sqrt": "sqrt", "abs": "abs", "absolute": "abs", "fabs": "abs", "negative": "neg", "sign": "sign",
+        "exp": "exp", "log": "log", "floor": "floor", "tanh": "tanh", "neg": "neg", "sgn": "sign",
+    }.items()},
+    "numpy.square": composed(square, 1),
+    "numpy.sqr": composed(square, 1),
+    "numpy.reciprocal": composed(lambda x: ex.op("div", ex.const(1), x), 1),
+    "numpy.rsqrt": composed(reciprocal_root, 1),
+    "numpy.hypot": composed(_hypot, 2),
+    **{f"numpy.{n}": filled(0) for n in ("zeros", "zeros_like", "empty", "empty_like")},
+    **{f"numpy.{n}": filled(1) for n in ("ones", "ones_like")},
+    "numpy.full": _full,
+    "numpy.full_like": _full,
+    **{f"numpy.{n}": same for n in (
+        "asarray", "ascontiguousarray", "asanyarray", "atleast_1d", "atleast_2d", "squeeze", "ravel", "reshape",
+        "transpose", "asmatrix", "asnumpy", "expand_dims", "broadcast_to", "nan_to_num",
+    )},
+    **{f"numpy.{n}": copy for n in ("copy", "float32", "float64", "float16", "float_", "matrix", "cast")},
+    "numpy.array": _array,
+    "numpy.copyto": _copyto,
+    "numpy.clip": _clip,
+    "numpy.where": _where,
+    "numpy.sum": reduction("sum"),
+    "numpy.mean": reduction("mean"),
+    "numpy.average": reduction("mean"),
+    "numpy.linalg.norm": reduction("norm"),
+    "numpy.max": reduction("amax"),
+    "numpy.amax": reduction("amax"),
+    "numpy.min": reduction("amin"),
+    "numpy.amin": reduction("amin"),
+    **{f"math.{n}": elementwise(n, 1) for n in ("sqrt", "exp", "log", "floor", "tanh")},
+    "math.fabs": elementwise("abs", 1),
+    "math.pow": elementwise("pow", 2),
+}  # fmt: skip
+
+METHODS: dict[str, Handler] = {
+    **{n: same for n in ("reshape", "ravel", "flatten", "squeeze", "transpose", "view", "asnumpy", "get_value", "item")},
+    **{n: copy for n in ("copy", "astype", "tolist")},
+    "sum": reduction("sum"),
+    "mean": reduction("mean"),
+    "clip": _clip,
+}
+
+ATTRIBUTES: dict[str, Handler] = {n: same for n in ("T", "real", "flat")}

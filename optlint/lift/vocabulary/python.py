@@ -1,0 +1,304 @@
+"""Python's own functions and the methods of its containers."""
+
+from __future__ import annotations
+
+from optlint.lift import expression as ex
+from optlint.lift.expression import Symbol
+from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lazy, Lib, Seq, Super, Value, numeric
+from optlint.lift.places import attribute, item, place_of
+from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise
+
+
+def _anonymous() -> Symbol:
+    return Symbol("·", kind="index", iterates="key")
+
+
+def _range(site: Site) -> Value | None:
+    values = [numeric(v) for v in site.args]
+    start = values[0] if len(values) > 1 else ex.const(0)
+    index = Symbol("·", kind="index", iterates="count", start=start)
+    return Each(Cell(ex.sym(index), scalar=True), index)
+
+
+def _keyed(site: Site, home: Value, index: Symbol) -> Value:
+    """The element of ``home`` that belongs to ``index``, once the loop has named it."""
+    if isinstance(home, Each):
+        return home.element
+    return Lazy(lambda: site.machine.child(home, "[{" + index.name + "}]", site.span))
+
+
+def _enumerate(site: Site) -> Value | None:
+    start = numeric(site.get(1, "start")) or ex.const(0)
+    inner = site.args[0]
+    if isinstance(inner, Each) and inner.index is not None and inner.index.name == "·":
+        inner.index.iterates, inner.index.start = "count", start
+        return Each(Seq([Cell(ex.sym(inner.index), scalar=True), inner.element]), inner.index)
+    index = Symbol("·", kind="index", iterates="count", start=start)
+    return Each(Seq([Cell(ex.sym(index), scalar=True), _keyed(site, inner, index)]), index)
+
+
+def _zip(site: Site) -> Value | None:
+    index = _anonymous()
+    for value in site.args:
+        if isinstance(value, Each) and value.index is not None:
+            index = value.index
+    return Each(Seq([_keyed(site, v, index) for v in site.args]), index)
+
+
+def _items(site: Site) -> Value | None:
+    home = site.receiver
+    assert home is not None
+    if isinstance(home, Lib):
+        return None
+    if isinstance(home, Cell) and home.growing and home.items and all(k.startswith("['") for k in home.items):
+        if not any("{" in k for k in home.items) and len(home.items) <= 6:
+            return Seq([Seq([Const(k[2:-2]), v]) for k, v in home.items.items()])
+    index = _anonymous()
+    return Each(Seq([Cell(ex.sym(index), scalar=True), _keyed(site, home, index)]), index)
+
+
+def _keys(site: Site) -> Value | None:
+    home = site.receiver
+    if isinstance(home, Cell) and home.growing and home.items and all(k.startswith("['") for k in home.items):
+        if not any("{" in k for k in home.items) and len(home.items) <= 6:
+            return Seq([Const(k[2:-2]) for k in home.items])
+    index = _anonymous()
+    return Each(Cell(ex.sym(index), scalar=True), index)
+
+
+def _values(site: Site) -> Value | None:
+    index = _anonymous()
+    assert site.receiver is not None
+    return Each(_keyed(site, site.receiver, index), index)
+
+
+def _same_elements(site: Site) -> Value | None:
+    return site.args[0] if site.args else None
+
+
+def _list(site: Site) -> Value | None:
+    if not site.args:
+        return Cell(growing=True)
+    value = site.args[0]
+    if isinstance(value, Cell) and value.growing:
+        return Cell(None, dict(value.items), growing=True)
+    return value
+
+
+def _dict(site: Site) -> Value | None:
+    if site.args:
+        return _list(site)
+    cell = Cell(growing=True)
+    cell.items = {f"[{k!r}]": v for k, v in site.kwargs.items()}
+    return cell
+
+
+def _defaultdict(site: Site) -> Value | None:
+    cell = Cell(growing=True)
+    factory = site.args[0] if site.args else None
+    if factory is not None:
+        cell.factory = lambda key: site.machine.call(factory, [], {}, site.span, "factory")
+    return cell
+
+
+def _map(site: Site) -> Value | None:
+    if len(site.args) < 2:
+        return None
+    index = _anonymous()
+    elements = [_keyed(site, v, index) for v in site.args[1:]]
+    machine, func = site.machine, site.args[0]
+    return Each(Lazy(lambda: machine.call(func, [machine.forced(e) for e in elements], {}, site.span, "map")), index)
+
+
+def _len(site: Site) -> Value | None:
+    value = site.args[0] if site.args else None
+    if isinstance(value, Seq):
+        return Const(len(value.elements), site.span)
+    if value is None:
+        return None
+    return Cell(ex.opaque(f"len {place_of(value)}", (), site.span), scalar=True)
+
+
+def _str(site: Site) -> Value | None:
+    return Const(site.machine.text(site.args[0]), site.span) if site.args else Const("")
+
+
+def _format(site: Site) -> Value | None:
+    if not (isinstance(site.receiver, Const) and isinstance(site.receiver.value, str)):
+        return None
+    text = site.receiver.value
+    for number, value in enumerate(site.args):
+        shown = site.machine.text(value)
+        text = text.replace("{}", shown, 1) if "{}" in text else text.replace("{%d}" % number, shown)
+    return Const(text, site.span)
+
+
+def _hasattr(site: Site) -> Value | None:
+    if len(site.args) < 2 or not isinstance(site.args[1], Const):
+        return None
+    home, name = site.args[0], str(site.args[1].value)
+    if isinstance(home, Cell) and attribute(name) in home.items and not home.items[attribute(name)] is None:
+        inner = home.items[attribute(name)]
+        if not (isinstance(inner, Cell) and inner.open):
+            return Const(True, site.span)
+    place = place_of(home)
+    return Cell(ex.opaque(f"hasattr {place}.{name}", (), site.span), scalar=True)
+
+
+def _getattr(site: Site) -> Value | None:
+    if len(site.args) < 2 or not isinstance(site.args[1], Const):
+        return None
+    return _with_default(site, site.args[0], attribute(str(site.args[1].value)), site.get(2))
+
+
+def _setattr(site: Site) -> Value | None:
+    if len(site.args) == 3 and isinstance(site.args[0], Cell) and isinstance(site.args[1], Const):
+        site.machine.store.put(site.args[0], attribute(str(site.args[1].value)), site.args[2], site.span)
+        return Const(None)
+    return None
+
+
+def _get(site: Site) -> Value | None:
+    if site.receiver is None or not site.args or not isinstance(site.receiver, Cell):
+        return None
+    return _with_default(site, site.receiver, item(site.machine.key(site.args[0])), site.get(1, "default"))
+
+
+def _with_default(site: Site, home: Value, key: str, default: Value | None) -> Value:
+    """A place that may not be there yet: ``default`` is its first content, or a setting's usual value."""
+    machine = site.machine
+    if not isinstance(home, Cell):
+        return machine.child(home, key, site.span)
+    found = machine.lookup(home, key)
+    if found is not None and not (isinstance(found, Const) and found.value is None):
+        return found
+    cell = machine.unveil(home, key, default)
+    expr = cell.expr
+    if isinstance(default, Const) and expr is not None and isinstance(expr.value, Symbol):
+        expr.value.literal = (default.value,)
+    return cell
+
+
+def _setdefault(site: Site) -> Value | None:
+    if not isinstance(site.receiver, Cell) or not site.args:
+        return None
+    return _with_default(site, site.receiver, item(site.machine.key(site.args[0])), site.get(1, "default"))
+
+
+def _append(site: Site) -> Value | None:
+    if isinstance(site.receiver, Cell) and site.args:
+        site.machine.store.put(site.receiver, "[*]", site.args[0], site.span)
+        return Const(None)
+    return None
+
+
+def _pop(site: Site) -> Value | None:
+    if isinstance(site.receiver, Cell) and site.args:
+        return _get(site)
+    return None
+
+
+def _dict_update(site: Site) -> Value | None:
+    """``d.update(other)`` on a dictionary that the code fills."""
+    if not isinstance(site.receiver, Cell):
+        return None
+    done = False
+    for value in site.args:
+        if isinstance(value, Cell) and value.growing:
+            for key, inner in value.items.items():
+                site.machine.store.put(site.receiver, key, inner, site.span)
+            done = True
+    for name, value in site.kwargs.items():
+        site.machine.store.put(site.receiver, f"[{name!r}]", value, site.span)
+        done = True
+    return Const(None) if done else None
+
+
+def _super(site: Site) -> Value | None:
+    machine = site.machine
+    receiver: Value | None = None
+    klass: Value | None = None
+    if len(site.args) == 2:
+        klass, receiver = site.args
+    else:
+        names = list(machine.scope.vars)
+        receiver = machine.scope.vars.get("self") or (machine.scope.vars[names[0]] if names else None)
+        klass = machine.current_class()
+    if isinstance(receiver, Cell) and isinstance(klass, Klass):
+        return Super(receiver, klass)
+    return None
+
+
+def _number(site: Site) -> Value | None:
+    """``float(x)``, ``int(t)``: a number of the same value (state and counters are not truncated)."""
+    value = copy(site)
+    if isinstance(value, Cell):
+        value.scalar, value.array = True, False
+    return value if value is None or numeric(value) is not None else None
+
+
+def _id(site: Site) -> Value | None:
+    return Const(f"{{id({place_of(site.args[0])})}}", site.span) if site.args else None
+
+
+def _maximum(name: str) -> Handler:
+    def handler(site: Site) -> Value | None:
+        if len(site.args) == 2 and all(numeric(a) is not None for a in site.args):
+            return elementwise(name, 2)(site)
+        return None
+
+    return handler
+
+
+def _none(site: Site) -> Value | None:
+    return Const(None)
+
+
+def _isinstance(site: Site) -> Value | None:
+    kind = ", ".join(place_of(a) for a in site.args[1:])
+    return Cell(ex.opaque(f"isinstance {place_of(site.args[0])} {kind}", (), site.span), scalar=True)
+
+
+def _partial(site: Site) -> Value | None:
+    func = site.args[0] if site.args else None
+    if isinstance(func, Func):
+        made = Func(func.name, func.node, func.scope, func.receiver, func.klass, func.unit, {**func.defaults})
+        made.defaults.update(site.kwargs)
+        return made if len(site.args) == 1 else None
+    return None
+
+
+NAMES: dict[str, Handler] = {
+    f"builtins.{name}": handler
+    for name, handler in {
+        "range": _range, "xrange": _range, "enumerate": _enumerate, "zip": _zip, "len": _len, "str": _str,
+        "list": _list, "tuple": _list, "dict": _dict, "sorted": _same_elements, "reversed": _same_elements,
+        "iter": _same_elements, "tqdm": _same_elements, "trange": _range, "map": _map, "hasattr": _hasattr,
+        "getattr": _getattr, "setattr": _setattr, "super": _super, "float": _number, "int": _number, "id": _id,
+        "abs": elementwise("abs", 1), "pow": elementwise("pow", 2), "max": _maximum("max"), "min": _maximum("min"),
+        "print": _none, "isinstance": _isinstance, "sqrt": elementwise("sqrt", 1), "defaultdict": _defaultdict,
+    }.items()
+} | {
+    "collections.defaultdict": _defaultdict,
+    "collections.OrderedDict": _dict,
+    "tqdm.tqdm": _same_elements,
+    "tqdm.trange": _range,
+    "tqdm.notebook.tqdm": _same_elements,
+    "copy.deepcopy": copy,
+    "copy.copy": copy,
+    "functools.partial": _partial,
+    "itertools.count": _range,
+}  # fmt: skip
+
+METHODS: dict[str, Handler] = {
+    "items": _items,
+    "iteritems": _items,
+    "keys": _keys,
+    "values": _values,
+    "get": _get,
+    "setdefault": _setdefault,
+    "append": _append,
+    "pop": _pop,
+    "format": _format,
+    "update": _dict_update,
+}

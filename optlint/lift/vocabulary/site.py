@@ -1,0 +1,137 @@
+"""A call's site, and the kinds of meaning that the vocabularies are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr
+from optlint.lift.objects import Cell, Const, Value, numeric
+from optlint.model import Span
+
+if TYPE_CHECKING:
+    from optlint.lift.interpreter import Interpreter
+
+
+@dataclass(slots=True)
+class Site:
+    """One call: where, with what, on whom. ``machine`` is the running interpreter."""
+
+    machine: Interpreter
+    args: list[Value]
+    kwargs: dict[str, Value]
+    span: Span | None
+    text: str
+    receiver: Value | None = None
+
+    def all(self) -> list[Value]:
+        return [*([self.receiver] if self.receiver is not None else []), *self.args]
+
+    def get(self, position: int, *names: str) -> Value | None:
+        """An argument by position (the receiver is not counted) or by keyword."""
+        for name in names:
+            if name in self.kwargs:
+                return self.kwargs[name]
+        return self.args[position] if 0 <= position < len(self.args) else None
+
+    def expr(self, value: Value) -> Expr:
+        return self.machine.number(value)
+
+    def result(self, expr: Expr, *parts: Value) -> Value:
+        """A new value, or the content of ``out=`` where that is given."""
+        made = self.machine.fresh(expr, *parts)
+        target = self.kwargs.get("out")
+        if isinstance(target, Cell):
+            self.machine.store.fill(target, expr, self.span)
+            return target
+        return made
+
+    def opaque(self) -> Value:
+        return self.machine.opaque(self.text, [*self.all(), *self.kwargs.values()], self.span)
+
+
+Handler = Callable[[Site], Value | None]
+
+
+def elementwise(name: str, count: int) -> Handler:
+    """``np.add(a, b)`` and the method forms."""
+
+    def handler(site: Site) -> Value | None:
+        values = site.all()[:count]
+        if len(values) < count:
+            return None
+        return site.result(ex.op(name, *(site.expr(v) for v in values), origin=site.span), *values)
+
+    return handler
+
+
+def composed(build: Callable[..., Expr], count: int) -> Handler:
+    """A call that is an expression of its arguments: ``np.square(x)`` is x²."""
+
+    def handler(site: Site) -> Value | None:
+        values = site.all()[:count]
+        if len(values) < count:
+            return None
+        return site.result(build(*(site.expr(v) for v in values)).at(site.span), *values)
+
+    return handler
+
+
+def square(x: Expr) -> Expr:
+    return ex.op("pow", x, ex.const(2))
+
+
+def reciprocal_root(x: Expr) -> Expr:
+    return ex.op("div", ex.const(1), ex.op("sqrt", x))
+
+
+def same(site: Site) -> Value | None:
+    """The very object (``asarray``, ``.T``): an alias."""
+    values = site.all()
+    return values[0] if values else None
+
+
+def copy(site: Site) -> Value | None:
+    """A new array of the same content."""
+    values = site.all()
+    if not values:
+        return None
+    expr = numeric(values[0])
+    if expr is None:
+        return values[0]
+    old = values[0]
+    return Cell(expr, array=isinstance(old, Cell) and old.array, scalar=isinstance(old, Const))
+
+
+def filled(value: float) -> Handler:
+    """``zeros``, ``ones_like``: a new array of one constant."""
+
+    def handler(site: Site) -> Value | None:
+        return Cell(ex.const(value, site.span), array=True)
+
+    return handler
+
+
+def reduction(name: str) -> Handler:
+    def handler(site: Site) -> Value | None:
+        values = site.all()
+        if not values:
+            return None
+        expr = numeric(values[0])
+        if expr is None:
+            return site.opaque()
+        axis = site.kwargs.get("axis")
+        whole = len(site.args) <= (1 if site.receiver is None else 0) and (
+            axis is None or isinstance(axis, Const) and axis.value is None
+        )
+        if whole:
+            return site.machine.fresh(ex.op(name, expr, origin=site.span), Cell(scalar=True))
+        return site.opaque()
+
+    return handler
+
+
+def unknown(site: Site) -> Value | None:
+    return site.opaque()

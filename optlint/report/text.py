@@ -1,0 +1,85 @@
+"""What the formats for people share: safe text, its width on a terminal, colour, places and the summary."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from optlint.model import SEVERITIES, Finding, Problem, Report, Span
+from optlint.source import place_name
+
+TAB = 4
+
+_COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
+# Control characters could move the cursor, and those that turn the writing direction could hide code.
+_UNPRINTABLE = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text on one line, each control character but the tab replaced by a visible one of width 1."""
+    return _UNPRINTABLE.sub(_visible, text)
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return chr(0x2400 + code) if code < 0x20 else "\ufffd"
+
+
+def width(text: str) -> int:
+    """Columns on a terminal, for text without tabs."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_character_width, text))
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def expand_tabs(text: str) -> str:
+    """Tabs as spaces up to the next stop, with wide characters counted as two columns."""
+    head, *rest = text.split("\t")
+    for part in rest:
+        head += " " * (TAB - width(head) % TAB) + part
+    return head
+
+
+def paint(text: str, color: bool, name: str | None = None, *, bold: bool = False) -> str:
+    if not color:
+        return text
+    import click
+
+    return click.style(text, fg=_COLORS.get(name or "", name), bold=bold or None)
+
+
+def place(path: str, span: Span) -> str:
+    return printable(f"{place_name(path, span.cell)}:{span.line}:{span.column}")
+
+
+def fixable(finding: Finding) -> bool:
+    return finding.fix is not None and finding.fix.applicability == "safe"
+
+
+def problem_line(problem: Problem) -> str:
+    where = place_name(problem.path, problem.cell) + ("" if problem.line is None else f":{problem.line}")
+    return printable(f"optlint: {where}: {problem.message}")
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def summary(report: Report, color: bool) -> str:
+    """What was found, and what was read."""
+    counts = [(severity, report.count(severity)) for severity in reversed(SEVERITIES)]
+    found = ", ".join(paint(plural(count, severity), color, severity, bold=True) for severity, count in counts if count)
+    if found:
+        verdict = f"Found {found}."
+    elif report.problems:
+        verdict = f"Found no mistakes, but {plural(len(report.problems), 'problem')}."
+    else:
+        verdict = paint("All checks passed!", color, "green", bold=True)
+    unsupported = sum(update.status == "unsupported" for update in report.updates)
+    return f"{verdict}\n{plural(len(report.updates), 'update')} read, {unsupported} unsupported.\n"

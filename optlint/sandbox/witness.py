@@ -1,0 +1,200 @@
+"""As written against as repaired: run both on small, telling inputs and say what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.notation import number
+from optlint.sandbox.evaluate import Runner, System, TooLarge, Trace
+from optlint.sandbox.probes import PROBES
+from optlint.subject import Subject, pseudo
+
+LONG = 1000
+_LOOK = (1, 2, 3, 5, 10, 12, 30, 100, 300, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One run: a gradient sequence and a starting parameter."""
+
+    name: str
+    gradient: tuple[float, ...]  # repeated to the length
+    start: float
+    steps: int
+
+    def series(self) -> list[float]:
+        times = -(-self.steps // len(self.gradient))
+        return list(self.gradient * times)[: self.steps]
+
+
+_RANDOM = tuple(float(x) for x in PROBES[1].gradients[:, 0])
+
+SCENES = {
+    s.name: s
+    for s in (
+        Scene("zero gradient", (0.0,), 0.0, 3),
+        Scene("zero gradient, w = 1", (0.0,), 1.0, 40),
+        Scene("small gradient, w = -1", (1e-3,), -1.0, 40),
+        Scene("constant gradient", (1.0,), 0.0, LONG),
+        Scene("random gradient", _RANDOM, 0.0, 40),
+        Scene("negative gradient", (-1.0,), 0.0, 40),
+        Scene("small gradient", (1e-6,), 0.0, 40),
+        Scene("large gradient", (1e3,), 0.0, 40),
+    )
+}
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a scene showed. kind: "nan", "still" (no effect), "grows", "ratio" or "gap"."""
+
+    kind: str
+    scene: Scene
+    step: int
+    quantity: str
+    observed: float
+    expected: float
+    warning: str | None
+    gradient: float
+    inputs: tuple[tuple[str, float], ...]
+    states: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def ratio(self) -> float | None:
+        if self.expected == 0 or not np.isfinite(self.observed) or not np.isfinite(self.expected):
+            return None
+        return self.observed / self.expected
+
+
+class Pair:
+    """The update as written and as repaired, over the same hyper-parameters."""
+
+    def __init__(self, written: Subject, repaired: Subject, effective: Expr | None) -> None:
+        self.written = written
+        self.repaired = repaired
+        table: dict[Expr, Expr] = {}
+        if effective is not None:
+            table[ex.sym(repaired.g)] = effective
+        self.right_posts = [ex.substitute(p, table) for p in repaired.posts]
+
+    def run(self, scene: Scene) -> tuple[Trace, Trace]:
+        return (
+            self._run(self.written, self.written.posts, scene),
+            self._run(self.repaired, self.right_posts, scene),
+        )
+
+    def _run(self, subject: Subject, posts: Sequence[Expr], scene: Scene) -> Trace:
+        states = [(s.old, s.new, p) for s, p in zip(subject.states, posts[:-1], strict=True)]
+        runner = Runner(System(states, posts[-1], subject.parameter))
+        bound: dict[Symbol, Any] = {h.symbol: h.own for h in subject.hypers}
+        for symbol in runner.free:
+            bound.setdefault(symbol, 0.5)
+        series: dict[Symbol, Any] = {c.symbol: c.series(scene.steps) for c in subject.clocks}
+        series[subject.g] = scene.series()
+        initial: dict[Symbol, Any] = {}
+        for state in subject.states:
+            value = subject.initial(state)
+            initial[state.old] = float(np.ravel(value)[0])
+        return runner.run(bound, series, initial, scene.start, scene.steps, (1,), pseudo, watch=True)
+
+
+def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Sequence[str] = ()) -> Seen | None:
+    """The most telling scene: a NaN that the repair takes away, else the largest difference."""
+    pair = Pair(written, repaired, effective)
+    names = [*prefer, *(n for n in SCENES if n not in prefer)]
+    best: tuple[float, Seen] | None = None
+    for name in names:
+        scene = SCENES[name]
+        if scene.start and written.parameter is None:
+            continue
+        try:
+            wrong, right = pair.run(scene)
+        except (TooLarge, FloatingPointError):
+            return None
+        seen = _nan(written, scene, wrong, right)
+        if seen is not None:
+            return seen
+        found = _difference(written, scene, wrong, right)
+        if found is None:
+            continue
+        weight, seen = found
+        if name in prefer:
+            weight += 1000 - 100 * list(prefer).index(name)
+        if best is None or weight > best[0] + 1e-9:
+            best = (weight, seen)
+    return best[1] if best else None
+
+
+def _inputs(subject: Subject) -> tuple[tuple[str, float], ...]:
+    return tuple((h.symbol.name, h.own) for h in subject.hypers)
+
+
+def _nan(subject: Subject, scene: Scene, wrong: Trace, right: Trace) -> Seen | None:
+    bad = ~np.isfinite(wrong.step[:, 0])
+    if not bad.any() or not np.isfinite(right.step).all():
+        return None
+    at = int(np.argmax(bad))
+    warnings = [text for step, text in wrong.warnings if step == at + 1 and not text.startswith("underflow")]
+    states = tuple((s.name, float(t[at, 0])) for s, t in zip(subject.states, wrong.states, strict=True))
+    return Seen(
+        "nan", scene, at + 1, "step", float(wrong.step[at, 0]), float(right.step[at, 0]),
+        next((w for w in warnings if "invalid" in w), warnings[0] if warnings else None),
+        scene.series()[at], _inputs(subject), states,
+    )  # fmt: skip
+
+
+def _difference(subject: Subject, scene: Scene, wrong: Trace, right: Trace) -> tuple[float, Seen] | None:
+    """The step at which the two differ most, in decades."""
+    steps = [k for k in _LOOK if k <= scene.steps]
+    best: tuple[float, int] | None = None
+    for k in steps:
+        a, b = float(wrong.step[k - 1, 0]), float(right.step[k - 1, 0])
+        if not (np.isfinite(a) and np.isfinite(b)) or a == b:
+            continue
+        if abs(a - b) <= 1e-9 * max(abs(a), abs(b)):
+            continue
+        if a == 0 or b == 0:
+            weight = 3.0
+        elif a * b < 0:
+            weight = 4.0
+        else:
+            weight = abs(float(np.log10(abs(a / b))))
+        if best is None or weight > best[0] * 1.02 + 1e-9:
+            best = (weight, k)
+    if best is None:
+        return None
+    weight, k = best
+    a, b = float(wrong.step[k - 1, 0]), float(right.step[k - 1, 0])
+    kind = "still" if a == 0 else "ratio"
+    if a * b < 0:
+        kind = "turned"
+    states = tuple((s.name, float(t[k - 1, 0])) for s, t in zip(subject.states, wrong.states, strict=True))
+    return weight, Seen(kind, scene, k, "step", a, b, None, scene.series()[k - 1], _inputs(subject), states)
+
+
+def sentence(seen: Seen) -> str:
+    """What was seen, in one line."""
+    where = f"step {seen.step} with g = {number(seen.gradient)}"
+    if seen.scene.start:
+        where += f", w = {number(seen.scene.start)}"
+    if seen.scene.name == "random gradient":
+        where = f"step {seen.step} of the random probe"
+    if seen.kind == "nan":
+        held = ", ".join(f"{name} = {value:.3g}" for name, value in seen.states)
+        text = f"{where}: " + (f"{held}; " if held else "") + f"the step is {seen.observed:g}"
+        if seen.warning:
+            text += f' ("{seen.warning}")'
+        return text + f"; repaired: {seen.expected:.3g}"
+    if seen.kind == "still":
+        return f"{where}: the step is 0; repaired: {seen.expected:.3g}"
+    text = f"{where}: the step is {seen.observed:.3g}, meant {seen.expected:.3g}"
+    ratio = seen.ratio
+    if ratio is not None and ratio > 0:
+        text += f" ({ratio:.3g} times)"
+    return text

@@ -1,0 +1,422 @@
+"""An update made ready to be judged: time counted, the effective gradient cut out, hyper-parameters told apart.
+
+The effective gradient is what the moments consume; clipping and coupled decay belong to it. It is the largest
+expression that every place shares that takes in data, so that no name has to be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence, State
+from optlint.sandbox.evaluate import Runner, System, Trace, evaluate
+from optlint.sandbox.probes import GRADIENTS, LANES, STEPS, lanes
+
+_DECAYS = ((0.5, 0.7), (0.7, 0.45), (0.6, 0.8), (0.35, 0.55))
+_EPSILONS = (0.1, 0.03)
+_OTHERS = ((0.3, 0.17), (0.21, 0.4), (0.13, 0.6), (0.45, 0.25))
+
+
+@dataclass(slots=True)
+class Hyper:
+    """A quantity that the user sets. role: "decay", "epsilon" or "other"; own: its value as the code has it."""
+
+    symbol: Symbol
+    role: str
+    own: float
+
+
+@dataclass(slots=True)
+class Clock:
+    """A symbol that counts steps: ``first`` at the first step, then ``by`` more at each."""
+
+    symbol: Symbol
+    first: float
+    by: float = 1.0
+    known: bool = True  # the code shows where it starts
+
+    def series(self, steps: int) -> list[float]:
+        return [self.first + self.by * k for k in range(steps)]
+
+
+@dataclass
+class Subject:
+    """``states`` and ``step`` as the code has them, but in terms of ``g``, the effective gradient."""
+
+    recurrence: Recurrence
+    g: Symbol
+    gradient: Expr | None  # what the code calls the effective gradient
+    states: list[State]
+    step: Expr
+    parameter: Symbol | None
+    clocks: list[Clock]
+    hypers: list[Hyper]
+    base: Expr | None = None  # the gradient without coupled decay, where the two can be told apart
+    frozen: list[Symbol] = field(default_factory=list)  # counters that never advance
+
+    @cached_property
+    def bound(self) -> dict[Symbol, Any]:
+        """Each hyper-parameter over the lanes: as the code has it, and twice re-bound."""
+        table: dict[Symbol, Any] = {}
+        count = {"decay": 0, "epsilon": 0, "other": 0}
+        for hyper in self.hypers:
+            number = count[hyper.role]
+            count[hyper.role] += 1
+            if hyper.role == "decay":
+                again = _DECAYS[number % len(_DECAYS)]
+            elif hyper.role == "epsilon":
+                again = _EPSILONS
+            else:
+                again = _OTHERS[number % len(_OTHERS)]
+            table[hyper.symbol] = lanes((hyper.own, *again))
+        return table
+
+    @property
+    def system(self) -> System:
+        return System([(s.old, s.new, s.post) for s in self.states], self.step, self.parameter)
+
+    @cached_property
+    def w_slope(self) -> Expr | None:
+        """The factor that the parameter itself gets in one step (1 without decay), or None."""
+        return ex.const(1) if self.parameter is None else ex.slope(self.step, self.parameter)
+
+    @cached_property
+    def drive(self) -> Expr:
+        """The part of the step that the gradient drives."""
+        return self.step if self.parameter is None else ex.rest(self.step, self.parameter)
+
+    @cached_property
+    def clean(self) -> bool:
+        """The states and the driven part do not read the parameter."""
+        if self.parameter is None:
+            return True
+        return self.w_slope is not None and all(self.parameter not in s.post.symbols for s in self.states)
+
+    @cached_property
+    def decay(self) -> Any:
+        """1 − (the parameter's own factor), over the lanes: decoupled decay."""
+        if self.w_slope is None or self.w_slope.op == "const":
+            return np.zeros((LANES, 1))
+        value = self.value(self.w_slope)
+        return np.zeros((LANES, 1)) if value is None else 1 - value
+
+    def value(self, node: Expr) -> Any:
+        """A hyper-parameter expression over the lanes, or None where it depends on more."""
+        if not all(s in self.bound for s in node.symbols):
+            return None
+        return np.broadcast_to(evaluate(node, self.bound, pseudo), (LANES, 1))
+
+    def initial(self, state: State) -> Any:
+        """A state's first content over the lanes (0 where the code does not show it)."""
+        if state.initial is None:
+            return 0.0
+        value = self.value(state.initial)
+        return 0.0 if value is None or not np.all(np.isfinite(value)) else value
+
+    @property
+    def series(self) -> dict[Symbol, Any]:
+        table: dict[Symbol, Any] = {c.symbol: c.series(STEPS) for c in self.clocks}
+        table[self.g] = GRADIENTS
+        return table
+
+    def run(self, steps: int = STEPS) -> Trace:
+        """The part that the gradient drives, on every lane."""
+        if self.clean:
+            runner = Runner(System(self.system.states, self.drive, None))
+        else:
+            runner = Runner(self.system)
+        start = {s.old: self.initial(s) for s in self.states}
+        bound = {**self.bound, **{s: 1.0 for s in self.frozen}}
+        for symbol in runner.free:
+            bound.setdefault(symbol, 0.5)
+        return runner.run(bound, self.series, start, 0.0, steps, (LANES, 2), pseudo)
+
+    def replaced(self, posts: list[Expr], **changes: Any) -> Subject:
+        """The same subject with other equations (states in order, then the step)."""
+        states = [
+            State(s.name, s.old, s.new, p, s.initial, s.spans, s.slot)
+            for s, p in zip(self.states, posts[:-1], strict=True)
+        ]
+        made = Subject(
+            self.recurrence, self.g, self.gradient, states, posts[-1], self.parameter,
+            self.clocks, self.hypers, self.base, self.frozen,
+        )  # fmt: skip
+        for name, value in changes.items():
+            setattr(made, name, value)
+        return made
+
+    @property
+    def posts(self) -> list[Expr]:
+        return [*(s.post for s in self.states), self.step]
+
+    def is_hyper(self, node: Expr) -> bool:
+        """Made of constants and hyper-parameters alone."""
+        known = {h.symbol for h in self.hypers}
+        return all(n.op != "opaque" or not n.symbols for n in ex.walk(node)) and node.symbols <= known
+
+    def frozen_at(self, symbol: Symbol) -> bool:
+        """A stored number that nothing in sight advances (an argument is its caller's matter)."""
+        return symbol.default is not None and not symbol.external
+
+    @cached_property
+    def time(self) -> frozenset[Symbol]:
+        return frozenset(c.symbol for c in self.clocks)
+
+    @cached_property
+    def moving(self) -> frozenset[Symbol]:
+        return frozenset(x for s in self.states for x in (s.old, s.new))
+
+
+def pseudo(node: Expr) -> float:
+    """A fixed, arbitrary positive number for a quantity that cannot be evaluated (a batch size …)."""
+    text = f"{node.op}:{node.value}"
+    return 0.25 + (sum((i + 1) * ord(c) for i, c in enumerate(text)) % 97) / 130
+
+
+def prepare(recurrence: Recurrence) -> Subject:
+    """Get a recurrence ready to be judged."""
+    states = list(recurrence.states)
+    step = recurrence.step
+    parameter = recurrence.parameter.old if recurrence.parameter is not None else None
+    posts = [*(s.post for s in states), step]
+    clocks, frozen = _clocks(recurrence, posts)
+    time = {c.symbol for c in clocks}
+    moving = {x for s in states for x in (s.old, s.new)}
+    settings = _settings(states, posts, moving, time, parameter)
+    g = Symbol("g", kind="role")
+    gradient = _effective_gradient(states, step, parameter, moving, time, settings)
+    if gradient is not None:
+        table = {gradient: ex.sym(g)}
+        posts = [ex.substitute(p, table) for p in posts]
+    posts = _without_schedules(posts, moving | {g} | ({parameter} if parameter else set()), time)
+    new_states = [
+        State(s.name, s.old, s.new, p, s.initial, s.spans, s.slot) for s, p in zip(states, posts[:-1], strict=True)
+    ]
+    hypers = _hypers(new_states, posts, moving, time, parameter, g)
+    return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers, frozen=frozen)
+
+
+def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) -> list[Expr]:
+    """A step size that follows a schedule (η/√t, η/(1 + κt)) is a setting; powers βᵗ are not schedules."""
+    table: dict[Expr, Expr] = {}
+    for post in posts:
+        inside: dict[int, bool] = {}
+        for node in ex.walk(post):
+            free = not node.symbols & busy
+            power = node.op == "pow" and bool(node.args[1].symbols & time) or node.op == "where"
+            good = free and not power and all(inside.get(id(a), False) for a in node.args)
+            inside[id(node)] = good
+        for node in ex.walk(post):
+            for a in node.args if node.op != "opaque" else ():
+                if inside[id(a)] and not inside[id(node)] and a.args and a.symbols & time and node.op in ("mul", "div"):
+                    table[a] = ex.sym(Symbol(f"schedule{len(table) or ''}", kind="role"))
+    return [ex.substitute(p, table) for p in posts]
+
+
+def _visible(node: Expr) -> set[Symbol]:
+    return {n.value for n in ex.walk(node) if n.op == "sym"}  # type: ignore[misc]
+
+
+def _exponents(posts: Iterable[Expr]) -> list[Expr]:
+    return [n.args[1] for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
+
+
+def _clocks(recurrence: Recurrence, posts: list[Expr]) -> tuple[list[Clock], list[Symbol]]:
+    """What counts steps: counters, loop indices, and whatever a decay is raised to."""
+    exponents = _exponents(posts)
+    read = set().union(*(_visible(p) for p in posts)) if posts else set()
+    clocks: list[Clock] = []
+    for counter in recurrence.counters:
+        by = float(ex.rest(counter.post, counter.old).value)  # type: ignore[arg-type]
+        first = counter.initial.value if counter.initial is not None and counter.initial.op == "const" else None
+        known = isinstance(first, (int, float))
+        start = float(first) if isinstance(first, (int, float)) else 0.0
+        if not known and any(counter.old in _visible(e) and counter.new not in _visible(e) for e in exponents):
+            plain = any(e == ex.sym(counter.old) for e in exponents)
+            start = 1.0 if plain else 0.0
+        clocks.append(Clock(counter.old, start, by, known))
+        clocks.append(Clock(counter.new, start + by, by, known))
+    have = {c.symbol for c in clocks}
+    indices = {s for s in read if s.kind == "index"}
+    for symbol in sorted(indices, key=lambda s: s.name):
+        begin = symbol.start.value if symbol.start is not None and symbol.start.op == "const" else None
+        known = isinstance(begin, (int, float))
+        clocks.append(Clock(symbol, float(begin) if isinstance(begin, (int, float)) else 0.0, 1.0, known))
+        have.add(symbol)
+    states = {x for s in recurrence.states for x in (s.old, s.new)}
+    for exponent in exponents:
+        for symbol in sorted(_visible(exponent) - have - states, key=lambda s: s.name):
+            if symbol.default is not None and not symbol.external:
+                continue  # a stored number that nothing advances
+            zero = evaluate(exponent, {s: 0.0 for s in exponent.symbols})
+            first = 0.0 if float(zero) == 1.0 else 1.0
+            clocks.append(Clock(symbol, first, 1.0, False))
+            have.add(symbol)
+    return clocks, []
+
+
+def _settings(
+    states: list[State], posts: list[Expr], moving: set[Symbol], time: set[Symbol], parameter: Symbol | None
+) -> set[Symbol]:
+    """Symbols that structure shows to be settings: decay coefficients, what is raised to t, what has a default."""
+    found: set[Symbol] = set()
+    for state in states:
+        own = ex.retention(state.post, state.old)
+        if own is not None and not (own.symbols & moving):
+            found |= {s for s in own.symbols if not s.array}
+    for post in posts:
+        for node in ex.walk(post):
+            if node.op == "pow" and node.symbols & time and node.args[0].op == "sym":
+                found.add(node.args[0].value)  # type: ignore[arg-type]
+            if node.op == "sym":
+                symbol = node.value
+                assert isinstance(symbol, Symbol)
+                if symbol.default is not None and not symbol.array and "{" not in symbol.name:
+                    found.add(symbol)
+    return found - moving - time - ({parameter} if parameter else set())
+
+
+def _is_data(node: Expr, settings: set[Symbol], parameter: Symbol | None, moving: set[Symbol], time: set[Symbol]) -> bool:
+    """A leaf that carries data: an unknown call, an array, anything that is no setting."""
+    if node.op == "opaque":
+        return bool(node.args) or not str(node.value).startswith("len ")
+    return node.op == "sym" and node.value not in settings and node.value is not parameter
+
+
+def _effective_gradient(
+    states: list[State],
+    step: Expr,
+    parameter: Symbol | None,
+    moving: set[Symbol],
+    time: set[Symbol],
+    settings: set[Symbol],
+) -> Expr | None:
+    inputs: list[set[Expr]] = []
+    drive = step
+    if parameter is not None and ex.slope(step, parameter) is not None:
+        drive = ex.rest(step, parameter)
+    for post, own in [*((s.post, s) for s in states), (drive, None)]:
+        found = _gradient_nodes(post, parameter, moving, time, settings, with_parameter=False)
+        if not found and own is not None:
+            found = _gradient_nodes(post, parameter, moving, time, settings, with_parameter=True)
+        if found:
+            inputs.append(found)
+    if not inputs:
+        return None
+    common = set.intersection(*inputs)
+    if not common:  # one place takes something else: go by what most places share
+        counts: dict[Expr, int] = {}
+        for nodes in inputs:
+            for node in nodes:
+                counts[node] = counts.get(node, 0) + 1
+        most = max(counts.values())
+        common = {n for n, c in counts.items() if c == most}
+    best = max(common, key=_gradient_rank)
+    return _peeled(best, common, settings)
+
+
+_SQUARES = ("pow", "mul")
+
+
+def _gradient_rank(node: Expr) -> tuple[bool, int, bool, str]:
+    """Larger wins; a square is what is made of the gradient; among settings-like leaves an element wins."""
+    name = repr(node)
+    likely = node.op == "opaque" or "[" in name or "{" in name or "grad" in name.lower() or name.lower().startswith("d")
+    return (ex.square_root_of(node) is None, node.size, likely, name)
+
+
+def _gradient_nodes(
+    post: Expr,
+    parameter: Symbol | None,
+    moving: set[Symbol],
+    time: set[Symbol],
+    settings: set[Symbol],
+    with_parameter: bool,
+) -> set[Expr]:
+    """Sub-expressions that are free of state and time and take in data."""
+    result: set[Expr] = set()
+    verdict: dict[int, tuple[bool, bool]] = {}  # (free of state and time, has data)
+    for node in ex.walk(post):
+        if not node.args or node.op == "opaque":
+            free = not (node.op == "sym" and (node.value in moving or node.value in time))
+            data = free and _is_data(node, settings, parameter, moving, time)
+            if with_parameter and node.op == "sym" and node.value is parameter:
+                data = True
+        else:
+            parts = [verdict[id(a)] for a in node.args]
+            free = all(p[0] for p in parts)
+            data = free and any(p[1] for p in parts)
+        verdict[id(node)] = (free, data)
+        if free and data and not (node.op == "sym" and node.value is parameter):
+            result.add(node)
+    return result
+
+
+def _peeled(node: Expr, common: set[Expr], settings: set[Symbol]) -> Expr:
+    """Without factors that are settings: lr·g is g."""
+    while node.op in ("mul", "div", "neg"):
+        data = [
+            a
+            for a in node.args
+            if a in common and not (node.op == "div" and a is node.args[1]) and not a.symbols <= settings
+        ]
+        others = [a for a in node.args if a not in data]
+        if len(data) != 1 or not all(a.op != "const" and a.symbols and a.symbols <= settings for a in others):
+            break
+        node = data[0]
+    return node
+
+
+def _hypers(
+    states: list[State],
+    posts: list[Expr],
+    moving: set[Symbol],
+    time: set[Symbol],
+    parameter: Symbol | None,
+    g: Symbol,
+) -> list[Hyper]:
+    decays: set[Symbol] = set()
+    for state in states:
+        own = ex.retention(state.post, state.old)
+        if own is not None:
+            decays |= own.symbols
+    epsilons: set[Symbol] = set()
+    order: list[Symbol] = []
+    for post in posts:
+        for node in ex.walk(post):
+            if node.op == "sym":
+                symbol = node.value
+                assert isinstance(symbol, Symbol)
+                if symbol not in moving and symbol not in time and symbol not in (parameter, g) and symbol not in order:
+                    order.append(symbol)
+            if node.op == "pow" and node.args[1].symbols & time:
+                decays |= {s for s in node.args[0].symbols if s not in moving and s not in time}
+            if node.op in ("add", "max"):
+                for a, b in (node.args, node.args[::-1]):
+                    if a.op == "sym" and (b.symbols & moving) and a.value not in moving:
+                        epsilons.add(a.value)  # type: ignore[arg-type]
+    result = []
+    for state in states:
+        for symbol in state.initial.symbols if state.initial is not None else ():
+            if symbol not in moving and symbol not in order and symbol is not parameter:
+                order.append(symbol)
+    seen = 0
+    for symbol in order:
+        if symbol in decays:
+            usual = 0.9 if seen == 0 else 0.999
+            seen += 1
+            own_value = symbol.default if symbol.default is not None and 0 < symbol.default < 1 else usual
+            result.append(Hyper(symbol, "decay", own_value))
+        elif symbol in epsilons:
+            result.append(Hyper(symbol, "epsilon", symbol.default if symbol.default is not None else 1e-8))
+        else:
+            value = symbol.default if symbol.default not in (None, 0) else 0.01
+            result.append(Hyper(symbol, "other", float(value)))  # type: ignore[arg-type]
+    return result

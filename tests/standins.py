@@ -1,0 +1,107 @@
+"""Stand-ins for the analysis and the rules, for tests of what surrounds them.
+
+The stand-in analysis reports what a text asks for: each line ``# error``, ``# warning``, ``# note`` or
+``# unconfirmed`` is a finding, ``# crash`` raises, and ``# unsupported`` is an update that was not read.
+Run as a script, this is the ``optlint`` command over the stand-ins.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Protocol, cast
+
+from optlint.model import Finding, Report, Severity, Span, Update
+from optlint.settings import Settings
+from optlint.source import Source
+
+
+class Patch(Protocol):
+    """The part of pytest's MonkeyPatch that ``install`` needs."""
+
+    def setitem(self, mapping: dict[str, ModuleType], name: str, value: ModuleType) -> None: ...
+
+
+class Plain:
+    """Patches for good, in a process of its own."""
+
+    def setitem(self, mapping: dict[str, ModuleType], name: str, value: ModuleType) -> None:
+        mapping[name] = value
+
+
+@dataclass(frozen=True)
+class Page:
+    code: str
+    name: str
+    severity: Severity
+    summary: str
+    text: str
+
+
+PAGES = (
+    Page("OPT101", "regularization-outside-square", "error", "the penalty is not squared", "# OPT101\n\nβ₂·S\n"),
+    Page("OPT203", "missing-epsilon", "warning", "nothing guards the division", "# OPT203\n"),
+)
+
+
+def finding(severity: str, path: str, span: Span) -> Finding:
+    return Finding(
+        code="OPT101",
+        name="regularization-outside-square",
+        severity=cast(Severity, "warning" if severity == "unconfirmed" else severity),
+        verdict="unconfirmed" if severity == "unconfirmed" else "confirmed",
+        message=f"this is {severity}",
+        path=path,
+        span=span,
+        update="step",
+    )
+
+
+def analyze(source: Source, settings: Settings) -> Report:
+    findings, updates = [], []
+    for unit in source.units:
+        for number, line in enumerate(unit.lines, start=1):
+            word = line.partition("# ")[2].strip()
+            column = line.find("#") + 1
+            span = Span(number, column, number, len(line) + 1, unit.cell)
+            if word == "crash":
+                raise RecursionError("too\ndeep")
+            if word == "interrupt":
+                raise KeyboardInterrupt
+            if word in {"error", "warning", "note", "unconfirmed"}:
+                findings.append(finding(word, source.path, span))
+            if word == "unsupported":
+                updates.append(Update(source.path, "step", span, "other", "", "unsupported", "a while loop"))
+    return Report(findings=tuple(reversed(findings)), updates=tuple(updates), candidates=len(findings))
+
+
+def worth_reading(data: bytes) -> bool:
+    return b"#" in data
+
+
+def find_mistake(code_or_name: str) -> Page | None:
+    return next((page for page in PAGES if code_or_name in {page.code, page.name}), None)
+
+
+def mistakes() -> tuple[Page, ...]:
+    return PAGES
+
+
+def install(patch: Patch) -> None:
+    modules: dict[str, dict[str, object]] = {
+        "optlint.locate": {"worth_reading": worth_reading},
+        "optlint.analysis": {"analyze": analyze},
+        "optlint.knowledge": {"find_mistake": find_mistake, "mistakes": mistakes},
+    }
+    for name, members in modules.items():
+        module = ModuleType(name)
+        vars(module).update(members)
+        patch.setitem(sys.modules, name, module)
+
+
+if __name__ == "__main__":
+    from optlint.cli import main
+
+    install(Plain())
+    main(prog_name="optlint")
