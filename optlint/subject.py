@@ -97,7 +97,7 @@ class Subject:
         """The states and the driven part do not read the parameter."""
         if self.parameter is None:
             return True
-        return self.w_slope is not None and all(self.parameter not in s.post.symbols for s in self.states)
+        return self.w_slope is not None and all(self.parameter not in s.post.visible for s in self.states)
 
     @cached_property
     def decay(self) -> Any:
@@ -220,10 +220,6 @@ def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) 
     return [ex.substitute(p, table) for p in posts]
 
 
-def _visible(node: Expr) -> set[Symbol]:
-    return {n.value for n in ex.walk(node) if n.op == "sym"}  # type: ignore[misc]
-
-
 def _exponents(posts: Iterable[Expr]) -> list[Expr]:
     return [n.args[1] for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
 
@@ -231,14 +227,14 @@ def _exponents(posts: Iterable[Expr]) -> list[Expr]:
 def _clocks(recurrence: Recurrence, posts: list[Expr]) -> tuple[list[Clock], list[Symbol]]:
     """What counts steps: counters, loop indices, and whatever a decay is raised to."""
     exponents = _exponents(posts)
-    read = set().union(*(_visible(p) for p in posts)) if posts else set()
+    read = set().union(*(p.visible for p in posts)) if posts else set()
     clocks: list[Clock] = []
     for counter in recurrence.counters:
         by = float(ex.rest(counter.post, counter.old).value)  # type: ignore[arg-type]
         first = counter.initial.value if counter.initial is not None and counter.initial.op == "const" else None
         known = isinstance(first, (int, float))
         start = float(first) if isinstance(first, (int, float)) else 0.0
-        if not known and any(counter.old in _visible(e) and counter.new not in _visible(e) for e in exponents):
+        if not known and any(counter.old in e.visible and counter.new not in e.visible for e in exponents):
             plain = any(e == ex.sym(counter.old) for e in exponents)
             start = 1.0 if plain else 0.0
         clocks.append(Clock(counter.old, start, by, known))
@@ -252,7 +248,7 @@ def _clocks(recurrence: Recurrence, posts: list[Expr]) -> tuple[list[Clock], lis
         have.add(symbol)
     states = {x for s in recurrence.states for x in (s.old, s.new)}
     for exponent in exponents:
-        for symbol in sorted(_visible(exponent) - have - states, key=lambda s: s.name):
+        for symbol in sorted(exponent.visible - have - states, key=lambda s: s.name):
             if symbol.default is not None and not symbol.external:
                 continue  # a stored number that nothing advances
             zero = evaluate(exponent, {s: 0.0 for s in exponent.symbols})
@@ -299,13 +295,15 @@ def _effective_gradient(
     settings: set[Symbol],
 ) -> Expr | None:
     inputs: list[set[Expr]] = []
-    drive = step
-    if parameter is not None and ex.slope(step, parameter) is not None:
-        drive = ex.rest(step, parameter)
-    for post, own in [*((s.post, s) for s in states), (drive, None)]:
-        found = _gradient_nodes(post, parameter, moving, time, settings, with_parameter=False)
-        if not found and own is not None:
-            found = _gradient_nodes(post, parameter, moving, time, settings, with_parameter=True)
+    known = settings | time
+    driven = [t for _, t in ex.terms(step) if not _only_parameter(t, parameter, known)]
+    for places, own in [*(([s.post], s) for s in states), (driven, None)]:
+        found: set[Expr] = set()
+        for with_parameter in (False, True):
+            for post in places:
+                found |= _gradient_nodes(post, parameter, moving, time, settings, with_parameter)
+            if found or own is None:
+                break
         if found:
             inputs.append(found)
     if not inputs:
@@ -318,11 +316,30 @@ def _effective_gradient(
                 counts[node] = counts.get(node, 0) + 1
         most = max(counts.values())
         common = {n for n, c in counts.items() if c == most}
-    best = max(common, key=_gradient_rank)
+    stand_in = Symbol("g", kind="role")
+    places = [*(s.post for s in states), *driven]
+
+    def left_over(node: Expr) -> int:
+        """How many places still take in data once ``node`` is the gradient."""
+        table = {node: ex.sym(stand_in)}
+        busy = moving | {stand_in}
+        return sum(
+            bool(_gradient_nodes(ex.substitute(p, table), parameter, busy, time, settings, False)) for p in places
+        )
+
+    ranked = sorted(common, key=_gradient_rank, reverse=True)[:24]
+    best = min(ranked, key=left_over)
     return _peeled(best, common, settings)
 
 
-_SQUARES = ("pow", "mul")
+def _only_parameter(term: Expr, parameter: Symbol | None, known: set[Symbol]) -> bool:
+    """The summand of the step that is the parameter itself, or its decoupled decay."""
+    if parameter is None:
+        return False
+    inside = [f for f, e in ex.factors(term) if parameter in f.visible]
+    if len(inside) != 1:
+        return False
+    return inside[0] == ex.sym(parameter) or inside[0].visible <= known | {parameter}
 
 
 def _gradient_rank(node: Expr) -> tuple[bool, int, bool, str]:

@@ -30,8 +30,7 @@ class Explanation:
 
 def ordinary(subject: Subject, prefer: str | None = None) -> Match | None:
     """A published form that is no deliberate deviation."""
-    found = [m for m in matches(subject) if not m.variant.deviation]
-    return best(found, prefer)
+    return best(matches(subject, deviations=False), prefer)
 
 
 def explain(subject: Subject) -> Explanation | None:

@@ -50,7 +50,7 @@ class Symbol:
 class Expr:
     """One node: ``op`` with ``args``; ``value`` holds a constant's number, a symbol, or an opaque call's name."""
 
-    __slots__ = ("_hash", "_leaves", "args", "op", "origin", "size", "value")
+    __slots__ = ("_hash", "_leaves", "_visible", "args", "op", "origin", "size", "value")
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class Expr:
         self._hash = hash((op, args, value))
         self.size = 1 + sum(a.size for a in args)
         self._leaves: frozenset[Symbol] | None = None
+        self._visible: frozenset[Symbol] | None = None
 
     def __hash__(self) -> int:
         return self._hash
@@ -95,6 +96,19 @@ class Expr:
             else:
                 self._leaves = frozenset().union(*(a.symbols for a in self.args))
         return self._leaves
+
+
+    @property
+    def visible(self) -> frozenset[Symbol]:
+        """The symbols that are not hidden inside unknown calls."""
+        if self._visible is None:
+            if self.op == "sym":
+                self._visible = self.symbols
+            elif self.op == "opaque":
+                self._visible = frozenset()
+            else:
+                self._visible = frozenset().union(*(a.visible for a in self.args))
+        return self._visible
 
 
 def const(value: float, origin: Span | None = None) -> Expr:
@@ -297,12 +311,12 @@ def square_root_of(node: Expr) -> Expr | None:
 
 
 def slope(node: Expr, symbol: Symbol) -> Expr | None:
-    """The coefficient of ``symbol`` where ``node`` is affine in it, else None."""
+    """The coefficient of ``symbol`` where ``node`` is affine in it, else None. An unknown call is a quantity of its own."""
     zero, one = const(0), const(1)
     memo: dict[int, Expr | None] = {}
 
     def go(n: Expr) -> Expr | None:
-        if symbol not in n.symbols:
+        if symbol not in n.visible:
             return zero
         if n.op == "sym":
             return one
@@ -319,17 +333,17 @@ def slope(node: Expr, symbol: Symbol) -> Expr | None:
             return None if a is None else _tidy("sub", zero, a)
         if n.op == "mul":
             left, right = n.args
-            if symbol not in left.symbols:
+            if symbol not in left.visible:
                 b = go(right)
                 return None if b is None else _tidy("mul", left, b)
-            if symbol not in right.symbols:
+            if symbol not in right.visible:
                 a = go(left)
                 return None if a is None else _tidy("mul", a, right)
             return None
-        if n.op == "div" and symbol not in n.args[1].symbols:
+        if n.op == "div" and symbol not in n.args[1].visible:
             a = go(n.args[0])
             return None if a is None else _tidy("div", a, n.args[1])
-        if n.op == "where" and symbol not in n.args[0].symbols:
+        if n.op == "where" and symbol not in n.args[0].visible:
             a, b = go(n.args[1]), go(n.args[2])
             if a is not None and a == b:
                 return a
@@ -342,7 +356,7 @@ def retention(post: Expr, old: Symbol) -> Expr | None:
     """How much of a state's old content stays: its slope, also inside a maximum (Adamax, AMSGrad), else None."""
     own = slope(post, old)
     if own is None and post.op == "max":
-        inside = [a for a in post.args if old in a.symbols]
+        inside = [a for a in post.args if old in a.visible]
         return slope(inside[0], old) if len(inside) == 1 else None
     return own
 

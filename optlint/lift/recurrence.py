@@ -117,7 +117,7 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it."""
     table = _entry_values(inner)
     entries = _entries(frame, store, table)
-    outputs = _match_returns(frame, entries, table) if frame.kind == "function" else []
+    outputs = _match_returns(frame, entries, table, store) if frame.kind == "function" else []
     if not entries:
         return []
     outputs += [_resolve(e, table) for e in sinks if e.args and e.op != "opaque"]
@@ -168,11 +168,12 @@ def _entries(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entry]
         post = _resolve(post, table)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
-        found[slot.symbol] = Entry(slot, post, _spans(store, slot))
+        found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span))
     return list(found.values())
 
 
-def _spans(store: Store, slot: Slot) -> tuple[Span, ...]:
+def _spans(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:
+    """Where a place is written, inside the frame if it has writes there (an inlined helper's are elsewhere)."""
     keys: list[tuple[object, str]] = [(slot.home, slot.key)]
     if isinstance(slot.cell, Cell):
         keys.append((slot.cell, ""))
@@ -181,7 +182,8 @@ def _spans(store: Store, slot: Slot) -> tuple[Span, ...]:
     spans: list[Span] = []
     for key in keys:
         spans.extend(s for s in store.origins.get(key, ()) if s not in spans)
-    return tuple(sorted(spans))
+    inside = [s for s in spans if within is not None and within.covers(s)]
+    return tuple(sorted(inside or spans))
 
 
 def _flat(value: Value | None, depth: int = 0) -> list[Expr]:
@@ -195,11 +197,13 @@ def _flat(value: Value | None, depth: int = 0) -> list[Expr]:
     return []
 
 
-def _match_returns(frame: Frame, entries: list[Entry], table: dict[Expr, Expr]) -> list[Expr]:
+def _match_returns(
+    frame: Frame, entries: list[Entry], table: dict[Expr, Expr], store: Store
+) -> list[Expr]:
     """Arguments whose new values are returned are state; what fits no argument is the step itself."""
     returned = [_resolve(e, table) for e in _flat(frame.returned)]
     known = [e.post for e in entries]
-    arguments = {s.symbol: s for s in frame.slots if s.local}
+    arguments = {s.symbol: s for s in (*store.slots, *frame.slots)}
     taken = {e.slot.symbol for e in entries}
     rest: list[Expr] = []
     for expr in returned:
@@ -207,7 +211,7 @@ def _match_returns(frame: Frame, entries: list[Entry], table: dict[Expr, Expr]) 
             continue
         best = None
         for symbol, slot in arguments.items():
-            if symbol in taken or symbol not in _visible(expr):
+            if symbol in taken or symbol not in expr.visible:
                 continue
             own = ex.slope(expr, symbol)
             if own is None:
@@ -224,11 +228,6 @@ def _match_returns(frame: Frame, entries: list[Entry], table: dict[Expr, Expr]) 
     return rest
 
 
-def _visible(expr: Expr) -> set[Symbol]:
-    """Symbols that are not hidden inside an unknown call."""
-    return {n.value for n in ex.walk(expr) if n.op == "sym"}  # type: ignore[misc]
-
-
 class _Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
@@ -239,7 +238,10 @@ class _Grouping:
         self.states = []
         self.by_new: dict[Symbol, State] = {}
         self.by_old: dict[Symbol, State] = {}
+        read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in outputs))
         for entry in entries:
+            if entry.slot.symbol not in read:  # overwritten before it is read: no state
+                continue
             new = Symbol(f"{entry.slot.symbol.name}'")
             first = entry.slot.symbol.initial
             state = State(entry.slot.symbol.name, entry.slot.symbol, new, entry.post, first, entry.spans, entry.slot)
@@ -262,7 +264,7 @@ class _Grouping:
         active: set[int] = {id(s) for s in skip}
 
         def go(expr: Expr) -> None:
-            for symbol in sorted(_visible(expr), key=lambda s: s.name):
+            for symbol in sorted(expr.visible, key=lambda s: s.name):
                 state = self.by_new.get(symbol) or self.by_old.get(symbol)
                 if state is None or id(state) in active:
                     continue
@@ -290,17 +292,17 @@ class _Grouping:
         own = ex.slope(state.post, state.old)
         if own is None or state.is_counter or own == ex.const(0):
             return False
-        visible = _visible(state.post) - {state.old}
+        visible = state.post.visible - {state.old}
         others = [s for s in self.states if s is not state and not s.is_counter]
-        if any(state.new in _visible(s.post) for s in others):
+        if any(state.new in s.post.visible for s in others):
             return False
-        if any(state.new in _visible(o) for o in self.outputs):
+        if any(state.new in o.visible for o in self.outputs):
             return False
         reads_new = any(s.new in visible for s in others)
-        reads_old = any(s.old in visible for s in others if state.old not in _visible(s.post))
+        reads_old = any(s.old in visible for s in others if state.old not in s.post.visible)
         if reads_new or reads_old:
             return True
-        return own == ex.const(1) and not any(state.old in _visible(s.post) for s in others)
+        return own == ex.const(1) and not any(state.old in s.post.visible for s in others)
 
     def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
         spans = [sp for s in needed for sp in s.spans]
