@@ -41,9 +41,11 @@ class Clock:
     first: float
     by: float = 1.0
     known: bool = True  # the code shows where it starts
+    every: int = 1  # updates for one advance
+    outer: bool = False  # counts a loop around the one that updates
 
     def series(self, steps: int) -> list[float]:
-        return [self.first + self.by * k for k in range(steps)]
+        return [self.first + self.by * (k // self.every) for k in range(steps)]
 
 
 @dataclass
@@ -244,7 +246,8 @@ def _clocks(recurrence: Recurrence, posts: list[Expr]) -> tuple[list[Clock], lis
     for symbol in sorted(indices, key=lambda s: s.name):
         begin = symbol.start.value if symbol.start is not None and symbol.start.op == "const" else None
         known = isinstance(begin, (int, float))
-        clocks.append(Clock(symbol, float(begin) if isinstance(begin, (int, float)) else 0.0, 1.0, known))
+        outer = recurrence.frame == "loop" and symbol not in recurrence.indices
+        clocks.append(Clock(symbol, float(begin) if isinstance(begin, (int, float)) else 0.0, 1.0, known, outer=outer))
         have.add(symbol)
     states = {x for s in recurrence.states for x in (s.old, s.new)}
     for exponent in exponents:

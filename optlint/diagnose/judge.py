@@ -46,6 +46,8 @@ def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | 
     prefer = context.preferred
     plain = best([m for m in found if not m.variant.deviation], prefer)
     if plain is not None:
+        if plain.family == "sgd" and not is_gradient_step(subject, plain):
+            return None
         return context.matched(plain)
     cited = best([m for m in found if context.cites(m)], prefer)
     if cited is not None:
@@ -234,6 +236,8 @@ class Context:
             if not self.descends(match):
                 return None
             seen = look(self.with_gradient(subject, subject.gradient), self.with_gradient(subject, repair.effective), None, probes)
+        elif kind == "clock":  # the repair's subject is the update as the code really counts
+            seen = look(repair.subject, subject, None, probes)
         elif kind == "sign":
             if self.descends(match):
                 return None
@@ -267,11 +271,8 @@ class Context:
         return node.value not in settings
 
     def descends(self, match: Match) -> bool:
-        return bool(np.all(match.scale < 0)) if self._downward(match) else bool(np.all(match.scale > 0))
-
-    def _downward(self, match: Match) -> bool:
-        """Forms are written as descent, so a positive factor means descent too."""
-        return False
+        """The step goes against the gradient. Forms are written as descent, so their factor is positive then."""
+        return bool(np.all(match.scale > 0))
 
 
 def _pair(subject: Subject) -> list[object]:
@@ -295,6 +296,13 @@ def looks_like_update(subject: Subject) -> bool:
             return False
     rooted = any(n.op in ("sqrt", "pow", "max") for p in subject.posts for n in ex.walk(p))
     return subject.parameter is not None or rooted
+
+
+def is_gradient_step(subject: Subject, match: Match) -> bool:
+    """w − η·g with a step size, downhill: a bare ``total += loss`` is no optimizer."""
+    drive = ex.factors(subject.drive)
+    sized = any(f != ex.sym(subject.g) and not (f.op == "const" and abs(f.value) == 1) for f, _ in drive)  # type: ignore[arg-type]
+    return sized and bool(np.all(match.scale > 0))
 
 
 def resemblance(subject: Subject) -> str:

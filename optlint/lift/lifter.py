@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from optlint.lift.branches import Choices, Paths
+from optlint.lift.expression import rest
 from optlint.lift.interpreter import Frame, Interpreter, Leave
 from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupported, Value
 from optlint.lift.places import attribute
 from optlint.lift.program import Program
-from optlint.lift.recurrence import Recurrence, updates_of
+from optlint.lift.recurrence import Recurrence, State, updates_of
 from optlint.model import Span
 
 MODULE_PATHS = 4
@@ -46,6 +47,7 @@ class _Lifter:
         self.seen: set[tuple[object, ...]] = set()
 
     def run(self) -> Lifted:
+        """Lift every path of the module's own code, and (once) all its functions."""
         paths = Paths(MODULE_PATHS)
         first = True
         while paths:
@@ -62,10 +64,14 @@ class _Lifter:
 
     def _at_home(self, recurrences: list[Recurrence]) -> Iterator[Recurrence]:
         """Drop a caller's view of an update where the function that holds it was lifted by itself."""
-        homes = {s for r in recurrences if r.at_home for s in r.writes}
+        homes = {s: r for r in recurrences if r.at_home for s in r.writes}
         for recurrence in recurrences:
-            if recurrence.at_home or not homes & set(recurrence.writes):
+            home = [homes[s] for s in recurrence.writes if s in homes]
+            if recurrence.at_home or not home:
                 yield recurrence
+            elif recurrence.per_parameter or any(_advance(c) > 1 for c in recurrence.counters):
+                for inner in home:  # the caller shows that one counter serves several tensors
+                    inner.per_parameter = True
 
     # the module
 
@@ -251,8 +257,11 @@ class _Lifter:
         """Two frames' views of one parameter write."""
         if one.parameter is None or other.parameter is None:
             return one.parameter is other.parameter and one.span == other.span
-        mine, theirs = set(one.parameter.spans), set(other.parameter.spans)
-        return bool(mine & theirs) and one.depth != other.depth
+        if one.depth == other.depth:
+            return False
+        return any(
+            a.covers(b) or b.covers(a) for a in one.parameter.spans for b in other.parameter.spans
+        )
 
     def _is_home(self, frame: Frame, recurrence: Recurrence) -> bool:
         if frame.span is not None:
@@ -264,6 +273,11 @@ class _Lifter:
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)
         self.result.missed.append(Missed(name, where, error.reason))
+
+
+def _advance(counter: State) -> float:
+    by = rest(counter.post, counter.old).value
+    return float(by) if isinstance(by, (int, float)) else 0.0
 
 
 class _Assigned(cst.CSTVisitor):

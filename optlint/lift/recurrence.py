@@ -10,6 +10,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.interpreter import Frame, Stored
 from optlint.lift.notation import render
 from optlint.lift.objects import Cell, Scope, Seq, Slot, Store, Value, numeric
+from optlint.lift.places import belongs_to
 from optlint.model import Span
 
 
@@ -57,6 +58,7 @@ class Recurrence:
     imports: frozenset[str] = frozenset()
     text: str = ""  # names and comments around the update: intent, never roles
     at_home: bool = True  # seen from the function that holds it, not from a caller
+    per_parameter: bool = False  # a counter advances once for each tensor
 
     @property
     def writes(self) -> tuple[Span, ...]:
@@ -92,7 +94,7 @@ class Recurrence:
             output = posts[-1]
         return Recurrence(
             self.name, parameter, output, states, self.counters, self.indices, self.span, self.stored,
-            self.configuration, self.aliases, self.frame, self.depth, self.imports, self.text, self.at_home,
+            self.configuration, self.aliases, self.frame, self.depth, self.imports, self.text, self.at_home, self.per_parameter,
         )  # fmt: skip
 
     def equations(self) -> tuple[str, ...]:
@@ -121,7 +123,28 @@ def updates_of(
     if not entries:
         return []
     outputs += [_resolve(e, table) for e in sinks if e.args and e.op != "opaque"]
-    return _Grouping(frame, entries, outputs, name).recurrences()
+    found = _Grouping(frame, entries, outputs, name).recurrences()
+    for recurrence in found:
+        recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
+    return found
+
+
+def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> bool:
+    """A counter of the update is advanced by the very loop that goes over the parameters."""
+    if recurrence.parameter is None or recurrence.parameter.slot is None:
+        return False
+    slot = recurrence.parameter.slot
+    place = (slot.home.place if isinstance(slot.home, Cell) else "") + slot.key
+    for frame in inner:
+        if not belongs_to(place, frame.indices):
+            continue
+        for moved, post in frame.posts:
+            own = ex.slope(post, moved.symbol)
+            if own != ex.const(1) or ex.rest(post, moved.symbol).op != "const":
+                continue
+            if any(c.slot is not None and (c.slot.home, c.slot.key) == (moved.home, moved.key) for c in recurrence.counters):
+                return True
+    return False
 
 
 def _entry_values(frames: Iterable[Frame]) -> dict[Expr, Expr]:

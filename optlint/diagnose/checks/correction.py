@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -172,18 +173,24 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
 
 @check("correction-twice")
 def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """The folded step size and corrected moments together: take the folded factor out of the step."""
-    for node in ex.walk(subject.step):
-        if node.op not in ("mul", "div"):
-            continue
-        parts = ex.factors(node)
-        timed = [(f, e) for f, e in parts if f.symbols & subject.time and not f.symbols & subject.moving]
-        others = [p for p in parts if p not in timed]
-        if timed and any(f.symbols & subject.time or f.symbols & subject.moving for f, _ in others):
-            new = ex.product(others, node.origin)
-            posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
-            wrong = next((n for n in ex.walk(node) if n.origin and n.symbols & subject.time and not n.symbols & subject.moving), node)
-            yield Repair(page.code, subject.replaced(posts), node, new, span=node.origin or wrong.origin)
+    """The folded step size and corrected moments together: take the correction out of the step size."""
+    for node in _settings_of_time(subject, subject.step):
+        rest = [(f, e) for f, e in ex.factors(node) if not f.symbols & subject.time]
+        new = ex.product(rest, node.origin)
+        posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
+        yield Repair(page.code, subject.replaced(posts), node, new)
+
+
+def _settings_of_time(subject: Subject, root: Expr) -> Iterator[Expr]:
+    """The largest products of settings that move with t and read no state (but not 1 − βᵗ alone)."""
+    if root.op == "opaque":
+        return
+    if not root.symbols & (subject.moving | {subject.g, subject.parameter}):
+        if root.symbols & subject.time and root.op in ("mul", "div", "sqrt"):
+            yield root
+        return
+    for part in root.args:
+        yield from _settings_of_time(subject, part)
 
 
 @check("correction-multiplied")
@@ -220,7 +227,7 @@ def time_from_zero(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             value = subject.value(ex.substitute(exponent, {ex.sym(clocks[0].symbol): ex.const(clocks[0].first)}))
             if value is not None and np.all(value == 0):
                 target = clocks[0].symbol
-                moved = [Clock(c.symbol, c.first + (c.symbol is target), c.by, c.known) for c in subject.clocks]
+                moved = [replace(c, first=c.first + (c.symbol is target)) for c in subject.clocks]
                 later = ex.op("add", exponent, ex.const(1))
                 yield Repair(page.code, subject.replaced(subject.posts, clocks=moved), power, ex.op("pow", power.args[0], later))
                 return
@@ -241,3 +248,42 @@ def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         made = subject.replaced(posts, clocks=[*subject.clocks, moving], hypers=hypers)
         yield Repair(page.code, made, power, ex.op("pow", power.args[0], ex.sym(moving.symbol)))
         return
+
+
+TENSORS = 2  # how many tensors the evidence for a shared counter assumes
+UPDATES = 10  # and how many updates an epoch
+
+
+def _timed(subject: Subject) -> Expr | None:
+    """The first power βᵗ whose exponent a clock moves."""
+    return next((p for p in _powers(subject) if p.args[1].symbols & subject.time), None)
+
+
+@check("time-per-parameter")
+def time_per_parameter(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """t advances once for each tensor: with two tensors the last one sees 2, 4, 6 …"""
+    power = _timed(subject)
+    if power is None or not subject.recurrence.per_parameter:
+        return
+    clocks = [
+        replace(c, first=c.first + (TENSORS - 1) * c.by, by=c.by * TENSORS) if c.symbol in power.args[1].symbols else c
+        for c in subject.clocks
+    ]
+    written = subject.replaced(subject.posts, clocks=clocks)
+    span = next((s for c in subject.recurrence.counters for s in c.spans), None)
+    yield Repair(page.code, written, power, None, span=span, details={"kind": "clock"})
+
+
+@check("time-is-epoch")
+def time_is_epoch(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """t counts the epochs, and there are several updates in each."""
+    power = _timed(subject)
+    if power is None:
+        return
+    if not any(c.outer and c.symbol in power.args[1].symbols for c in subject.clocks):
+        return
+    if any(not c.outer and c.symbol in power.args[1].symbols for c in subject.clocks):
+        return
+    clocks = [replace(c, every=UPDATES) if c.outer else c for c in subject.clocks]
+    written = subject.replaced(subject.posts, clocks=clocks)
+    yield Repair(page.code, written, power, None, details={"kind": "clock"})

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from optlint.diagnose.patterns import second_moments
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
@@ -63,8 +61,6 @@ def betas_swapped(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     m, v = subject.value(a), subject.value(b)
     if m is None or v is None or not (m[0, 0] > 0.99 and 0.5 < v[0, 0] < 0.99):
         return
-    table = {h.symbol: h.own for h in subject.hypers}
-    del table
     yield Repair(
         page.code,
         subject,
@@ -82,27 +78,23 @@ def _own_numbers(subject: Subject, node: Expr) -> bool:
 @check("ascent")
 def ascent(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The step adds what comes straight from differentiating the loss."""
-    if subject.parameter is None or subject.gradient is None or not _is_derivative(subject.gradient):
+    if subject.parameter is None or subject.gradient is None or not _is_derivative(subject):
         return
     drive = subject.drive
     posts = [*(s.post for s in subject.states), ex.op("sub", ex.sym(subject.parameter), drive, origin=subject.step.origin)]
     yield Repair(page.code, subject.replaced(posts), subject.step, posts[-1], details={"kind": "sign"})
 
 
-_SOURCES = ("grad", "gradient", "jax.grad", "autograd.grad", "elementwise_grad", "value_and_grad", "derivative")
+DERIVATIVE = "derivative of "  # how the vocabulary names the result of a differentiator
 
 
-def _is_derivative(gradient: Expr) -> bool:
-    """The gradient is visibly the derivative of a loss: the result of a call of a differentiator."""
-    for node in ex.walk(gradient):
-        if node.op == "opaque":
-            name = str(node.value).split("(")[0].split("[")[0]
-            if name.split(".")[-1] in _SOURCES and node.args:
-                return True
-        if node.op == "sym" and str(node.value).endswith(".grad"):
+def _is_derivative(subject: Subject) -> bool:
+    """The gradient is visibly the derivative of a loss: a differentiator made it, or PyTorch's ``backward``."""
+    assert subject.gradient is not None
+    torch = any(name.split(".")[0] == "torch" for name in subject.recurrence.imports)
+    for node in ex.walk(subject.gradient):
+        if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
+            return True
+        if torch and node.op == "sym" and str(node.value).endswith(".grad"):
             return True
     return False
-
-
-def is_finite(values: np.ndarray) -> bool:  # type: ignore[type-arg]
-    return bool(np.all(np.isfinite(values)))

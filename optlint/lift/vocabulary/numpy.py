@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
-from optlint.lift.objects import Cell, Const, Value, numeric
+from optlint.lift.objects import Cell, Const, Lib, Value, numeric
+from optlint.lift.places import place_of
 from optlint.lift.vocabulary.site import (
     Handler,
     Site,
@@ -64,6 +65,11 @@ def _array(site: Site) -> Value | None:
     return copy(site)
 
 
+def _differentiate(site: Site) -> Value | None:
+    """``grad(loss)``: a function whose results are derivatives, and are named so."""
+    return Lib(f"derivative of {place_of(site.args[0]) or 'a function'}") if site.args else None
+
+
 def _hypot(a: Expr, b: Expr) -> Expr:
     return ex.op("sqrt", ex.op("add", square(a), square(b)))
 
@@ -105,6 +111,9 @@ NAMES: dict[str, Handler] = {
     "numpy.min": reduction("amin"),
     "numpy.amin": reduction("amin"),
     **{f"math.{n}": elementwise(n, 1) for n in ("sqrt", "exp", "log", "floor", "tanh")},
+    **{n: _differentiate for n in (
+        "autograd.grad", "autograd.elementwise_grad", "jax.grad", "autograd.numpy.grad", "numdifftools.Gradient",
+    )},
     "math.fabs": elementwise("abs", 1),
     "math.pow": elementwise("pow", 2),
 }  # fmt: skip
