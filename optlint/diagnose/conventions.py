@@ -36,7 +36,7 @@ def epsilon_findings(context: Context, match: Match) -> Iterator[Finding]:
         who, meant = "paper", readings(match.variant.family, "paper")
     if not meant or written in meant:
         return
-    other = next((f for f in meant[_first(meant)] if len(f.states) == len(match.form.states)), meant[_first(meant)][0])
+    other = counterpart(match, meant)
     page = find_mistake("OPT206" if written == "hat" else "OPT205")
     if page is None:
         return
@@ -73,8 +73,18 @@ def epsilon_findings(context: Context, match: Match) -> Iterator[Finding]:
     )
 
 
-def _first(meant: dict[str, list[Form]]) -> str:
-    return next(iter(meant))
+def counterpart(match: Match, meant: dict[str, list[Form]]) -> Form:
+    """The form to compare with: the asked reading on as many states, whoever ships it, else the asked form itself."""
+    reading = next(iter(meant))
+    alike = [
+        f
+        for f in [*meant[reading], *forms()]
+        if f.variant.family == match.variant.family
+        and f.variant.epsilon == reading
+        and len(f.states) == len(match.form.states)
+        and not f.variant.deviation
+    ]
+    return alike[0] if alike else meant[reading][0]
 
 
 def readings(family: str, who: str) -> dict[str, list[Form]]:

@@ -155,6 +155,9 @@ class Interpreter(Evaluator):
             if handler is not None:
                 return handler(site)
         if isinstance(callee, Method):
+            borrowed = name_handler(f"numpy.{callee.name}") if args and self.is_free(callee.receiver) else None
+            if borrowed is not None:  # a module whose import is out of sight: ``nd.sqrt(x)``
+                return borrowed(site)
             site.receiver = callee.receiver
             method = method_handler(callee.name)
             if method is not None:
@@ -165,6 +168,13 @@ class Interpreter(Evaluator):
         if isinstance(callee, Method):
             parts.insert(0, callee.receiver)
         return self.opaque(place_of(callee) or text, parts, span)
+
+    def is_free(self, value: Value) -> bool:
+        """A name that nothing in sight binds."""
+        module = self.scope.module
+        return isinstance(value, Cell) and module.vars.get(value.place) is value and value.expr is not None and (
+            value.expr.op == "sym" and isinstance(value.expr.value, Symbol) and value.expr.value.external
+        )
 
     def inline(
         self, func: Func, args: Sequence[Value], kwargs: dict[str, Value], span: Span | None, entry: bool = False
@@ -569,8 +579,9 @@ class Interpreter(Evaluator):
         slot = Slot(home, key, symbol, cell)  # type: ignore[arg-type]
         if frame is None:
             self.store.add_slot(slot)
-            if self.loops:
-                self.loops[-1].slots.append(slot)
+            carrying = [loop for loop in self.loops if not belongs_to(place, loop.indices)]
+            if carrying:  # the innermost loop in which this is one and the same place
+                carrying[-1].slots.append(slot)
         else:
             frame.slots.append(slot)
 
@@ -697,7 +708,7 @@ class Interpreter(Evaluator):
         if isinstance(home, Scope):
             return key in home.vars
         assert isinstance(home, Cell)
-        if not home.place:
+        if not home.place or (key == "[*]" and key not in home.items):  # a list that the loop itself fills
             return False
         return not belongs_to(home.place + key, indices)
 
