@@ -155,7 +155,7 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
             if "eps" not in form.symbols:
                 trials.append(Trial(form, order, bound, initial))
                 continue
-            for epsilon in epsilons:
+            for epsilon in epsilons or [0.0] * _is_floorless(form):
                 trials.append(Trial(form, order, {**bound, form.symbols["eps"]: epsilon}, initial))
     prints = np.array([_fingerprint(_run(t.form, t.bound, t.initial, _SHORT)) for t in trials])
     if len(_CACHE) > 200:
@@ -229,7 +229,7 @@ def _run(form: Form, bound: dict[Symbol, Any], initial: dict[Symbol, Any], steps
 
 
 def epsilon_values(subject: Subject) -> list[Any]:
-    """What the update adds to a root, or floors it with: candidates for ε (0 last)."""
+    """What the update adds to a root, or floors it with: candidates for ε."""
     found: list[Expr] = []
     for post in subject.posts:
         for node in ex.walk(post):
@@ -238,7 +238,12 @@ def epsilon_values(subject: Subject) -> list[Any]:
                     if b.symbols & subject.moving and subject.is_hyper(a) and a not in found:
                         found.append(a)
     values: list[Any] = [v for v in (subject.value(a) for a in found) if v is not None]
-    return [*values[:4], 0.0]
+    return values[:4]
+
+
+def _is_floorless(form: Form) -> bool:
+    """ε outside every denominator may be 0 without being missed (AdaBelief's inner ε)."""
+    return form.variant.epsilon == "state"
 
 
 def _agree(ours: Array, theirs: Array) -> tuple[bool, Array, float]:
@@ -279,7 +284,7 @@ def small_step(match: Match, other: Form, subject: Subject) -> tuple[float, floa
         if bound is None:
             return None
         if "eps" in form.symbols:
-            bound[form.symbols["eps"]] = epsilon_values(subject)[0]
+            bound[form.symbols["eps"]] = (epsilon_values(subject) or [0.0])[0]
         initial = {old: subject.initial(s) for (old, _, _), s in zip(form.states, states, strict=True)}
         results.append(float(match.scale[0] * _run(form, bound, initial, STEPS)[-1, _TINY, 0]))
     return results[0], results[1]

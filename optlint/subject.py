@@ -99,7 +99,10 @@ class Subject:
         """The states and the driven part do not read the parameter."""
         if self.parameter is None:
             return True
-        return self.w_slope is not None and all(self.parameter not in s.post.visible for s in self.states)
+        own = self.w_slope
+        if own is None or not own.visible <= {h.symbol for h in self.hypers} | self.time:
+            return False
+        return all(self.parameter not in s.post.visible for s in self.states)
 
     @cached_property
     def decay(self) -> Any:

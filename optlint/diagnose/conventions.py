@@ -41,7 +41,7 @@ def epsilon_findings(context: Context, match: Match) -> Iterator[Finding]:
     if page is None:
         return
     severity: Severity = "note" if asked == "auto" else "warning"
-    value = epsilon_values(context.subject)[0]
+    value = (epsilon_values(context.subject) or [0.0])[0]
     size = float(value[0, 0]) if hasattr(value, "shape") and value.shape else float(value)
     measured = ""
     pair = small_step(match, other, context.subject)

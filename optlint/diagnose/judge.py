@@ -45,6 +45,10 @@ def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | 
     context = Context(recurrence, subject, path, settings)
     prefer = context.preferred
     plain = best([m for m in found if not m.variant.deviation], prefer)
+    if not subject.states and starts_over(recurrence):
+        explanation = explain(subject)
+        if explanation is not None:
+            return context.mistaken(explanation, None)
     if plain is not None:
         if plain.family == "sgd" and not is_gradient_step(subject, plain):
             return None
@@ -284,9 +288,8 @@ def looks_like_update(subject: Subject) -> bool:
     """Worth explaining: a state keeps part of itself, takes in the gradient, and moves a parameter."""
     if subject.gradient is None:
         return False
-    zero = any(n.op == "const" and n.value == 0 for n in ex.walk(subject.recurrence.step))
     if not subject.states:
-        return zero and any(n.op in ("sqrt", "pow") for n in ex.walk(subject.step))
+        return False
     for state in subject.states:
         own = ex.retention(state.post, state.old)
         if own is not None and subject.value(own) is not None and subject.g in state.post.symbols:
@@ -296,6 +299,12 @@ def looks_like_update(subject: Subject) -> bool:
             return False
     rooted = any(n.op in ("sqrt", "pow", "max") for p in subject.posts for n in ex.walk(p))
     return subject.parameter is not None or rooted
+
+
+def starts_over(recurrence: Recurrence) -> bool:
+    """An average decays a literal 0: its state was made in this very call."""
+    nodes = list(ex.walk(recurrence.step))
+    return any(n.op == "mul" and any(a.op == "const" and a.value == 0 for a in n.args) for n in nodes)
 
 
 def is_gradient_step(subject: Subject, match: Match) -> bool:

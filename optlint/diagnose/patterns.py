@@ -119,7 +119,7 @@ class Matcher:
 
     def products(self, p: Expr, n: Expr, env: Binding) -> Iterator[tuple[Binding, list[tuple[Expr, float]]]]:
         """Each way to find the pattern's factors among the node's; a free ``n`` takes what is left above the line."""
-        wanted, have = factors(p), factors(n)
+        wanted, have = factors(p), gathered(factors(n))
         free = [i for i, (f, e) in enumerate(wanted) if _is_free(f) and e == 1]
         fixed = [w for i, w in enumerate(wanted) if i not in free[:1]]
         if len(have) < len(fixed) or len(have) > 12:
@@ -152,17 +152,33 @@ class Matcher:
 
     def rewrites(self, wrong: Expr, right: Expr, node: Expr) -> Iterator[tuple[Binding, Expr]]:
         """What ``node`` becomes where the pattern stands in it."""
+        known = {"g": ex.sym(self.subject.g)}
+        if self.own is not None:
+            known["s"] = ex.sym(self.own.old)
         if wrong.op in _SUM and node.op in _SUM:
             for env, left in self.sums(wrong, node, {}):
                 turned = int(env.pop("±", ex.const(1)).value)  # type: ignore[call-overload]
-                yield env, total([*left, (turned, build(right, env))], node.origin)
+                yield env, total([*left, (turned, build(right, known | env))], node.origin)
         elif wrong.op in _PRODUCT and node.op in _PRODUCT:
             for env, rest in self.products(wrong, node, {}):
-                made = build(right, env)
+                made = build(right, known | env)
                 yield env, (product([*rest, (made, 1.0)], node.origin) if rest else made.at(node.origin))
         elif wrong.op not in _SUM and wrong.op not in _PRODUCT:
             for env in self.unify(wrong, node, {}):
-                yield env, build(right, env).at(node.origin)
+                yield env, build(right, known | env).at(node.origin)
+
+
+def gathered(parts: list[tuple[Expr, float]]) -> list[tuple[Expr, float]]:
+    """Equal factors as one: g·g is g²."""
+    result: list[tuple[Expr, float]] = []
+    for node, exponent in parts:
+        for position, (other, power) in enumerate(result):
+            if other == node and exponent > 0 and power > 0:
+                result[position] = (other, power + exponent)
+                break
+        else:
+            result.append((node, exponent))
+    return result
 
 
 def _is_free(p: Expr) -> bool:

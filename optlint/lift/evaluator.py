@@ -544,7 +544,7 @@ class Evaluator:
                 kwargs[arg.keyword.value] = value
             else:
                 args.append(value)
-        return self.call(callee, args, kwargs, self.span_of(node), _dotted(node.func))
+        return self.call(callee, args, kwargs, self.span_of(node), dotted(node.func))
 
     def eval_Await(self, node: cst.Await) -> Value:
         return self.eval(node.expression)
@@ -601,13 +601,14 @@ def _constant_comparison(operator: cst.BaseCompOp, left: object, right: object) 
     return None
 
 
-def _dotted(node: cst.CSTNode) -> str:
+def dotted(node: cst.CSTNode) -> str:
+    """A call's or a target's text, short: ``self.m``, ``grad()``, ``m[]``."""
     if isinstance(node, cst.Name):
         return node.value
     if isinstance(node, cst.Attribute):
-        return f"{_dotted(node.value)}.{node.attr.value}"
+        return f"{dotted(node.value)}.{node.attr.value}"
     if isinstance(node, cst.Call):
-        return f"{_dotted(node.func)}()"
+        return f"{dotted(node.func)}()"
     if isinstance(node, cst.Subscript):
-        return f"{_dotted(node.value)}[]"
+        return f"{dotted(node.value)}[]"
     return "expression"

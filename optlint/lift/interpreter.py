@@ -15,7 +15,7 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift.branches import Choices, creates_state, only_leaves
-from optlint.lift.evaluator import MAX_WORK, Evaluator, place_text, started
+from optlint.lift.evaluator import MAX_WORK, Evaluator, dotted, place_text, started
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import (
     Cell,
@@ -91,6 +91,7 @@ class Interpreter(Evaluator):
         self.loops: list[Frame] = []
         self.stack: list[cst.CSTNode] = []
         self.classes: list[Klass | None] = []
+        self.shared: list[tuple[str, ...]] = []  # names that one assignment binds to the same array
         self.nested: list[Func] = []  # functions defined inside functions
         self.imports: set[str] = set()
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
@@ -288,6 +289,8 @@ class Interpreter(Evaluator):
 
     def exec_Assign(self, node: cst.Assign) -> None:
         value = self.eval(node.value)
+        if len(node.targets) > 1 and isinstance(value, Cell) and value.array and not self.scanning:
+            self.shared.append(tuple(dotted(t.target) for t in node.targets))
         for target in node.targets:
             self.assign(target.target, value, self.span_of(node))
 

@@ -223,8 +223,13 @@ class _Lifter:
         for key, value in list(cell.items.items()):
             if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
                 machine.setting(cell, key, value)
-        for name in _assigned_elsewhere(klass):
-            if attribute(name) in cell.items:
+        rebound, mutated = _changed_elsewhere(klass)
+        for name in sorted(rebound | mutated):
+            value = cell.items.get(attribute(name))
+            if name not in rebound and isinstance(value, Cell) and value.array:
+                if value.expr is not None and value.expr.op != "sym":  # one array may have two names
+                    machine.refresh((value, ""), None)
+            elif value is not None:
                 machine.refresh((cell, attribute(name)), None)
         machine.frames, machine.stored, machine.sinks = [], [], []
         return cell
@@ -245,6 +250,7 @@ class _Lifter:
                 kept.append(recurrence)
         for recurrence in sorted(kept, key=lambda r: (r.span.line, r.span.column)):
             recurrence.stored = list(machine.stored)
+            recurrence.aliases = list(machine.shared)
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
             recurrence.at_home = self._is_home(frame, recurrence)
@@ -280,31 +286,36 @@ def _advance(counter: State) -> float:
     return float(by) if isinstance(by, (int, float)) else 0.0
 
 
-class _Assigned(cst.CSTVisitor):
-    def __init__(self) -> None:
-        self.names: set[str] = set()
+class _Changes(cst.CSTVisitor):
+    """Attributes that are bound anew, and those that are only changed in place."""
 
-    def _target(self, node: cst.BaseExpression) -> None:
-        if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name):
-            self.names.add(node.attr.value)
+    def __init__(self) -> None:
+        self.rebound: set[str] = set()
+        self.mutated: set[str] = set()
 
     def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
-        self._target(node.target)
+        targets = [e.value for e in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]
+        for target in targets:
+            if isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name):
+                self.rebound.add(target.attr.value)
 
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
-        self._target(node.target)
+        if isinstance(node.target, cst.Attribute) and isinstance(node.target.value, cst.Name):
+            self.mutated.add(node.target.attr.value)
 
 
-def _assigned_elsewhere(klass: Klass) -> list[str]:
-    """Attributes that methods other than ``__init__`` assign."""
-    visitor = _Assigned()
+def _changed_elsewhere(klass: Klass) -> tuple[set[str], set[str]]:
+    """What methods other than ``__init__`` do to attributes: (bound anew, changed in place)."""
+    visitor = _Changes()
     for name, member in klass.members.items():
         if isinstance(member, Func) and name != "__init__":
             member.node.visit(visitor)
     for base in klass.bases:
         if isinstance(base, Klass):
-            visitor.names.update(_assigned_elsewhere(base))
-    return sorted(visitor.names)
+            rebound, mutated = _changed_elsewhere(base)
+            visitor.rebound |= rebound
+            visitor.mutated |= mutated
+    return visitor.rebound, visitor.mutated
 
 
 __all__ = ["Lifted", "Missed", "Seq", "lift"]

@@ -52,13 +52,14 @@ class Recurrence:
     span: Span
     stored: list[Stored] = field(default_factory=list)
     configuration: dict[str, bool] = field(default_factory=dict)
-    aliases: list[tuple[str, str]] = field(default_factory=list)
+    aliases: list[tuple[str, ...]] = field(default_factory=list)
     frame: str = "function"
     depth: int = 0
     imports: frozenset[str] = frozenset()
     text: str = ""  # names and comments around the update: intent, never roles
     at_home: bool = True  # seen from the function that holds it, not from a caller
     per_parameter: bool = False  # a counter advances once for each tensor
+    overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
 
     @property
     def writes(self) -> tuple[Span, ...]:
@@ -94,7 +95,7 @@ class Recurrence:
             output = posts[-1]
         return Recurrence(
             self.name, parameter, output, states, self.counters, self.indices, self.span, self.stored,
-            self.configuration, self.aliases, self.frame, self.depth, self.imports, self.text, self.at_home, self.per_parameter,
+            self.configuration, self.aliases, self.frame, self.depth, self.imports, self.text, self.at_home, self.per_parameter, self.overwritten,
         )  # fmt: skip
 
     def equations(self) -> tuple[str, ...]:
@@ -261,9 +262,11 @@ class _Grouping:
         self.states = []
         self.by_new: dict[Symbol, State] = {}
         self.by_old: dict[Symbol, State] = {}
+        self.overwritten: list[Entry] = []
         read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in outputs))
         for entry in entries:
             if entry.slot.symbol not in read:  # overwritten before it is read: no state
+                self.overwritten.append(entry)
                 continue
             new = Symbol(f"{entry.slot.symbol.name}'")
             first = entry.slot.symbol.initial
@@ -313,6 +316,8 @@ class _Grouping:
 
     def _is_parameter(self, state: State) -> bool:
         own = ex.slope(state.post, state.old)
+        if own is None and (1, ex.sym(state.old)) in ex.terms(state.post):
+            own = ex.const(1)  # w − η·f(w): the gradient is written out
         if own is None or state.is_counter or own == ex.const(0):
             return False
         visible = state.post.visible - {state.old}
@@ -351,4 +356,5 @@ class _Grouping:
             span=span,
             frame=self.frame.kind,
             depth=self.frame.depth,
+            overwritten=[e for e in self.overwritten if isinstance(e.slot.home, Cell)],
         )

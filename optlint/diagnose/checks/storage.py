@@ -106,3 +106,31 @@ def _numerators(step: Expr, old: Symbol, new: Symbol) -> Expr:
         return node if args == node.args else ex.Expr(node.op, args, node.value, node.origin)
 
     return go(step)
+
+
+@check("moments-crossed")
+def moments_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """An average that decays another state's content and so forgets its own: v = β₂·m + (1 − β₂)·g²."""
+    if subject.gradient is None:
+        return
+    table = {subject.gradient: ex.sym(subject.g)}
+    for entry in subject.recurrence.overwritten:
+        post = ex.substitute(entry.post, table)
+        post = ex.substitute(post, {ex.substitute(s.post, table): ex.sym(s.new) for s in subject.recurrence.states})
+        for other in subject.states:
+            for symbol in (other.new, other.old):
+                own = ex.slope(post, symbol)
+                if own is None or own == ex.const(0) or subject.value(own) is None:
+                    continue
+                if not any(ex.contains(p, post) for p in subject.posts):
+                    continue
+                name = entry.slot.symbol.name
+                old, new = Symbol(name), Symbol(f"{name}'")
+                mended = ex.substitute(post, {ex.sym(symbol): ex.sym(old)})
+                states = [*subject.states, State(name, old, new, mended, entry.slot.symbol.initial, entry.spans)]
+                step = ex.substitute(subject.step, {post: ex.sym(new)})
+                made = Subject(
+                    subject.recurrence, subject.g, subject.gradient, states, step, subject.parameter,
+                    subject.clocks, subject.hypers, subject.base, subject.frozen,
+                )  # fmt: skip
+                yield Repair(page.code, made, entry.post, mended, where=name, details={"kind": "state"})
