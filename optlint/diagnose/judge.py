@@ -46,7 +46,7 @@ def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | 
     prefer = context.preferred
     plain = best([m for m in found if not m.variant.deviation], prefer)
     if not subject.states and starts_over(recurrence):
-        explanation = explain(subject)
+        explanation = explain(subject, recurrence.text)
         if explanation is not None:
             return context.mistaken(explanation, None)
     if plain is not None:
@@ -59,7 +59,7 @@ def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | 
     if not looks_like_update(subject):
         return None
     try:
-        explanation = explain(subject)
+        explanation = explain(subject, recurrence.text)
     except TooLarge as error:
         return Judgement("unsupported", resemblance(subject), reason=str(error))
     if explanation is not None:

@@ -97,9 +97,15 @@ def from_equations(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                         effective = build(pattern(gradient), {"g": ex.sym(subject.g), **env})
                         if any(subject.parameter in p.symbols for p in posts[:-1]):
                             continue
-                    yield Repair(
-                        page.code, subject.replaced(posts), node, new, effective, where=own.name if own else "step"
-                    )
+                    where = own.name if own else "step"
+                    span = node.origin or enclosing(post, node)
+                    yield Repair(page.code, subject.replaced(posts), node, new, effective, span, where)
+
+
+def enclosing(root: Expr, target: Expr) -> Span | None:
+    """The source of the smallest expression around a node that has no source of its own."""
+    around = [n for n in ex.walk(root) if n.origin is not None and n.op != "opaque" and ex.contains(n, target)]
+    return min(around, key=lambda n: n.size).origin if around else None
 
 
 def parts(subject: Subject, second: set[ex.Symbol]) -> list[tuple[str, State | None]]:

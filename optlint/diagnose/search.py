@@ -33,12 +33,16 @@ def ordinary(subject: Subject, prefer: str | None = None) -> Match | None:
     return best(matches(subject, deviations=False), prefer)
 
 
-def explain(subject: Subject) -> Explanation | None:
-    """Repair one mistake, then two, then three, until a published optimizer comes out."""
+def explain(subject: Subject, intent: str = "") -> Explanation | None:
+    """Repair one mistake, then two, then three, until a published optimizer comes out.
+
+    Three mistakes can make almost anything of anything, so they count only where the code says by name
+    (``intent``: its names and comments) which optimizer it means.
+    """
     level: list[tuple[list[Repair], Subject]] = [([], subject)]
     seen: set[tuple[object, ...]] = {_key(subject)}
     tries = 0
-    for _ in range(DEPTH):
+    for depth in range(DEPTH):
         following: list[tuple[list[Repair], Subject]] = []
         hits: list[Explanation] = []
         for done, current in level:
@@ -55,6 +59,8 @@ def explain(subject: Subject) -> Explanation | None:
                 try:
                     match = ordinary(repair.subject)
                 except TooLarge:
+                    continue
+                if match is not None and depth == DEPTH - 1 and match.family not in intent.lower():
                     continue
                 if match is not None:
                     hits.append(Explanation([*done, repair], match))

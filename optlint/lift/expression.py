@@ -126,7 +126,8 @@ def opaque(name: str, args: Iterable[Expr] = (), origin: Span | None = None) -> 
 
 def op(name: str, *args: Expr, origin: Span | None = None) -> Expr:
     """Build a node. Constants are folded, nothing else changes: the spelling is the author's."""
-    if args and all(a.op == "const" for a in args) and name in FOLD:
+    # β·0 stays: it shows an average that starts over
+    if args and all(a.op == "const" for a in args) and name in FOLD and not (name == "mul" and _has_zero(args)):
         try:
             value = FOLD[name](*(a.value for a in args))
         except (ArithmeticError, ValueError, TypeError):
@@ -134,6 +135,10 @@ def op(name: str, *args: Expr, origin: Span | None = None) -> Expr:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and _small(value):
             return const(value, origin)
     return Expr(name, args, None, origin)
+
+
+def _has_zero(args: tuple[Expr, ...]) -> bool:
+    return any(a.value == 0 for a in args)
 
 
 def _small(value: float) -> bool:

@@ -132,12 +132,10 @@ def updates_of(
 
 def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> bool:
     """A counter of the update is advanced by the very loop that goes over the parameters."""
-    if recurrence.parameter is None or recurrence.parameter.slot is None:
-        return False
-    slot = recurrence.parameter.slot
-    place = (slot.home.place if isinstance(slot.home, Cell) else "") + slot.key
+    slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
+    places = [(s.home.place if isinstance(s.home, Cell) else "") + s.key for s in slots]
     for frame in inner:
-        if not belongs_to(place, frame.indices):
+        if not any(belongs_to(place, frame.indices) for place in places):
             continue
         for moved, post in frame.posts:
             own = ex.slope(post, moved.symbol)
@@ -238,6 +236,8 @@ def _match_returns(
             if symbol in taken or symbol not in expr.visible:
                 continue
             own = ex.slope(expr, symbol)
+            if (1, ex.sym(symbol)) in ex.terms(expr):
+                own = ex.const(1)
             if own is None:
                 continue
             rank = (own != ex.const(1), own.size, slot.symbol.default is not None)
