@@ -136,7 +136,9 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
     slopes = [_state_slope(subject, s) for s in live]
     starts = [np.broadcast_to(subject.initial(s), (LANES, 1)) for s in live]
     epsilons = epsilon_values(subject)
+    decoupled = bool(np.any(np.abs(subject.decay) > 1e-12))
     key = (
+        decoupled,
         *(None if s is None else s.tobytes() for s in slopes),
         *(s.tobytes() for s in starts),
         *(np.asarray(e).tobytes() for e in epsilons),
@@ -145,11 +147,11 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
         return _CACHE[key]
     trials: list[Trial] = []
     for form in forms():
-        if len(form.states) != len(live):
+        if len(form.states) != len(live) or (form.variant.family == "adamw" and not decoupled):
             continue
         for order in permutations(range(len(live))):
             bound = _bind(form, subject, [slopes[i] for i in order])
-            if bound is None:
+            if bound is None or not _starts_well(form, [starts[i] for i in order]):
                 continue
             initial = {old: starts[i] for (old, _, _), i in zip(form.states, order, strict=True)}
             if "eps" not in form.symbols:
@@ -162,6 +164,14 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
         _CACHE.clear()
     _CACHE[key] = trials, prints
     return trials, prints
+
+
+def _starts_well(form: Form, starts: list[Array]) -> bool:
+    """A form without ε that is published with a positive first accumulator needs one."""
+    if form.variant.epsilon != "none":
+        return True
+    wanted = dict(form.variant.initial)
+    return all(np.all(start > 0) for name, start in zip(form.names, starts, strict=True) if name in wanted)
 
 
 def _fingerprint(steps: Array) -> Array:

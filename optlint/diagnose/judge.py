@@ -222,6 +222,9 @@ class Context:
         for page in mistakes():
             if page.options.get("when") != "matched" or page.check not in CHECKS:
                 continue
+            unless = page.options.get("unless")
+            if unless and re.search(unless, self.recurrence.text, re.IGNORECASE):
+                continue
             for repair in CHECKS[page.check](subject, page):
                 finding = self.confirm(page, repair, subject, match)
                 if finding is not None:

@@ -95,6 +95,8 @@ def from_equations(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     effective = None
                     if isinstance(gradient, str):
                         effective = build(pattern(gradient), {"g": ex.sym(subject.g), **env})
+                        # where the code already takes g + λw, that is what g means now
+                        posts = [ex.substitute(p, {effective: ex.sym(subject.g)}) for p in posts]
                         if any(subject.parameter in p.symbols for p in posts[:-1]):
                             continue
                     where = own.name if own else "step"

@@ -252,6 +252,27 @@ def _match_returns(
     return rest
 
 
+def _is_input(entry: Entry, entries: list[Entry]) -> bool:
+    """A gradient that the code clips, scales or clears in place: it takes in nothing new of its own."""
+    symbol = entry.slot.symbol
+    own = ex.slope(entry.post, symbol)
+    if symbol.initial is not None or symbol.default is not None:
+        return False
+    if own == ex.const(1) and ex.rest(entry.post, symbol).op == "const":
+        return False  # a counter
+    by_symbol = {e.slot.symbol: e for e in entries}
+    for node in ex.walk(entry.post):
+        if node.op == "opaque" and node.args and symbol not in node.symbols:
+            return False
+        if node.op == "sym" and node.value is not symbol:
+            other = by_symbol.get(node.value)  # type: ignore[call-overload]
+            if other is None and node.value.default is None:  # type: ignore[union-attr]
+                return False  # it may be data
+            if other is not None and symbol not in other.post.symbols:
+                return False
+    return any(symbol in e.post.symbols for e in entries if e is not entry)
+
+
 class _Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
@@ -263,6 +284,7 @@ class _Grouping:
         self.by_new: dict[Symbol, State] = {}
         self.by_old: dict[Symbol, State] = {}
         self.overwritten: list[Entry] = []
+        entries = [e for e in entries if not _is_input(e, entries)]
         read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in outputs))
         for entry in entries:
             if entry.slot.symbol not in read:  # overwritten before it is read: no state

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from optlint.diagnose.patterns import second_moments
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
-from optlint.lift.expression import Expr
+from optlint.lift.expression import Expr, Symbol
 from optlint.subject import Subject
 
 
+_DECAY_NAME = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|alpha|penalty", re.IGNORECASE)
+
+
 def decay_term(subject: Subject) -> tuple[Expr, Expr, int] | None:
-    """The summand of the effective gradient that is a setting times w: (sum, summand, sign)."""
-    gradient, w = subject.gradient, subject.parameter
-    if gradient is None or w is None:
+    """The summand of the effective gradient that is a setting times w: (sum, summand, sign).
+
+    Only a summand of the whole gradient counts: a model's own ``y − w·x`` is no decay.
+    """
+    node, w = subject.gradient, subject.parameter
+    if node is None or w is None:
         return None
-    for node in ex.walk(gradient):
-        if node.op not in ("add", "sub"):
+    while node.op in ("mul", "div") and w not in (node.args[1] if node.op == "div" else node.args[0]).visible:
+        node = node.args[0] if node.op == "div" else node.args[1]
+    parts = ex.terms(node)
+    for sign, term in parts if len(parts) > 1 else ():
+        factors = ex.factors(term)
+        others = [f for f, _ in factors if not (f.op == "sym" and f.value is w)]
+        if len(others) != len(factors) - 1 or any(w in t.visible for _, t in parts if t is not term):
             continue
-        parts = ex.terms(node)
-        for sign, term in parts:
-            factors = ex.factors(term)
-            if sum(f.op == "sym" and f.value is w and e == 1 for f, e in factors) != 1:
-                continue
-            others = [f for f, _ in factors if not (f.op == "sym" and f.value is w)]
-            named = [f for f in others if f.op == "sym"]
-            signs = [f for f in others if f.op == "const" and float(f.value) < 0]  # type: ignore[arg-type]
-            rest = [t for _, t in parts if t is not term]
-            if not named or any(w in t.symbols and t.op != "opaque" for t in rest) or any(f.args for f in others):
-                continue
-            return node, term, -sign if len(signs) % 2 else sign
+        named = [f for f in others if f.op == "sym"]
+        if not named or any(f.op not in ("sym", "const") for f in others) or not any(map(_is_decay, named)):
+            continue
+        negative = sum(f.op == "const" and float(f.value) < 0 for f in others) % 2  # type: ignore[arg-type]
+        return node, term, -sign if negative else sign
     return None
+
+
+def _is_decay(node: Expr) -> bool:
+    """A setting: the code gives it a number, or names it so."""
+    symbol = node.value
+    assert isinstance(symbol, Symbol)
+    return symbol.default is not None or bool(_DECAY_NAME.search(symbol.name))
 
 
 @check("decay-sign")
