@@ -262,7 +262,7 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
         return False  # a counter
     by_symbol = {e.slot.symbol: e for e in entries}
     for node in ex.walk(entry.post):
-        if node.op == "opaque" and node.args and symbol not in node.symbols:
+        if node.op == "opaque" and node.args:
             return False
         if node.op == "sym" and node.value is not symbol:
             other = by_symbol.get(node.value)  # type: ignore[call-overload]

@@ -46,6 +46,7 @@ def _make() -> tuple[Probe, ...]:
         Probe("decay", "g shrinks by a decade every six steps", 10.0 ** (-k / 6) * ones * skew),
         Probe("spike", "g = 1e-3, once 1e3", spike * skew),
         Probe("large", "random near 1000", _random(11, 1e3)),
+        Probe("zero first", "g = 0 at two steps, then 1", np.where(k < 2, 0.0, 1.0) * skew),
     )
 
 
