@@ -302,14 +302,18 @@ def _effective_gradient(
 ) -> Expr | None:
     inputs: list[set[Expr]] = []
     known = settings | time
-    driven = [t for _, t in ex.terms(step) if not _only_parameter(t, parameter, known)]
-    for places, own in [*(([s.post], s) for s in states), (driven, None)]:
+    # without data of its own the gradient is written out in w, as in g = 2·w
+    written_out = bool(states) and not any(
+        _gradient_nodes(s.post, parameter, moving, time, settings, with_parameter=False) for s in states
+    )
+    if written_out:
+        driven = [t for _, t in ex.terms(step) if t != ex.sym(parameter)]  # type: ignore[arg-type]
+    else:
+        driven = [t for _, t in ex.terms(step) if not _only_parameter(t, parameter, known)]
+    for places in [*([s.post] for s in states), driven]:
         found: set[Expr] = set()
-        for with_parameter in (False, True):
-            for post in places:
-                found |= _gradient_nodes(post, parameter, moving, time, settings, with_parameter)
-            if found or own is None:
-                break
+        for post in places:
+            found |= _gradient_nodes(post, parameter, moving, time, settings, written_out)
         if found:
             inputs.append(found)
     if not inputs:
@@ -342,10 +346,9 @@ def _only_parameter(term: Expr, parameter: Symbol | None, known: set[Symbol]) ->
     """The summand of the step that is the parameter itself, or its decoupled decay."""
     if parameter is None:
         return False
-    inside = [f for f, e in ex.factors(term) if parameter in f.visible]
-    if len(inside) != 1:
+    if parameter not in term.visible:
         return False
-    return inside[0] == ex.sym(parameter) or inside[0].visible <= known | {parameter}
+    return all(f.op in ("sym", "const") or f.visible <= known | {parameter} for f, _ in ex.factors(term))
 
 
 def _gradient_rank(node: Expr) -> tuple[bool, int, bool, str]:

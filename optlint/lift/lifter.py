@@ -188,6 +188,8 @@ class _Lifter:
                 home, key = target
                 if home is scope or (isinstance(home, Cell) and not home.place):
                     continue
+                if key == "" and isinstance(home, Cell) and home.expr is not None and home.expr.op == "sym":
+                    continue  # it holds a symbol of its own already
                 if machine.content(target) is None and (not isinstance(home, Cell) or machine.lookup(home, key) is None):
                     continue
                 machine.refresh(target, None)

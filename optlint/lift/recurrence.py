@@ -268,9 +268,19 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
             other = by_symbol.get(node.value)  # type: ignore[call-overload]
             if other is None and node.value.default is None:  # type: ignore[union-attr]
                 return False  # it may be data
-            if other is not None and symbol not in other.post.symbols:
+            if other is not None and not _is_decayed_by(entry, other):
                 return False
     return any(symbol in e.post.symbols for e in entries if e is not entry)
+
+
+def _is_decayed_by(entry: Entry, other: Entry) -> bool:
+    """``g += λ·w``: linear in a place that itself moves by what it is added to."""
+    symbol = other.slot.symbol
+    return (
+        entry.slot.symbol in other.post.symbols
+        and (1, ex.sym(symbol)) in ex.terms(other.post)
+        and ex.slope(entry.post, symbol) is not None
+    )
 
 
 class _Grouping:
