@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 
 import libcst as cst
@@ -34,6 +35,7 @@ from optlint.model import Span
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
 MAX_WORK = 60_000  # evaluation steps of one run
 
+_KEYED = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]")  # ``[groups[group]['params'][{p}]]``: keyed by an element p
 _BINARY = {
     cst.Add: "add", cst.Subtract: "sub", cst.Multiply: "mul", cst.Divide: "div", cst.Power: "pow",
     cst.AddAssign: "add", cst.SubtractAssign: "sub", cst.MultiplyAssign: "mul", cst.DivideAssign: "div",
@@ -569,7 +571,7 @@ def started(entry: Expr) -> Expr | None:
 
 def place_text(place: str) -> str:
     """A place as the user wrote it, near enough: index marks are taken off where they stand alone."""
-    return place.replace("[{", "[").replace("}]", "]")
+    return _KEYED.sub(r"[\1]", place).replace("[{", "[").replace("}]", "]")
 
 
 def _percent(template: str, text: str) -> str:

@@ -569,8 +569,10 @@ class Interpreter(Evaluator):
         slot = Slot(home, key, symbol, cell)  # type: ignore[arg-type]
         if frame is None:
             self.store.add_slot(slot)
-            if self.loops:
-                self.loops[-1].slots.append(slot)
+            for loop in reversed(self.loops):
+                if not belongs_to(place, loop.indices):
+                    loop.slots.append(slot)
+                    break
         else:
             frame.slots.append(slot)
 

@@ -5,12 +5,30 @@ A handler gets the ``Site`` of a call and gives its value; where it gives None t
 
 from __future__ import annotations
 
-from optlint.lift.vocabulary import numpy, python
+from optlint.lift.vocabulary import numpy, python, torch
+from optlint.lift.objects import Value
 from optlint.lift.vocabulary.site import Handler, Site
 
-_NAMES: dict[str, Handler] = {**python.NAMES, **numpy.NAMES}
-_ATTRIBUTES: dict[str, Handler] = {**numpy.ATTRIBUTES}
-_METHODS: dict[str, Handler] = {**numpy.METHODS, **python.METHODS}
+def _merged(*tables: dict[str, Handler]) -> dict[str, Handler]:
+    """One handler a method name: where libraries share a name, each is asked in turn (later tables first)."""
+    result: dict[str, Handler] = {}
+    for table in tables:
+        for name, handler in table.items():
+            result[name] = _either(handler, result[name]) if name in result else handler
+    return result
+
+
+def _either(first: Handler, second: Handler) -> Handler:
+    def handler(site: Site) -> Value | None:
+        made = first(site)
+        return made if made is not None else second(site)
+
+    return handler
+
+
+_NAMES: dict[str, Handler] = {**python.NAMES, **numpy.NAMES, **torch.NAMES}
+_ATTRIBUTES: dict[str, Handler] = {**numpy.ATTRIBUTES, **torch.ATTRIBUTES}
+_METHODS: dict[str, Handler] = _merged(torch.METHODS, numpy.METHODS, python.METHODS)
 
 # modules that speak NumPy's language
 _ALIASES = {
