@@ -231,6 +231,11 @@ class Interpreter(Evaluator):
                 cell.scalar = True
             elif isinstance(default.value, bool):
                 cell.scalar = True
+        elif isinstance(default, Seq):
+            cell.items["<template>"] = Cell(items={f"[{i}]": v for i, v in enumerate(default.elements)})
+        elif default is None and name in _flags(func.node.params):
+            symbol.literal = (False,)
+            cell.scalar = True
         self.store.add_slot(Slot(scope, name, symbol, cell, local=True))
         return cell
 
@@ -770,6 +775,17 @@ class Interpreter(Evaluator):
 def _fields(func: Func) -> dict[str, object]:
     names = ("name", "node", "scope", "receiver", "klass", "unit", "defaults", "static")
     return {name: getattr(func, name) for name in names}
+
+
+def _flags(params: cst.Parameters) -> set[str]:
+    """Parameters that are annotated as ``bool``: off unless somebody turns them on."""
+    return {
+        p.name.value
+        for p in (*params.params, *params.kwonly_params)
+        if p.annotation is not None
+        and isinstance(p.annotation.annotation, cst.Name)
+        and p.annotation.annotation.value == "bool"
+    }
 
 
 def _copied(value: Value | None) -> Value | None:

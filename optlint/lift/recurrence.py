@@ -164,7 +164,10 @@ def _entries(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entry]
         for slot in store.slots:
             if slot.local and isinstance(slot.cell, Cell) and slot.cell.expr is not None:
                 pairs.append((slot, slot.cell.expr))
+    filled = {id(slot.home) for slot, _ in pairs if slot.key == ""}
     for slot, post in pairs:
+        if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
+            continue
         post = _resolve(post, table)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue

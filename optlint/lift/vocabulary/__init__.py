@@ -35,7 +35,7 @@ _ALIASES = {
     "np": "numpy", "cupy": "numpy", "autograd.numpy": "numpy", "jax.numpy": "numpy", "cmath": "math",
     "mxnet.nd": "numpy", "mxnet.ndarray": "numpy", "mxnet.np": "numpy", "theano.tensor": "numpy",
     "bottleneck": "numpy", "numpy.linalg": "numpy.linalg", "scipy": "numpy", "pylab": "numpy", "dask.array": "numpy",
-    "cupy.linalg": "numpy.linalg", "minpy.numpy": "numpy",
+    "cupy.linalg": "numpy.linalg", "minpy.numpy": "numpy", "optimizer": "torch.optim.optimizer",
 }  # fmt: skip
 
 # names that everybody binds to one thing, for files (and notebook cells) that do not show the import
