@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 import libcst as cst
 
@@ -402,6 +403,8 @@ class Evaluator:
             return Const(self.text(left) + self.text(right), span)
         if name == "add" and isinstance(left, Seq) and isinstance(right, Seq):
             return Seq(left.elements + right.elements)
+        if name == "add" and _is_list(left) and _is_list(right):
+            return _concatenated(left, right)
         if isinstance(left, Cell) and left.growing and name in ("mul", "add") and left.expr is None:
             return self._repeated(left)
         if isinstance(right, Cell) and right.growing and right.expr is None and name == "mul":
@@ -559,6 +562,21 @@ class Evaluator:
 
     def eval_Yield(self, node: cst.Yield) -> Value:
         return Const(None)
+
+
+def _is_list(value: Value) -> TypeGuard[Cell]:
+    return isinstance(value, Cell) and value.growing and value.expr is None
+
+
+def _concatenated(left: Cell, right: Cell) -> Cell:
+    """Both lists' elements; where one is seen through a representative, the first one's stands for all."""
+    made = Cell(growing=True)
+    for value in (*left.items.values(), *right.items.values()):
+        made.items[f"[{len(made.items)}]"] = value
+    if "[*]" in left.items or "[*]" in right.items:
+        rest = list(made.items.values())
+        made.items = {"[*]": rest[0]} | {f"[*{i}]": v for i, v in enumerate(rest[1:], 2)}
+    return made
 
 
 def started(entry: Expr) -> Expr | None:

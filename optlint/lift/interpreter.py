@@ -44,7 +44,10 @@ from optlint.lift.vocabulary import (
     library_name,
     method_handler,
     name_handler,
+    unknown_call,
 )
+from optlint.lift.vocabulary.graph import take_pairs
+from optlint.lift.vocabulary.records import fill_fields
 from optlint.model import Span
 
 MAX_DEPTH = 14
@@ -95,6 +98,7 @@ class Interpreter(Evaluator):
         self.imports: set[str] = set()
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self.unit = 0
+        self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run
 
     # hooks of the evaluator
 
@@ -161,6 +165,9 @@ class Interpreter(Evaluator):
                 result = method(site)
                 if result is not None:
                     return result
+        made = unknown_call(site, place_of(callee) or text)
+        if made is not None:
+            return made
         parts: list[Value] = [*args, *kwargs.values()]
         if isinstance(callee, Method):
             parts.insert(0, callee.receiver)
@@ -253,7 +260,14 @@ class Interpreter(Evaluator):
         init = klass.find("__init__")
         if isinstance(init, Func) and not self.scanning:
             self.inline(Func(**{**_fields(init), "receiver": cell}), args, kwargs, span)
+        elif init is None:
+            fill_fields(cell, klass, args, kwargs)
         return cell
+
+    def eval_Yield(self, node: cst.Yield) -> Value:
+        if isinstance(node.value, cst.BaseExpression):
+            take_pairs(self, self.eval(node.value), self.span_of(node))
+        return Const(None)
 
     # statements
 
@@ -304,6 +318,8 @@ class Interpreter(Evaluator):
         elif isinstance(target, cst.Subscript):
             home = self.eval(target.value)
             key = self.subscript(target)
+            if isinstance(home, Cell) and home.growing and isinstance(target.slice[0].slice, cst.Index):
+                take_pairs(self, Seq([self.eval(target.slice[0].slice.value), value]), span)
             if isinstance(home, Cell):
                 self.put_item(home, key, value, span)
             elif isinstance(home, Seq):
