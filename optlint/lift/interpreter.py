@@ -51,6 +51,7 @@ from optlint.lift.vocabulary.records import fill_fields
 from optlint.model import Span
 
 MAX_DEPTH = 14
+CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
 
 
 class Leave(Exception):
@@ -266,7 +267,9 @@ class Interpreter(Evaluator):
 
     def eval_Yield(self, node: cst.Yield) -> Value:
         if isinstance(node.value, cst.BaseExpression):
-            take_pairs(self, self.eval(node.value), self.span_of(node))
+            value = self.eval(node.value)
+            if not take_pairs(self, value, self.span_of(node)) and not self.scanning:
+                self.sinks.extend(self.leaves(value))
         return Const(None)
 
     # statements
@@ -310,7 +313,10 @@ class Interpreter(Evaluator):
             self.store.bind(self.scope.target(target.value), target.value, value, span)
         elif isinstance(target, cst.Attribute):
             home = self.eval(target.value)
-            if isinstance(home, Cell):
+            expr = numeric(value)
+            if target.attr.value in CONTENT and isinstance(home, Cell) and home.expr is not None and expr is not None:
+                self.store.fill(home, expr, span)
+            elif isinstance(home, Cell):
                 self.store.put(home, attribute(target.attr.value), value, span)
                 self.note(f"{home.place}.{target.attr.value}", value, span)
             elif isinstance(home, Klass):

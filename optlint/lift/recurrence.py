@@ -117,7 +117,7 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it."""
     table = _entry_values(inner)
     entries = _entries(frame, store, table)
-    outputs = _match_returns(frame, entries, table) if frame.kind == "function" else []
+    outputs = _match_returns(frame, _given(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
     outputs += [_resolve(e, table) for e in sinks if e.args and e.op != "opaque"]
@@ -198,11 +198,23 @@ def _flat(value: Value | None, depth: int = 0) -> list[Expr]:
     return []
 
 
-def _match_returns(frame: Frame, entries: list[Entry], table: dict[Expr, Expr]) -> list[Expr]:
+def _given(frame: Frame, store: Store) -> dict[Symbol, Slot]:
+    """What the caller hands in: the arguments, and their parts (``state.mu``, ``state[0]``)."""
+    arguments = {s.symbol: s for s in frame.slots if s.local}
+    cells = {id(s.cell) for s in arguments.values()}
+    for slot in store.slots:
+        if isinstance(slot.home, Cell) and id(slot.home) in cells and slot.key:
+            arguments[slot.symbol] = slot
+            cells.add(id(slot.cell))
+    return arguments
+
+
+def _match_returns(
+    frame: Frame, arguments: dict[Symbol, Slot], entries: list[Entry], table: dict[Expr, Expr]
+) -> list[Expr]:
     """Arguments whose new values are returned are state; what fits no argument is the step itself."""
     returned = [_resolve(e, table) for e in _flat(frame.returned)]
     known = [e.post for e in entries]
-    arguments = {s.symbol: s for s in frame.slots if s.local}
     taken = {e.slot.symbol for e in entries}
     rest: list[Expr] = []
     for expr in returned:

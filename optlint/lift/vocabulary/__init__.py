@@ -43,7 +43,7 @@ _ALIASES = {
     "mxnet.nd": "numpy", "mxnet.ndarray": "numpy", "mxnet.np": "numpy", "ndarray": "numpy", "mxnet": "numpy",
     "bottleneck": "numpy", "scipy": "numpy", "pylab": "numpy", "dask.array": "numpy", "minpy.numpy": "numpy",
     "jax.lax": "jax.lax", "mlx.core": "mlx", "dezero.functions": "numpy", "jittor": "torch", "paddle": "torch",
-    "optimizer": "torch.optim.optimizer",
+    "optimizer": "torch.optim.optimizer", "six.moves": "builtins", "future.builtins": "builtins",
     "tf": "tensorflow", "tensorflow.math": "tensorflow", "tensorflow.compat.v1": "tensorflow", "tensorflow.compat.v2":
     "tensorflow", "tensorflow.compat.v1.math": "tensorflow", "tensorflow.python.ops.math_ops": "tensorflow",
     "tensorflow.python.ops.array_ops": "tensorflow", "tensorflow.python.ops.state_ops": "tensorflow",
