@@ -241,11 +241,12 @@ def _run(form: Form, bound: dict[Symbol, Any], initial: dict[Symbol, Any], steps
 def epsilon_values(subject: Subject) -> list[Any]:
     """What the update adds to a root, or floors it with: candidates for ε."""
     found: list[Expr] = []
+    data = subject.moving | {subject.g}
     for post in subject.posts:
         for node in ex.walk(post):
             if node.op in ("add", "max"):
                 for a, b in (node.args, node.args[::-1]):
-                    if b.symbols & subject.moving and subject.is_hyper(a) and a not in found:
+                    if b.symbols & data and subject.is_hyper(a) and a not in found:
                         found.append(a)
     values: list[Any] = [v for v in (subject.value(a) for a in found) if v is not None]
     return values[:4]

@@ -426,7 +426,7 @@ def _hypers(
                 decays |= {s for s in node.args[0].symbols if s not in moving and s not in time}
             if node.op in ("add", "max"):
                 for a, b in (node.args, node.args[::-1]):
-                    if a.op == "sym" and (b.symbols & moving) and a.value not in moving:
+                    if a.op == "sym" and b.symbols & (moving | {g}) and a.value not in moving | {g}:
                         epsilons.add(a.value)  # type: ignore[arg-type]
     result = []
     for state in states:

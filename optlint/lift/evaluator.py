@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 import libcst as cst
 
@@ -34,6 +36,7 @@ from optlint.model import Span
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
 MAX_WORK = 60_000  # evaluation steps of one run
 
+_KEYED = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]")  # ``[groups[group]['params'][{p}]]``: keyed by an element p
 _BINARY = {
     cst.Add: "add", cst.Subtract: "sub", cst.Multiply: "mul", cst.Divide: "div", cst.Power: "pow",
     cst.AddAssign: "add", cst.SubtractAssign: "sub", cst.MultiplyAssign: "mul", cst.DivideAssign: "div",
@@ -400,6 +403,8 @@ class Evaluator:
             return Const(self.text(left) + self.text(right), span)
         if name == "add" and isinstance(left, Seq) and isinstance(right, Seq):
             return Seq(left.elements + right.elements)
+        if name == "add" and _is_list(left) and _is_list(right):
+            return _concatenated(left, right)
         if isinstance(left, Cell) and left.growing and name in ("mul", "add") and left.expr is None:
             return self._repeated(left)
         if isinstance(right, Cell) and right.growing and right.expr is None and name == "mul":
@@ -559,6 +564,21 @@ class Evaluator:
         return Const(None)
 
 
+def _is_list(value: Value) -> TypeGuard[Cell]:
+    return isinstance(value, Cell) and value.growing and value.expr is None
+
+
+def _concatenated(left: Cell, right: Cell) -> Cell:
+    """Both lists' elements; where one is seen through a representative, the first one's stands for all."""
+    made = Cell(growing=True)
+    for value in (*left.items.values(), *right.items.values()):
+        made.items[f"[{len(made.items)}]"] = value
+    if "[*]" in left.items or "[*]" in right.items:
+        rest = list(made.items.values())
+        made.items = {"[*]": rest[0]} | {f"[*{i}]": v for i, v in enumerate(rest[1:], 2)}
+    return made
+
+
 def started(entry: Expr) -> Expr | None:
     """The first content of a place that holds ``entry``: what is known of a symbol's own first content."""
     if entry.op == "sym":
@@ -569,7 +589,7 @@ def started(entry: Expr) -> Expr | None:
 
 def place_text(place: str) -> str:
     """A place as the user wrote it, near enough: index marks are taken off where they stand alone."""
-    return place.replace("[{", "[").replace("}]", "]")
+    return _KEYED.sub(r"[\1]", place).replace("[{", "[").replace("}]", "]")
 
 
 def _percent(template: str, text: str) -> str:

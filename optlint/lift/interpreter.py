@@ -44,10 +44,14 @@ from optlint.lift.vocabulary import (
     library_name,
     method_handler,
     name_handler,
+    unknown_call,
 )
+from optlint.lift.vocabulary.graph import take_pairs
+from optlint.lift.vocabulary.records import fill_fields
 from optlint.model import Span
 
 MAX_DEPTH = 14
+CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
 
 
 class Leave(Exception):
@@ -96,6 +100,7 @@ class Interpreter(Evaluator):
         self.imports: set[str] = set()
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self.unit = 0
+        self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run
 
     # hooks of the evaluator
 
@@ -165,6 +170,9 @@ class Interpreter(Evaluator):
                 result = method(site)
                 if result is not None:
                     return result
+        made = unknown_call(site, place_of(callee) or text)
+        if made is not None:
+            return made
         parts: list[Value] = [*args, *kwargs.values()]
         if isinstance(callee, Method):
             parts.insert(0, callee.receiver)
@@ -242,6 +250,11 @@ class Interpreter(Evaluator):
                 cell.scalar = True
             elif isinstance(default.value, bool):
                 cell.scalar = True
+        elif isinstance(default, Seq):
+            cell.items["<template>"] = Cell(items={f"[{i}]": v for i, v in enumerate(default.elements)})
+        elif default is None and name in _flags(func.node.params):
+            symbol.literal = (False,)
+            cell.scalar = True
         self.store.add_slot(Slot(scope, name, symbol, cell, local=True))
         return cell
 
@@ -259,7 +272,16 @@ class Interpreter(Evaluator):
         init = klass.find("__init__")
         if isinstance(init, Func) and not self.scanning:
             self.inline(Func(**{**_fields(init), "receiver": cell}), args, kwargs, span)
+        elif init is None:
+            fill_fields(cell, klass, args, kwargs)
         return cell
+
+    def eval_Yield(self, node: cst.Yield) -> Value:
+        if isinstance(node.value, cst.BaseExpression):
+            value = self.eval(node.value)
+            if not take_pairs(self, value, self.span_of(node)) and not self.scanning:
+                self.sinks.extend(self.leaves(value))
+        return Const(None)
 
     # statements
 
@@ -304,7 +326,10 @@ class Interpreter(Evaluator):
             self.store.bind(self.scope.target(target.value), target.value, value, span)
         elif isinstance(target, cst.Attribute):
             home = self.eval(target.value)
-            if isinstance(home, Cell):
+            expr = numeric(value)
+            if target.attr.value in CONTENT and isinstance(home, Cell) and home.expr is not None and expr is not None:
+                self.store.fill(home, expr, span)
+            elif isinstance(home, Cell):
                 self.store.put(home, attribute(target.attr.value), value, span)
                 self.note(f"{home.place}.{target.attr.value}", value, span)
             elif isinstance(home, Klass):
@@ -312,6 +337,8 @@ class Interpreter(Evaluator):
         elif isinstance(target, cst.Subscript):
             home = self.eval(target.value)
             key = self.subscript(target)
+            if isinstance(home, Cell) and home.growing and isinstance(target.slice[0].slice, cst.Index):
+                take_pairs(self, Seq([self.eval(target.slice[0].slice.value), value]), span)
             if isinstance(home, Cell):
                 self.put_item(home, key, value, span)
             elif isinstance(home, Seq):
@@ -782,6 +809,17 @@ class Interpreter(Evaluator):
 def _fields(func: Func) -> dict[str, object]:
     names = ("name", "node", "scope", "receiver", "klass", "unit", "defaults", "static")
     return {name: getattr(func, name) for name in names}
+
+
+def _flags(params: cst.Parameters) -> set[str]:
+    """Parameters that are annotated as ``bool``: off unless somebody turns them on."""
+    return {
+        p.name.value
+        for p in (*params.params, *params.kwonly_params)
+        if p.annotation is not None
+        and isinstance(p.annotation.annotation, cst.Name)
+        and p.annotation.annotation.value == "bool"
+    }
 
 
 def _copied(value: Value | None) -> Value | None:

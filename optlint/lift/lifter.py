@@ -14,6 +14,7 @@ from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupport
 from optlint.lift.places import attribute
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence, State, updates_of
+from optlint.lift.vocabulary.graph import commit, take_pairs
 from optlint.model import Span
 
 MODULE_PATHS = 4
@@ -94,6 +95,7 @@ class _Lifter:
                     self.miss("<module>", parsed.span(parsed.body[0]), error)
             except RecursionError:
                 self.miss("<module>", parsed.span(parsed.body[0]), Unsupported("nested too deeply"))
+        commit(machine)
         return frame
 
     # functions and methods
@@ -129,6 +131,7 @@ class _Lifter:
             machine.choices = choices
             mark, slots = machine.store.mark(), len(machine.store.slots)
             machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
+            machine.pending = []
             try:
                 frame = self.run_entry(machine, func, klass)
                 before = len(self.result.recurrences)
@@ -194,6 +197,8 @@ class _Lifter:
                     continue
                 machine.refresh(target, None)
             frame.returned = self._body(machine, body)
+            take_pairs(machine, frame.returned, frame.span)
+            commit(machine)
         return frame
 
     def _body(self, machine: Interpreter, body: cst.BaseSuite | cst.BaseExpression) -> Value | None:

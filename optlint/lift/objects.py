@@ -277,7 +277,7 @@ class Store:
         try:
             yield log
         finally:
-            self.writes = [w for w in self.writes if w is not log]
+            self.writes = [w for w in self.writes if w is not log]  # equal logs are not one log
 
     def mark(self) -> int:
         return len(self.journal)

@@ -120,7 +120,7 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it."""
     table = _entry_values(inner)
     entries = _entries(frame, store, table)
-    outputs = _match_returns(frame, entries, table, store) if frame.kind == "function" else []
+    outputs = _match_returns(frame, _given(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
     outputs += [_resolve(e, table) for e in sinks if e.args and e.op != "opaque"]
@@ -186,7 +186,10 @@ def _entries(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entry]
         for slot in store.slots:
             if slot.local and isinstance(slot.cell, Cell) and slot.cell.expr is not None:
                 pairs.append((slot, slot.cell.expr))
+    filled = {id(slot.home) for slot, _ in pairs if slot.key == ""}
     for slot, post in pairs:
+        if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
+            continue
         post = _resolve(post, table)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
@@ -219,13 +222,23 @@ def _flat(value: Value | None, depth: int = 0) -> list[Expr]:
     return []
 
 
+def _given(frame: Frame, store: Store) -> dict[Symbol, Slot]:
+    """What the caller hands in: the arguments, and their parts (``state.mu``, ``state[0]``)."""
+    arguments = {s.symbol: s for s in frame.slots if s.local}
+    cells = {id(s.cell) for s in arguments.values()}
+    for slot in store.slots:
+        if isinstance(slot.home, Cell) and id(slot.home) in cells and slot.key:
+            arguments[slot.symbol] = slot
+            cells.add(id(slot.cell))
+    return arguments
+
+
 def _match_returns(
-    frame: Frame, entries: list[Entry], table: dict[Expr, Expr], store: Store
+    frame: Frame, arguments: dict[Symbol, Slot], entries: list[Entry], table: dict[Expr, Expr]
 ) -> list[Expr]:
     """Arguments whose new values are returned are state; what fits no argument is the step itself."""
     returned = [_resolve(e, table) for e in _flat(frame.returned)]
     known = [e.post for e in entries]
-    arguments = {s.symbol: s for s in (*store.slots, *frame.slots)}
     taken = {e.slot.symbol for e in entries}
     rest: list[Expr] = []
     for expr in returned:

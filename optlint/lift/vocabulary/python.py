@@ -256,6 +256,9 @@ def _none(site: Site) -> Value | None:
 
 def _isinstance(site: Site) -> Value | None:
     kind = ", ".join(place_of(a) for a in site.args[1:])
+    value = site.args[0] if site.args else None
+    if kind in ("torch.Tensor", "tf.Tensor", "tensorflow.Tensor"):  # asked of what may be a plain number, and usually is
+        return Const(isinstance(value, Cell) and value.array, site.span)
     return Cell(ex.opaque(f"isinstance {place_of(site.args[0])} {kind}", (), site.span), scalar=True)
 
 
