@@ -19,18 +19,33 @@ def analyze(source: Source, settings: Settings) -> Report:
     if program.has_candidates:
         lifted = lift(program)
         candidates = lifted.candidates
+        judged: list[tuple[Recurrence, Judgement]] = []
         for recurrence in lifted.recurrences:
             recurrence.text = _text(program, recurrence)
             verdict = judge(recurrence, source.path, settings)
             if verdict is not None:
-                updates.append(_update(source.path, recurrence, verdict))
-                findings.extend(verdict.findings)
+                judged.append((recurrence, verdict))
+        for recurrence, verdict in judged:
+            if recurrence.on_data:
+                _keep_agreed(recurrence, verdict, judged)
+            updates.append(_update(source.path, recurrence, verdict))
+            findings.extend(verdict.findings)
         for missed in lifted.missed:
             updates.append(
                 Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason)
             )
     problems = tuple(Problem(source.path, line, message, cell) for cell, line, message in program.problems)
     return Report(tuple(_merged(updates)), tuple(_distinct(findings)), problems, 1, candidates)
+
+
+def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: list[tuple[Recurrence, Judgement]]) -> None:
+    """On a path that data chooses, only what every path of the update shows is the update's mistake."""
+    for other, view in judged:
+        if other is not recurrence and set(other.writes) & set(recurrence.writes) and view.status != "unmatched":
+            codes = {f.code for f in view.findings}
+            verdict.findings = [f for f in verdict.findings if f.code in codes]
+    if verdict.status == "mistaken" and all(f.severity == "note" for f in verdict.findings):
+        verdict.status = "matched"
 
 
 def _update(path: str, recurrence: Recurrence, verdict: Judgement) -> Update:

@@ -246,10 +246,20 @@ def epsilon_values(subject: Subject) -> list[Any]:
         for node in ex.walk(post):
             if node.op in ("add", "max"):
                 for a, b in (node.args, node.args[::-1]):
-                    if b.symbols & data and subject.is_hyper(a) and a not in found:
-                        found.append(a)
+                    floor = _without_time(subject, a)
+                    if b.symbols & data and floor is not None and floor not in found:
+                        found.append(floor)
     values: list[Any] = [v for v in (subject.value(a) for a in found) if v is not None]
     return values[:4]
+
+
+def _without_time(subject: Subject, node: Expr) -> Expr | None:
+    """ε of ε·√(1 − β₂ᵗ), which is Algorithm 1 multiplied out; None where there are more than settings."""
+    if subject.is_hyper(node):
+        return node
+    kept = [(f, e) for f, e in ex.factors(node) if not f.symbols & subject.time]
+    still = ex.product(kept)
+    return still if kept and not node.symbols & subject.moving and subject.is_hyper(still) else None
 
 
 def _is_floorless(form: Form) -> bool:

@@ -309,7 +309,7 @@ def _effective_gradient(
     if written_out:
         driven = [t for _, t in ex.terms(step) if t != ex.sym(parameter)]  # type: ignore[arg-type]
     else:
-        driven = [t for _, t in ex.terms(step) if not _only_parameter(t, parameter, known)]
+        driven = [t for _, t in ex.terms(step) if not _only_parameter(t, parameter, known, moving)]
     for places in [*([s.post] for s in states), driven]:
         found: set[Expr] = set()
         for post in places:
@@ -342,13 +342,17 @@ def _effective_gradient(
     return _peeled(best, common, settings)
 
 
-def _only_parameter(term: Expr, parameter: Symbol | None, known: set[Symbol]) -> bool:
+def _only_parameter(term: Expr, parameter: Symbol | None, known: set[Symbol], moving: set[Symbol]) -> bool:
     """The summand of the step that is the parameter itself, or its decoupled decay."""
     if parameter is None:
         return False
     if parameter not in term.visible:
         return False
-    return all(f.op in ("sym", "const") or f.visible <= known | {parameter} for f, _ in ex.factors(term))
+    parts = [f for f, _ in ex.factors(term)]
+    if ex.sym(parameter) in parts:  # w times something that takes in no state and no call: a decay
+        others = [f for f in parts if f != ex.sym(parameter)]
+        return not any(f.symbols & moving or any(n.op == "opaque" for n in ex.walk(f)) for f in others)
+    return all(f.op in ("sym", "const") or f.visible <= known | {parameter} for f in parts)
 
 
 def _gradient_rank(node: Expr) -> tuple[bool, int, bool, str]:
@@ -426,8 +430,8 @@ def _hypers(
                 decays |= {s for s in node.args[0].symbols if s not in moving and s not in time}
             if node.op in ("add", "max"):
                 for a, b in (node.args, node.args[::-1]):
-                    if a.op == "sym" and b.symbols & (moving | {g}) and a.value not in moving | {g}:
-                        epsilons.add(a.value)  # type: ignore[arg-type]
+                    if b.symbols & (moving | {g}) and not a.symbols & (moving | {g, parameter}):
+                        epsilons |= {f.symbol for f, e in ex.factors(a) if f.op == "sym" and e == 1}
     result = []
     for state in states:
         for symbol in state.initial.symbols if state.initial is not None else ():

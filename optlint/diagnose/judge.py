@@ -222,6 +222,8 @@ class Context:
         for page in mistakes():
             if page.options.get("when") != "matched" or page.check not in CHECKS:
                 continue
+            if page.families and match.family not in page.families:
+                continue
             unless = page.options.get("unless")
             if unless and re.search(unless, self.recurrence.text, re.IGNORECASE):
                 continue
@@ -279,7 +281,7 @@ class Context:
 
     def descends(self, match: Match) -> bool:
         """The step goes against the gradient. Forms are written as descent, so their factor is positive then."""
-        return bool(np.all(match.scale > 0))
+        return bool(match.scale[0] > 0)
 
 
 def _pair(subject: Subject) -> list[object]:
@@ -314,7 +316,7 @@ def is_gradient_step(subject: Subject, match: Match) -> bool:
     """w − η·g with a step size, downhill: a bare ``total += loss`` is no optimizer."""
     drive = ex.factors(subject.drive)
     sized = any(f != ex.sym(subject.g) and not (f.op == "const" and abs(f.value) == 1) for f, _ in drive)  # type: ignore[arg-type]
-    return sized and bool(np.all(match.scale > 0))
+    return sized and bool(match.scale[0] > 0)
 
 
 def resemblance(subject: Subject) -> str:

@@ -56,6 +56,8 @@ def candidates(subject: Subject) -> list[Repair]:
     found: list[Repair] = []
     seen: set[tuple[object, ...]] = set()
     for page in mistakes():
+        if page.options.get("when") == "matched":
+            continue
         for repair in [*from_equations(subject, page), *from_check(subject, page)]:
             key = (repair.code, tuple(repair.subject.posts), tuple((c.symbol, c.first) for c in repair.subject.clocks))
             if key not in seen:

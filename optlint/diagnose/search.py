@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -33,6 +34,27 @@ def ordinary(subject: Subject, prefer: str | None = None) -> Match | None:
     return best(matches(subject, deviations=False), prefer)
 
 
+# what a name says that the code means to be, longest first; families that share a name's meaning
+_MEANT: tuple[tuple[str, frozenset[str]], ...] = tuple(
+    (pattern, frozenset(families.split()))
+    for pattern, families in (
+        (r"adabelief", "adabelief"), (r"adafactor", "adafactor"), (r"adadelta", "adadelta"), (r"adamax", "adamax"),
+        (r"ada_?grad", "adagrad"), (r"amsgrad", "amsgrad adam"), (r"rms_?prop", "rmsprop"), (r"n_?adam", "nadam"),
+        (r"r_?adam(?!s)", "radam"), (r"yogi", "yogi"), (r"(?<![a-z])lion(?![a-z])", "lion"),
+        (r"(?<![a-z])lamb(?![a-z])", "lamb"), (r"adam_?w", "adamw adam"), (r"adam", "adam adamw amsgrad"),
+        (r"nesterov|momentum|sgd", "sgd momentum nesterov"),
+    )
+)  # fmt: skip
+
+
+def meant_families(name: str) -> frozenset[str] | None:
+    """The families that an update's name allows, or None where it names none."""
+    for pattern, families in _MEANT:
+        if re.search(pattern, name, re.IGNORECASE):
+            return families
+    return None
+
+
 def explain(subject: Subject, intent: str = "") -> Explanation | None:
     """Repair one mistake, then two, then three, until a published optimizer comes out.
 
@@ -41,6 +63,7 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
     """
     level: list[tuple[list[Repair], Subject]] = [([], subject)]
     seen: set[tuple[object, ...]] = {_key(subject)}
+    meant = meant_families(subject.recurrence.name)
     tries = 0
     for depth in range(DEPTH):
         following: list[tuple[list[Repair], Subject]] = []
@@ -60,6 +83,8 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
                     match = ordinary(repair.subject)
                 except TooLarge:
                     continue
+                if match is not None and meant is not None and match.family not in meant:
+                    continue  # the name says that something else is meant
                 if match is not None and depth == DEPTH - 1 and match.family not in intent.lower():
                     continue
                 if match is not None:

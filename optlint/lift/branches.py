@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from optlint.lift.expression import Expr, Symbol
+from optlint.lift.expression import Expr, Symbol, walk
 from optlint.lift.notation import render
 from optlint.model import Span
 
@@ -22,17 +22,29 @@ class Choices:
     given: dict[str, bool] = field(default_factory=dict)
     taken: dict[str, bool] = field(default_factory=dict)
     spans: dict[str, Span | None] = field(default_factory=dict)
+    on_data: bool = False  # some condition looks at data, not at a setting
 
     def take(self, condition: Expr, span: Span | None) -> bool:
         name, positive = plain(condition)
         if name not in self.taken:
             self.spans[name] = span
+            self.on_data |= _looks_at_data(condition)
             if name in self.given:
                 self.taken[name] = self.given[name]
             else:
                 usual = by_default(condition)
                 self.taken[name] = (usual if positive else not usual) if usual is not None else positive
         return self.taken[name] == positive
+
+
+def _looks_at_data(condition: Expr) -> bool:
+    """A condition on computed quantities: which way it goes is not the user's choice."""
+    for node in walk(condition):
+        if node.op == "opaque" and node.args and any(a.op != "sym" for a in node.args):
+            return True
+        if node.op == "opaque" and len(node.args) > 1:
+            return True
+    return False
 
 
 def plain(condition: Expr) -> tuple[str, bool]:

@@ -87,6 +87,18 @@ class Expr:
         return self if origin is None else Expr(self.op, self.args, self.value, origin)
 
     @property
+    def symbol(self) -> Symbol:
+        """The symbol of a "sym" node."""
+        assert isinstance(self.value, Symbol)
+        return self.value
+
+    @property
+    def number(self) -> float:
+        """The number of a "const" node."""
+        assert isinstance(self.value, (int, float))
+        return self.value
+
+    @property
     def symbols(self) -> frozenset[Symbol]:
         """Every symbol that this depends on, through opaque calls too."""
         if self._leaves is None:

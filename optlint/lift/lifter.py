@@ -258,6 +258,7 @@ class _Lifter:
         for recurrence in sorted(kept, key=lambda r: (r.span.line, r.span.column)):
             recurrence.stored = list(machine.stored)
             recurrence.aliases = list(machine.shared)
+            recurrence.on_data = machine.choices.on_data
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
             recurrence.at_home = self._is_home(frame, recurrence)

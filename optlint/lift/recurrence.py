@@ -59,6 +59,7 @@ class Recurrence:
     text: str = ""  # names and comments around the update: intent, never roles
     at_home: bool = True  # seen from the function that holds it, not from a caller
     per_parameter: bool = False  # a counter advances once for each tensor
+    on_data: bool = False  # lies on a path that depends on computed quantities
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
 
     @property
@@ -95,7 +96,7 @@ class Recurrence:
             output = posts[-1]
         return Recurrence(
             self.name, parameter, output, states, self.counters, self.indices, self.span, self.stored,
-            self.configuration, self.aliases, self.frame, self.depth, self.imports, self.text, self.at_home, self.per_parameter, self.overwritten,
+            self.configuration, self.aliases, self.frame, self.depth, self.imports, self.text, self.at_home, self.per_parameter, self.on_data, self.overwritten,
         )  # fmt: skip
 
     def equations(self) -> tuple[str, ...]:
