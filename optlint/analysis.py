@@ -31,9 +31,7 @@ def analyze(source: Source, settings: Settings) -> Report:
             updates.append(_update(source.path, recurrence, verdict))
             findings.extend(verdict.findings)
         for missed in lifted.missed:
-            updates.append(
-                Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason)
-            )
+            updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
     problems = tuple(Problem(source.path, line, message, cell) for cell, line, message in program.problems)
     return Report(tuple(_merged(updates)), tuple(_distinct(findings)), problems, 1, candidates)
 

@@ -275,7 +275,7 @@ def _agree(ours: Array, theirs: Array) -> tuple[bool, Array, float]:
     ours, theirs = np.nan_to_num(ours, posinf=1e300, neginf=-1e300), np.nan_to_num(theirs, posinf=1e300, neginf=-1e300)
     worst = 0.0
     for binding in range(len(BINDINGS)):
-        mine, other = ours[:, BINDING_OF_LANE == binding], theirs[:, BINDING_OF_LANE == binding]
+        mine, other = ours[:, binding == BINDING_OF_LANE], theirs[:, binding == BINDING_OF_LANE]
         place = np.unravel_index(int(np.argmax(np.abs(other))), other.shape)
         if other[place] == 0:
             return False, scales, np.inf

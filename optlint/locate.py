@@ -193,7 +193,9 @@ def _could_update(nodes: Iterable[ast.AST]) -> bool:
     root = average = step = False
     for n in nodes:
         if isinstance(n, ast.Call):
-            name = n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id if isinstance(n.func, ast.Name) else ""
+            name = (
+                n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id if isinstance(n.func, ast.Name) else ""
+            )
             root |= name in _ROOTS
             average |= name in _SELF_UPDATES
         elif isinstance(n, ast.BinOp):
@@ -201,7 +203,9 @@ def _could_update(nodes: Iterable[ast.AST]) -> bool:
                 root |= _is_half(n.right)
             elif isinstance(n.op, (ast.Sub, ast.Add)):
                 step = True
-                average |= any(isinstance(side, ast.BinOp) and isinstance(side.op, ast.Mult) for side in (n.left, n.right))
+                average |= any(
+                    isinstance(side, ast.BinOp) and isinstance(side.op, ast.Mult) for side in (n.left, n.right)
+                )
         elif isinstance(n, ast.AugAssign):
             step = True
             average |= isinstance(n.op, (ast.Mult, ast.Add))

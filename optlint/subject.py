@@ -7,7 +7,7 @@ expression that every place shares that takes in data, so that no name has to be
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -60,8 +60,6 @@ class Subject:
     parameter: Symbol | None
     clocks: list[Clock]
     hypers: list[Hyper]
-    base: Expr | None = None  # the gradient without coupled decay, where the two can be told apart
-    frozen: list[Symbol] = field(default_factory=list)  # counters that never advance
 
     @cached_property
     def bound(self) -> dict[Symbol, Any]:
@@ -133,29 +131,21 @@ class Subject:
 
     def run(self, steps: int = STEPS) -> Trace:
         """The part that the gradient drives, on every lane."""
-        if self.clean:
-            runner = Runner(System(self.system.states, self.drive, None))
-        else:
-            runner = Runner(self.system)
+        runner = Runner(System(self.system.states, self.drive, None) if self.clean else self.system)
         start = {s.old: self.initial(s) for s in self.states}
-        bound = {**self.bound, **{s: 1.0 for s in self.frozen}}
+        bound = dict(self.bound)
         for symbol in runner.free:
             bound.setdefault(symbol, 0.5)
         return runner.run(bound, self.series, start, 0.0, steps, (LANES, 2), pseudo)
 
     def replaced(self, posts: list[Expr], **changes: Any) -> Subject:
         """The same subject with other equations (states in order, then the step)."""
-        states = [
-            State(s.name, s.old, s.new, p, s.initial, s.spans, s.slot)
-            for s, p in zip(self.states, posts[:-1], strict=True)
-        ]
-        made = Subject(
-            self.recurrence, self.g, self.gradient, states, posts[-1], self.parameter,
-            self.clocks, self.hypers, self.base, self.frozen,
-        )  # fmt: skip
-        for name, value in changes.items():
-            setattr(made, name, value)
-        return made
+        states = [replace(s, post=p) for s, p in zip(self.states, posts[:-1], strict=True)]
+        return self.with_states(states, posts[-1], **changes)
+
+    def with_states(self, states: list[State], step: Expr, **changes: Any) -> Subject:
+        """The same subject with other states."""
+        return replace(self, states=states, step=step, **changes)
 
     @property
     def posts(self) -> list[Expr]:
@@ -191,7 +181,7 @@ def prepare(recurrence: Recurrence) -> Subject:
     step = recurrence.step
     parameter = recurrence.parameter.old if recurrence.parameter is not None else None
     posts = [*(s.post for s in states), step]
-    clocks, frozen = _clocks(recurrence, posts)
+    clocks = _clocks(recurrence, posts)
     time = {c.symbol for c in clocks}
     moving = {x for s in states for x in (s.old, s.new)}
     settings = _settings(states, posts, moving, time, parameter)
@@ -201,11 +191,9 @@ def prepare(recurrence: Recurrence) -> Subject:
         table = {gradient: ex.sym(g)}
         posts = [ex.substitute(p, table) for p in posts]
     posts = _without_schedules(posts, moving | {g} | ({parameter} if parameter else set()), time)
-    new_states = [
-        State(s.name, s.old, s.new, p, s.initial, s.spans, s.slot) for s, p in zip(states, posts[:-1], strict=True)
-    ]
+    new_states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
     hypers = _hypers(new_states, posts, moving, time, parameter, g)
-    return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers, frozen=frozen)
+    return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers)
 
 
 def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) -> list[Expr]:
@@ -215,7 +203,7 @@ def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) 
         inside: dict[int, bool] = {}
         for node in ex.walk(post):
             free = not node.symbols & busy
-            power = node.op == "pow" and bool(node.args[1].symbols & time) or node.op == "where"
+            power = (node.op == "pow" and bool(node.args[1].symbols & time)) or node.op == "where"
             good = free and not power and all(inside.get(id(a), False) for a in node.args)
             inside[id(node)] = good
         for node in ex.walk(post):
@@ -229,7 +217,7 @@ def _exponents(posts: Iterable[Expr]) -> list[Expr]:
     return [n.args[1] for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
 
 
-def _clocks(recurrence: Recurrence, posts: list[Expr]) -> tuple[list[Clock], list[Symbol]]:
+def _clocks(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     """What counts steps: counters, loop indices, and whatever a decay is raised to."""
     exponents = _exponents(posts)
     read = set().union(*(p.visible for p in posts)) if posts else set()
@@ -257,11 +245,11 @@ def _clocks(recurrence: Recurrence, posts: list[Expr]) -> tuple[list[Clock], lis
         for symbol in sorted(exponent.visible - have - states, key=lambda s: s.name):
             if symbol.default is not None and not symbol.external:
                 continue  # a stored number that nothing advances
-            zero = evaluate(exponent, {s: 0.0 for s in exponent.symbols})
+            zero = evaluate(exponent, dict.fromkeys(exponent.symbols, 0.0))
             first = 0.0 if float(zero) == 1.0 else 1.0
             clocks.append(Clock(symbol, first, 1.0, False))
             have.add(symbol)
-    return clocks, []
+    return clocks
 
 
 def _settings(
@@ -285,7 +273,9 @@ def _settings(
     return found - moving - time - ({parameter} if parameter else set())
 
 
-def _is_data(node: Expr, settings: set[Symbol], parameter: Symbol | None, moving: set[Symbol], time: set[Symbol]) -> bool:
+def _is_data(
+    node: Expr, settings: set[Symbol], parameter: Symbol | None, moving: set[Symbol], time: set[Symbol]
+) -> bool:
     """A leaf that carries data: an unknown call, an array, anything that is no setting."""
     if node.op == "opaque":
         return bool(node.args) or not str(node.value).startswith("len ")
@@ -448,5 +438,5 @@ def _hypers(
             result.append(Hyper(symbol, "epsilon", symbol.default if symbol.default is not None else 1e-8))
         else:
             value = symbol.default if symbol.default not in (None, 0) else 0.01
-            result.append(Hyper(symbol, "other", float(value)))  # type: ignore[arg-type]
+            result.append(Hyper(symbol, "other", float(value or 0.01)))
     return result

@@ -47,7 +47,9 @@ def epsilon_findings(context: Context, match: Match) -> Iterator[Finding]:
     pair = small_step(match, other, context.subject)
     if pair is not None:
         ours, theirs = pair
-        measured = f"at g = 1e-6 the step is {abs(ours):.3g}, under the other reading {abs(theirs):.3g} (ε = {number(size)})"
+        measured = (
+            f"at g = 1e-6 the step is {abs(ours):.3g}, under the other reading {abs(theirs):.3g} (ε = {number(size)})"
+        )
     reading = _READINGS[written]
     another = _READINGS[other.variant.epsilon]
     yield Finding(

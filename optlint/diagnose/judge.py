@@ -236,15 +236,20 @@ class Context:
         kind = repair.details.get("kind")
         probes = tuple(page.options.get("probes", ()))
         if kind == "constants":
-            a, b = (subject.value(ex.slope(s.post, s.old)) for s in _pair(subject))  # type: ignore[arg-type]
             text = f"decays {repair.details['first']} (first moment) and {repair.details['second']} (second moment)"
-            del a, b
-            evidence = Evidence(ran=text, meant=page.meant, fixed="", probe="constants", configuration=self.configuration)
+            evidence = Evidence(
+                ran=text, meant=page.meant, fixed="", probe="constants", configuration=self.configuration
+            )
             return self.make(page, repair, page.message, evidence)
         if kind == "gradient":
             if not self.descends(match):
                 return None
-            seen = look(self.with_gradient(subject, subject.gradient), self.with_gradient(subject, repair.effective), None, probes)
+            seen = look(
+                self.with_gradient(subject, subject.gradient),
+                self.with_gradient(subject, repair.effective),
+                None,
+                probes,
+            )
         elif kind == "clock":  # the repair's subject is the update as the code really counts
             seen = look(repair.subject, subject, None, probes)
         elif kind == "sign":
@@ -265,7 +270,9 @@ class Context:
         table: dict[ex.Expr, ex.Expr] = {}
         settings = {h.symbol for h in subject.hypers}
         for node in ex.walk(gradient):
-            if node.op == "opaque" or (node.op == "sym" and node.value is not w and self._carries(node, gradient, settings)):
+            if node.op == "opaque" or (
+                node.op == "sym" and node.value is not w and self._carries(node, gradient, settings)
+            ):
                 table[node] = ex.sym(subject.g)
         inner = ex.substitute(gradient, table)
         posts = [ex.substitute(p, {ex.sym(subject.g): inner}) for p in subject.posts]
@@ -282,11 +289,6 @@ class Context:
     def descends(self, match: Match) -> bool:
         """The step goes against the gradient. Forms are written as descent, so their factor is positive then."""
         return bool(match.scale[0] > 0)
-
-
-def _pair(subject: Subject) -> list[object]:
-    second = second_moments(subject)
-    return sorted(subject.states, key=lambda s: s.old in second)  # type: ignore[return-value]
 
 
 def looks_like_update(subject: Subject) -> bool:

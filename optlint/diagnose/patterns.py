@@ -128,7 +128,7 @@ class Matcher:
             if not free:
                 yield found, rest
                 continue
-            name = wanted[free[0]][0].value.name  # type: ignore[union-attr]
+            name = wanted[free[0]][0].symbol.name
             value = product(rest) if rest else ex.const(1)
             if name in found:
                 if found[name] == value:

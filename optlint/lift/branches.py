@@ -101,7 +101,7 @@ def _value(node: Expr) -> object:
         return _UNKNOWN
     if node.op == "not":
         return not values[0]
-    a, b = (values + [None])[:2]
+    a, b = [*values, None][:2]
     if node.op in ("eq", "ne"):
         return (a == b) == (node.op == "eq")
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
@@ -149,7 +149,7 @@ class Creation:
 
 
 def creates_state(condition: Expr) -> Creation | None:
-    """Whether a condition asks "is the state there yet?" (``m is None``, ``k not in d``, ``len(d) == 0``, ``t == 1``)."""
+    """Whether a condition asks "is the state there yet?" (``m is None``, ``k not in d``, ``len(d) == 0``)."""
     if condition.op == "not":
         inner = creates_state(condition.args[0])
         if inner is not None:
@@ -205,7 +205,8 @@ def only_leaves(body: cst.BaseSuite) -> bool:
     if isinstance(last, cst.Return):
         return last.value is None or isinstance(last.value, cst.Name)
     return isinstance(last, (cst.Raise, cst.Break, cst.Continue)) or all(
-        isinstance(s, cst.Expr) and isinstance(s.value, (cst.Call, cst.SimpleString)) and _is_talk(s) for s in statements
+        isinstance(s, cst.Expr) and isinstance(s.value, (cst.Call, cst.SimpleString)) and _is_talk(s)
+        for s in statements
     )
 
 

@@ -27,6 +27,7 @@ from optlint.lift.objects import (
     Super,
     Unsupported,
     Value,
+    forget,
     is_scalar,
     numeric,
 )
@@ -36,8 +37,10 @@ from optlint.model import Span
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
 MAX_WORK = 60_000  # evaluation steps of one run
 
-_KEYED = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]")  # ``[groups[group]['params'][{p}]]``: keyed by an element p
-_BINARY = {
+_KEYED = re.compile(
+    r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]"
+)  # ``[groups[group]['params'][{p}]]``: keyed by an element p
+_BINARY: dict[type, str] = {
     cst.Add: "add", cst.Subtract: "sub", cst.Multiply: "mul", cst.Divide: "div", cst.Power: "pow",
     cst.AddAssign: "add", cst.SubtractAssign: "sub", cst.MultiplyAssign: "mul", cst.DivideAssign: "div",
     cst.PowerAssign: "pow", cst.Modulo: "mod",
@@ -248,7 +251,7 @@ class Evaluator:
         cell = Cell(ex.sym(symbol), place=name, open=True)
         module = self.scope.module
         module.vars[name] = cell
-        self.store.journal.append(lambda: module.vars.pop(name, None) and None)
+        self.store.journal.append(lambda: forget(module.vars, name))
         self.store.add_slot(Slot(module, name, symbol, cell))
         return cell
 
@@ -350,7 +353,7 @@ class Evaluator:
                 bounds = (element.slice.lower, element.slice.upper)
                 keys.append(":".join("" if b is None else self.key(self.eval(b)) for b in bounds))
             else:
-                index = element.slice.value
+                index = cst.ensure_type(element.slice, cst.Index).value
                 keys.append("..." if isinstance(index, cst.Ellipsis) else self.key(self.eval(index)))
         if all(k in (":", "...", "None") for k in keys):
             return WHOLE
@@ -387,7 +390,7 @@ class Evaluator:
 
     def bound(self, member: Value, receiver: Value) -> Value:
         if isinstance(member, Func) and not member.static:
-            return Func(member.name, member.node, member.scope, receiver, member.klass, member.unit, member.defaults)
+            return member.bound(receiver)
         return member
 
     def eval_BinaryOperation(self, node: cst.BinaryOperation) -> Value:

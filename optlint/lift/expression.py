@@ -64,7 +64,7 @@ class Expr:
         self.value = value
         self.origin = origin
         self._hash = hash((op, args, value))
-        self.size = 1 + sum(a.size for a in args)
+        self.size: int = 1 + sum(a.size for a in args)
         self._leaves: frozenset[Symbol] | None = None
         self._visible: frozenset[Symbol] | None = None
 
@@ -108,7 +108,6 @@ class Expr:
             else:
                 self._leaves = frozenset().union(*(a.symbols for a in self.args))
         return self._leaves
-
 
     @property
     def visible(self) -> frozenset[Symbol]:
@@ -160,7 +159,7 @@ def _small(value: float) -> bool:
 def _power(base: float, exponent: float) -> float:
     if abs(exponent) > 64 or abs(base) > 1e100:  # a hostile literal must not cost time or memory
         return math.pow(base, exponent)
-    result = base**exponent
+    result: float | complex = base**exponent
     if isinstance(result, complex):
         raise ValueError("complex")
     return result
@@ -328,7 +327,7 @@ def square_root_of(node: Expr) -> Expr | None:
 
 
 def slope(node: Expr, symbol: Symbol) -> Expr | None:
-    """The coefficient of ``symbol`` where ``node`` is affine in it, else None. An unknown call is a quantity of its own."""
+    """The coefficient of ``symbol`` where ``node`` is affine in it, else None (an unknown call is one quantity)."""
     zero, one = const(0), const(1)
     memo: dict[int, Expr | None] = {}
 

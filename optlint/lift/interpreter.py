@@ -8,7 +8,7 @@ of an iteration), and the body runs once for all iterations. Conditions that sta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -154,16 +154,18 @@ class Interpreter(Evaluator):
         if isinstance(callee, Cell) and callee.klass is not None:
             special = callee.klass.find("__call__")
             if isinstance(special, Func):
-                return self.inline(Func(**{**_fields(special), "receiver": callee}), args, kwargs, span)
+                return self.inline(special.bound(callee), args, kwargs, span)
         site = Site(self, args, kwargs, span, text)
         if isinstance(callee, Lib):
             handler = name_handler(library_name(callee.name))
-            if handler is not None:
-                return handler(site)
+            known = handler(site) if handler is not None else None
+            if known is not None:
+                return known
         if isinstance(callee, Method):
             borrowed = name_handler(f"numpy.{callee.name}") if args and self.is_free(callee.receiver) else None
-            if borrowed is not None:  # a module whose import is out of sight: ``nd.sqrt(x)``
-                return borrowed(site)
+            known = borrowed(site) if borrowed is not None else None
+            if known is not None:  # a module whose import is out of sight: ``nd.sqrt(x)``
+                return known
             site.receiver = callee.receiver
             method = method_handler(callee.name)
             if method is not None:
@@ -181,8 +183,11 @@ class Interpreter(Evaluator):
     def is_free(self, value: Value) -> bool:
         """A name that nothing in sight binds."""
         module = self.scope.module
-        return isinstance(value, Cell) and module.vars.get(value.place) is value and value.expr is not None and (
-            value.expr.op == "sym" and isinstance(value.expr.value, Symbol) and value.expr.value.external
+        return (
+            isinstance(value, Cell)
+            and module.vars.get(value.place) is value
+            and value.expr is not None
+            and (value.expr.op == "sym" and isinstance(value.expr.value, Symbol) and value.expr.value.external)
         )
 
     def inline(
@@ -229,8 +234,8 @@ class Interpreter(Evaluator):
             self.store.bind(scope, name, value)
         extra = args[len(names) :]
         for name in [*names[len(args) :], *(p.name.value for p in params.kwonly_params)]:
-            value = kwargs.pop(name, None) or (None if entry else func.defaults.get(name))
-            self.store.bind(scope, name, value if value is not None else self.parameter(func, scope, name))
+            given = kwargs.pop(name) if name in kwargs else None if entry else func.defaults.get(name)
+            self.store.bind(scope, name, given if given is not None else self.parameter(func, scope, name))
         if isinstance(params.star_arg, cst.Param):
             self.store.bind(scope, params.star_arg.name.value, Seq(extra))
         if params.star_kwarg is not None:
@@ -271,7 +276,7 @@ class Interpreter(Evaluator):
         cell = Cell(klass=klass, open=True)
         init = klass.find("__init__")
         if isinstance(init, Func) and not self.scanning:
-            self.inline(Func(**{**_fields(init), "receiver": cell}), args, kwargs, span)
+            self.inline(init.bound(cell), args, kwargs, span)
         elif init is None:
             fill_fields(cell, klass, args, kwargs)
         return cell
@@ -285,9 +290,8 @@ class Interpreter(Evaluator):
 
     # statements
 
-    def run(self, body: cst.BaseSuite | Sequence[cst.BaseStatement]) -> None:
-        statements = body.body if isinstance(body, (cst.IndentedBlock, cst.SimpleStatementSuite)) else body
-        for statement in statements:
+    def run(self, body: cst.BaseSuite | Sequence[cst.CSTNode]) -> None:
+        for statement in body.body if isinstance(body, cst.BaseSuite) else body:
             if isinstance(statement, cst.SimpleStatementLine):
                 for small in statement.body:
                     self.execute(small)
@@ -519,10 +523,8 @@ class Interpreter(Evaluator):
             self.run(branch)
 
     def _quietly(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
-        try:
+        with suppress(Leave):
             self._take(branch)
-        except Leave:
-            pass
 
     def create(
         self, branch: cst.BaseSuite | cst.If | cst.Else, other: cst.BaseSuite | cst.If | cst.Else | None, tested: str
@@ -549,11 +551,8 @@ class Interpreter(Evaluator):
     def learn(self, body: cst.BaseSuite) -> None:
         """Run a branch only to see what it puts into places that are missing."""
         mark, work, stored = self.store.mark(), self.work, len(self.stored)
-        with self.store.watching() as log:
-            try:
-                self.run(body)
-            except Leave:
-                pass
+        with self.store.watching() as log, suppress(Leave):
+            self.run(body)
         self._learnt(log, mark)
         self.work = work
         del self.stored[stored:]
@@ -606,7 +605,7 @@ class Interpreter(Evaluator):
             assert isinstance(home, (Scope, Cell))
             cell = self.adopt(symbol, place, old)
             self.store.restore(home, key, cell)
-        slot = Slot(home, key, symbol, cell)  # type: ignore[arg-type]
+        slot = Slot(home, key, symbol, cell)
         if frame is None:
             self.store.add_slot(slot)
             carrying = [loop for loop in self.loops if not belongs_to(place, loop.indices)]
@@ -804,11 +803,6 @@ class Interpreter(Evaluator):
         elif isinstance(made, Each):
             cell.items["[*]"] = made.element
         return cell
-
-
-def _fields(func: Func) -> dict[str, object]:
-    names = ("name", "node", "scope", "receiver", "klass", "unit", "defaults", "static")
-    return {name: getattr(func, name) for name in names}
 
 
 def _flags(params: cst.Parameters) -> set[str]:

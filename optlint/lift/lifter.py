@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -87,9 +88,8 @@ class _Lifter:
             machine.unit = index
             self.result.candidates += parsed.block.candidate and not machine.choices.given
             try:
-                machine.run(parsed.body)
-            except Leave:
-                pass
+                with suppress(Leave):
+                    machine.run(parsed.body)
             except Unsupported as error:
                 if parsed.block.candidate and parsed.block.kind == "code" and not machine.choices.given:
                     self.miss("<module>", parsed.span(parsed.body[0]), error)
@@ -171,7 +171,7 @@ class _Lifter:
         first = len(machine.store.slots)
         receiver = self.instance(machine, klass) if klass is not None and not func.static else None
         scope = Scope(func.scope)
-        bound = Func(func.name, func.node, func.scope, receiver, func.klass, func.unit, func.defaults)
+        bound = func.bound(receiver)
         own = len(machine.store.slots)
         machine.bind_parameters(bound, scope, [], {}, entry=True)
         frame.slots.extend(machine.store.slots[own:])
@@ -193,7 +193,9 @@ class _Lifter:
                     continue
                 if key == "" and isinstance(home, Cell) and home.expr is not None and home.expr.op == "sym":
                     continue  # it holds a symbol of its own already
-                if machine.content(target) is None and (not isinstance(home, Cell) or machine.lookup(home, key) is None):
+                if machine.content(target) is None and (
+                    not isinstance(home, Cell) or machine.lookup(home, key) is None
+                ):
                     continue
                 machine.refresh(target, None)
             frame.returned = self._body(machine, body)
@@ -217,12 +219,14 @@ class _Lifter:
         init = klass.find("__init__")
         choices, machine.choices = machine.choices, Choices()
         if isinstance(init, Func):
-            try:
+            with suppress(Unsupported, Leave):
                 machine.inline(
-                    Func(init.name, init.node, init.scope, cell, init.klass, init.unit, init.defaults), [], {}, None, entry=True
+                    init.bound(cell),
+                    [],
+                    {},
+                    None,
+                    entry=True,
                 )
-            except (Unsupported, Leave):
-                pass
         machine.choices = choices
         for value in cell.items.values():
             if isinstance(value, Cell) and not value.place:
@@ -232,11 +236,11 @@ class _Lifter:
                 machine.setting(cell, key, value)
         rebound, mutated = _changed_elsewhere(klass)
         for name in sorted(rebound | mutated):
-            value = cell.items.get(attribute(name))
-            if name not in rebound and isinstance(value, Cell) and value.array:
-                if value.expr is not None and value.expr.op != "sym":  # one array may have two names
-                    machine.refresh((value, ""), None)
-            elif value is not None:
+            held = cell.items.get(attribute(name))
+            if name not in rebound and isinstance(held, Cell) and held.array:
+                if held.expr is not None and held.expr.op != "sym":  # one array may have two names
+                    machine.refresh((held, ""), None)
+            elif held is not None:
                 machine.refresh((cell, attribute(name)), None)
         machine.frames, machine.stored, machine.sinks = [], [], []
         return cell
@@ -273,9 +277,7 @@ class _Lifter:
             return one.parameter is other.parameter and one.span == other.span
         if one.depth == other.depth:
             return False
-        return any(
-            a.covers(b) or b.covers(a) for a in one.parameter.spans for b in other.parameter.spans
-        )
+        return any(a.covers(b) or b.covers(a) for a in one.parameter.spans for b in other.parameter.spans)
 
     def _is_home(self, frame: Frame, recurrence: Recurrence) -> bool:
         if frame.span is not None:

@@ -18,7 +18,7 @@ _COMPARE = {"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "�
 
 def number(value: float) -> str:
     """A number as a person writes it: 0.999, 1e-8."""
-    if isinstance(value, int) or float(value).is_integer() and abs(value) < 1e6:
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
         return str(int(value))
     text = f"{value:.6g}"
     return re.sub(r"e([+-])0*", lambda m: "e" + ("-" if m[1] == "-" else ""), text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
@@ -95,6 +95,10 @@ class Func(Value):
     defaults: dict[str, Value] = field(default_factory=dict)
     static: bool = False
 
+    def bound(self, receiver: Value | None) -> Func:
+        """The function as a method of ``receiver``."""
+        return replace(self, receiver=receiver)
+
 
 @dataclass(eq=False, slots=True)
 class Klass(Value):
@@ -146,7 +150,7 @@ class Scope:
     def __init__(self, outer: Scope | None = None, module: Scope | None = None) -> None:
         self.vars: dict[str, Value] = {}
         self.outer = outer
-        self.module = module or (outer.module if outer else self)
+        self.module: Scope = module or (outer.module if outer else self)
         self.globals: set[str] = set()
         self.nonlocals: set[str] = set()
 
@@ -244,7 +248,7 @@ class Store:
 
     def quietly(self, cell: Cell, key: str, value: Value) -> None:
         """Add a child that was there all along (no write)."""
-        self.journal.append(lambda: cell.items.pop(key, None) and None)
+        self.journal.append(lambda: forget(cell.items, key))
         cell.items[key] = value
 
     def restore(self, home: Scope | Cell, key: str, value: Value) -> None:
@@ -285,6 +289,10 @@ class Store:
     def rollback(self, mark: int) -> None:
         while len(self.journal) > mark:
             self.journal.pop()()
+
+
+def forget(table: dict[str, Value], key: str) -> None:
+    table.pop(key, None)
 
 
 def numeric(value: Value | None) -> Expr | None:

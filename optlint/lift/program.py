@@ -81,10 +81,12 @@ class Program:
             try:
                 wrapper = MetadataWrapper(cst.parse_module("\n".join(lines) + "\n"), unsafe_skip_copy=True)
                 positions = wrapper.resolve(PositionProvider)
-                parsed = Parsed(block, tuple(wrapper.module.body), positions, unit.cell)  # type: ignore[arg-type]
+                parsed = Parsed(block, tuple(wrapper.module.body), positions, unit.cell)
             except (cst.ParserSyntaxError, RecursionError, ValueError) as error:
                 reason = getattr(error, "message", None) or str(error) or type(error).__name__
-                self.problems.append((unit.cell, block.line, f"LibCST cannot read this block: {reason.splitlines()[0]}"))
+                self.problems.append(
+                    (unit.cell, block.line, f"LibCST cannot read this block: {reason.splitlines()[0]}")
+                )
                 parsed = None
             self._cache[index] = parsed
         return self._cache[index]

@@ -80,25 +80,6 @@ class Recurrence:
     def posts(self) -> list[Expr]:
         return [s.post for s in self.states] + [self.step]
 
-    def with_posts(self, posts: Sequence[Expr], initials: dict[int, Expr] | None = None) -> Recurrence:
-        """The same update with other equations (in the order of ``posts()``)."""
-        states = [
-            State(s.name, s.old, s.new, p, (initials or {}).get(i, s.initial), s.spans, s.slot)
-            for i, (s, p) in enumerate(zip(self.states, posts[:-1], strict=True))
-        ]
-        parameter = self.parameter
-        output = self.output
-        if parameter is not None:
-            parameter = State(
-                parameter.name, parameter.old, parameter.new, posts[-1], parameter.initial, parameter.spans, parameter.slot
-            )
-        else:
-            output = posts[-1]
-        return Recurrence(
-            self.name, parameter, output, states, self.counters, self.indices, self.span, self.stored,
-            self.configuration, self.aliases, self.frame, self.depth, self.imports, self.text, self.at_home, self.per_parameter, self.on_data, self.overwritten,
-        )  # fmt: skip
-
     def equations(self) -> tuple[str, ...]:
         lines = []
         for state in [*self.counters, *self.states, *([self.parameter] if self.parameter else [])]:
@@ -142,7 +123,9 @@ def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> b
             own = ex.slope(post, moved.symbol)
             if own != ex.const(1) or ex.rest(post, moved.symbol).op != "const":
                 continue
-            if any(c.slot is not None and (c.slot.home, c.slot.key) == (moved.home, moved.key) for c in recurrence.counters):
+            if any(
+                c.slot is not None and (c.slot.home, c.slot.key) == (moved.home, moved.key) for c in recurrence.counters
+            ):
                 return True
     return False
 
@@ -278,9 +261,9 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
     for node in ex.walk(entry.post):
         if node.op == "opaque" and node.args:
             return False
-        if node.op == "sym" and node.value is not symbol:
-            other = by_symbol.get(node.value)  # type: ignore[call-overload]
-            if other is None and node.value.default is None:  # type: ignore[union-attr]
+        if node.op == "sym" and node.symbol is not symbol:
+            other = by_symbol.get(node.symbol)
+            if other is None and node.symbol.default is None:
                 return False  # it may be data
             if other is not None and not _is_decayed_by(entry, other):
                 return False

@@ -25,11 +25,11 @@ def _reduce(function: Callable[..., Any]) -> Callable[[Array], Array]:
 
 
 def _norm(x: Array, axis: int, keepdims: bool) -> Array:
-    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))  # type: ignore[no-any-return]
+    return np.asarray(np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)))
 
 
 def _both(a: Array, b: Array) -> Array:
-    return ((a != 0) & (b != 0)).astype(float)
+    return np.asarray((a != 0) & (b != 0), dtype=float)
 
 
 def _either(a: Array, b: Array) -> Array:

@@ -29,7 +29,7 @@ def _random(seed: int, scale: float) -> NDArray[np.float64]:
         x = (1103515245 * x + 12345) % 2**31
         values.append((x / 2**31 - 0.5) * 2)
     result = np.array(values).reshape(STEPS, 2)
-    return scale * np.sign(result) * (0.25 + 0.75 * np.abs(result))
+    return np.asarray(scale * np.sign(result) * (0.25 + 0.75 * np.abs(result)))
 
 
 def _make() -> tuple[Probe, ...]:

@@ -8,12 +8,12 @@ from itertools import combinations
 
 import numpy as np
 
-from optlint.diagnose.patterns import second_moments
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
+from optlint.model import Span
 from optlint.subject import Clock, Subject
 
 
@@ -86,13 +86,13 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         )
 
 
-def dead_corrections(subject: Subject) -> list[tuple[str, ex.Span | None]]:
+def dead_corrections(subject: Subject) -> list[tuple[str, Span | None]]:
     """Corrected moments that the code computes and then does not use."""
     recurrence = subject.recurrence
     values = {s.post: s for s in recurrence.states}
     news = {s.new for s in recurrence.states}
-    originals = [s for s in recurrence.states]
-    found: list[tuple[str, ex.Span | None]] = []
+    originals = list(recurrence.states)
+    found: list[tuple[str, Span | None]] = []
     used = [*(s.post for s in originals), recurrence.step]
     for stored in recurrence.stored:
         expr = ex.substitute(stored.expr, {p: ex.sym(s.new) for p, s in values.items()})
@@ -166,7 +166,10 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
             changed.append(post)
     if not table or wrong is None:
         return
-    posts = [p if s.new in {k.value for k in table} else ex.substitute(p, table) for s, p in zip(subject.states, changed, strict=True)]
+    posts = [
+        p if s.new in {k.value for k in table} else ex.substitute(p, table)
+        for s, p in zip(subject.states, changed, strict=True)
+    ]
     posts.append(ex.substitute(subject.step, table))
     yield Repair(page.code, subject.replaced(posts), wrong, wrong.args[0], where=", ".join(where))
 
@@ -200,7 +203,12 @@ def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repai
     for node in ex.walk(subject.step):
         if node.op == "mul":
             for a, b in (node.args, node.args[::-1]):
-                if b.op == "sub" and b.symbols & subject.time and not b.symbols & subject.moving and a.symbols & subject.moving:
+                if (
+                    b.op == "sub"
+                    and b.symbols & subject.time
+                    and not b.symbols & subject.moving
+                    and a.symbols & subject.moving
+                ):
                     table[node] = ex.op("div", a, b, origin=node.origin)
     if table:
         posts = [*(s.post for s in subject.states), ex.substitute(subject.step, table)]
@@ -229,7 +237,9 @@ def time_from_zero(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 target = clocks[0].symbol
                 moved = [replace(c, first=c.first + (c.symbol is target)) for c in subject.clocks]
                 later = ex.op("add", exponent, ex.const(1))
-                yield Repair(page.code, subject.replaced(subject.posts, clocks=moved), power, ex.op("pow", power.args[0], later))
+                yield Repair(
+                    page.code, subject.replaced(subject.posts, clocks=moved), power, ex.op("pow", power.args[0], later)
+                )
                 return
 
 

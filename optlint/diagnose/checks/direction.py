@@ -12,7 +12,6 @@ from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.subject import Subject
 
-
 _DECAY_NAME = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|alpha|penalty", re.IGNORECASE)
 
 
@@ -93,7 +92,10 @@ def ascent(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if subject.parameter is None or subject.gradient is None or not _is_derivative(subject):
         return
     drive = subject.drive
-    posts = [*(s.post for s in subject.states), ex.op("sub", ex.sym(subject.parameter), drive, origin=subject.step.origin)]
+    posts = [
+        *(s.post for s in subject.states),
+        ex.op("sub", ex.sym(subject.parameter), drive, origin=subject.step.origin),
+    ]
     yield Repair(page.code, subject.replaced(posts), subject.step, posts[-1], details={"kind": "sign"})
 
 

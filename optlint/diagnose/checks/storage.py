@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
@@ -46,16 +47,14 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         table[node] = ex.sym(new)
     if not states:
         return
-    whole = recurrence.with_posts(recurrence.posts())
-    whole.states = states
-    if whole.parameter is not None:
-        parameter = whole.parameter
-        whole.parameter = State(
-            parameter.name, parameter.old, parameter.new, ex.substitute(step, table), parameter.initial,
-            parameter.spans, parameter.slot,
-        )  # fmt: skip
-    else:
-        whole.output = ex.substitute(step, table)
+    after = ex.substitute(step, table)
+    parameter = recurrence.parameter
+    whole = replace(
+        recurrence,
+        states=states,
+        parameter=replace(parameter, post=after) if parameter is not None else None,
+        output=after if parameter is None else None,
+    )
     first = next(iter(table))
     yield Repair(page.code, prepare(whole), first, states[0].post, where="", details={"kind": "state"})
 
@@ -73,13 +72,10 @@ def state_aliased(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         first = ex.substitute(inner, {ex.sym(state.old): ex.sym(m_old)})
         second = ex.substitute(state.post, {inner: ex.sym(state.old)})
         states = list(subject.states)
-        states[position] = State(state.name, state.old, state.new, second, state.initial, state.spans, state.slot)
+        states[position] = replace(state, post=second)
         states.insert(position, State(m_old.name, m_old, m_new, first, state.initial, state.spans, state.slot))
         step = _numerators(subject.step, state.new, m_new)
-        made = Subject(
-            subject.recurrence, subject.g, subject.gradient, states, step, subject.parameter,
-            subject.clocks, subject.hypers, subject.base, subject.frozen,
-        )  # fmt: skip
+        made = subject.with_states(states, step)
         names = " and ".join(subject.recurrence.aliases[0])
         yield Repair(page.code, made, state.post, None, where=names, details={"kind": "state", "names": names})
 
@@ -87,7 +83,11 @@ def state_aliased(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def _first_average(state: State) -> Expr | None:
     """The first moment's post inside a post that was built on it."""
     for node in ex.walk(state.post):
-        if node is not state.post and node.op in ("add", "sub") and ex.slope(node, state.old) not in (None, ex.const(0)):
+        if (
+            node is not state.post
+            and node.op in ("add", "sub")
+            and ex.slope(node, state.old) not in (None, ex.const(0))
+        ):
             rest = ex.rest(node, state.old)
             if rest.symbols and not any(ex.square_root_of(n) is not None for n in ex.walk(rest)):
                 return node
@@ -129,8 +129,5 @@ def moments_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 mended = ex.substitute(post, {ex.sym(symbol): ex.sym(old)})
                 states = [*subject.states, State(name, old, new, mended, entry.slot.symbol.initial, entry.spans)]
                 step = ex.substitute(subject.step, {post: ex.sym(new)})
-                made = Subject(
-                    subject.recurrence, subject.g, subject.gradient, states, step, subject.parameter,
-                    subject.clocks, subject.hypers, subject.base, subject.frozen,
-                )  # fmt: skip
+                made = subject.with_states(states, step)
                 yield Repair(page.code, made, entry.post, mended, where=name, details={"kind": "state"})

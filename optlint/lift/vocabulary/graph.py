@@ -19,7 +19,9 @@ from optlint.model import Span
 if TYPE_CHECKING:
     from optlint.lift.interpreter import Interpreter
 
-LIBRARIES = frozenset({"theano", "lasagne", "blocks", "pylearn2", "aesara", "pytensor", "keras", "tensorflow", "downhill"})
+LIBRARIES = frozenset(
+    {"theano", "lasagne", "blocks", "pylearn2", "aesara", "pytensor", "keras", "tensorflow", "downhill"}
+)
 
 
 def builds_graphs(machine: Interpreter) -> bool:
@@ -72,7 +74,7 @@ def deferred(build: Callable[[Expr, Expr], Expr]) -> Handler:
 
 
 def assigned(build: Callable[[Expr, Expr], Expr]) -> Handler:
-    """``v.assign_sub(x)``, ``self.assign(v, x)``, ``tf.assign(v, x)``: in effect at once; the variable is the result."""
+    """``v.assign_sub(x)``, ``self.assign(v, x)``, ``tf.assign(v, x)``: in effect at once; it gives the variable."""
 
     def handler(site: Site) -> Value | None:
         values = [*site.args, *(site.kwargs[k] for k in ("value", "delta") if k in site.kwargs)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
-from optlint.lift.objects import Cell, Const, Seq, Value, numeric
+from optlint.lift.objects import Cell, Seq, Value, numeric
 from optlint.lift.places import attribute
 from optlint.lift.vocabulary.elements import element, listed, tree_map
 from optlint.lift.vocabulary.graph import choice

@@ -42,7 +42,11 @@ def _hyper_key(site: Site) -> str | None:
 
 def _get_hyper(site: Site) -> Value | None:
     key = _hyper_key(site)
-    return None if key is None or not isinstance(site.receiver, Cell) else site.machine.child(site.receiver, key, site.span)
+    return (
+        None
+        if key is None or not isinstance(site.receiver, Cell)
+        else site.machine.child(site.receiver, key, site.span)
+    )
 
 
 def _set_hyper(site: Site) -> Value | None:
@@ -72,7 +76,8 @@ def _index_of(site: Site) -> Value | None:
 
 NAMES: dict[str, Handler] = {
     **{f"tensorflow.{n}": same for n in (
-        "cast", "convert_to_tensor", "stop_gradient", "constant", "identity", "to_float", "group", "as_dtype", "reshape",
+        "cast", "convert_to_tensor", "stop_gradient", "constant", "identity", "to_float", "group", "as_dtype",
+        "reshape",
         "broadcast_to", "ensure_shape",
     )},
     **{f"tensorflow.{n}": elementwise(op, 2) for n, op in {
@@ -109,9 +114,11 @@ METHODS: dict[str, Handler] = {
     "_fallback_apply_state": _coefficients,
     "_get_variable_index": _index_of,
     "_var_key": _index_of,
-    "_decayed_lr": lambda site: site.machine.child(site.receiver, attribute("_hyper.learning_rate"), site.span)
-    if isinstance(site.receiver, Cell)
-    else None,
+    "_decayed_lr": lambda site: (
+        site.machine.child(site.receiver, attribute("_hyper.learning_rate"), site.span)
+        if isinstance(site.receiver, Cell)
+        else None
+    ),
     "read_value": same,
     "_call_if_callable": argument(0),
 }

@@ -111,7 +111,7 @@ NAMES: dict[str, Handler] = {
     "numpy.min": reduction("amin"),
     "numpy.amin": reduction("amin"),
     **{f"math.{n}": elementwise(n, 1) for n in ("sqrt", "exp", "log", "floor", "tanh")},
-    **{n: _differentiate for n in (
+    **{n: _differentiate for n in (  # noqa: C420
         "autograd.grad", "autograd.elementwise_grad", "jax.grad", "autograd.numpy.grad", "numdifftools.Gradient",
     )},
     "math.fabs": elementwise("abs", 1),
@@ -119,11 +119,13 @@ NAMES: dict[str, Handler] = {
 }  # fmt: skip
 
 METHODS: dict[str, Handler] = {
-    **{n: same for n in ("reshape", "ravel", "flatten", "squeeze", "transpose", "view", "asnumpy", "get_value", "item")},
-    **{n: copy for n in ("copy", "astype", "tolist")},
+    **dict.fromkeys(
+        ("reshape", "ravel", "flatten", "squeeze", "transpose", "view", "asnumpy", "get_value", "item"), same
+    ),
+    **dict.fromkeys(("copy", "astype", "tolist"), copy),
     "sum": reduction("sum"),
     "mean": reduction("mean"),
     "clip": _clip,
 }
 
-ATTRIBUTES: dict[str, Handler] = {n: same for n in ("T", "real", "flat")}
+ATTRIBUTES: dict[str, Handler] = dict.fromkeys(("T", "real", "flat"), same)

@@ -45,23 +45,31 @@ def _zip(site: Site) -> Value | None:
     return Each(Seq([_keyed(site, v, index) for v in site.args]), index)
 
 
+def _literal_items(home: Value | None) -> list[tuple[str, Value]] | None:
+    """The entries of a short literal dictionary, or None."""
+    if not isinstance(home, Cell) or not home.growing or not 0 < len(home.items) <= 6:
+        return None
+    if any(not k.startswith("['") or "{" in k for k in home.items):
+        return None
+    return [(k[2:-2], v) for k, v in home.items.items()]
+
+
 def _items(site: Site) -> Value | None:
     home = site.receiver
     assert home is not None
     if isinstance(home, Lib):
         return None
-    if isinstance(home, Cell) and home.growing and home.items and all(k.startswith("['") for k in home.items):
-        if not any("{" in k for k in home.items) and len(home.items) <= 6:
-            return Seq([Seq([Const(k[2:-2]), v]) for k, v in home.items.items()])
+    known = _literal_items(home)
+    if known is not None:
+        return Seq([Seq([Const(k), v]) for k, v in known])
     index = _anonymous()
     return Each(Seq([Cell(ex.sym(index), scalar=True), _keyed(site, home, index)]), index)
 
 
 def _keys(site: Site) -> Value | None:
-    home = site.receiver
-    if isinstance(home, Cell) and home.growing and home.items and all(k.startswith("['") for k in home.items):
-        if not any("{" in k for k in home.items) and len(home.items) <= 6:
-            return Seq([Const(k[2:-2]) for k in home.items])
+    known = _literal_items(site.receiver)
+    if known is not None:
+        return Seq([Const(k) for k, _ in known])
     index = _anonymous()
     return Each(Cell(ex.sym(index), scalar=True), index)
 
@@ -129,7 +137,7 @@ def _format(site: Site) -> Value | None:
     text = site.receiver.value
     for number, value in enumerate(site.args):
         shown = site.machine.text(value)
-        text = text.replace("{}", shown, 1) if "{}" in text else text.replace("{%d}" % number, shown)
+        text = text.replace("{}", shown, 1) if "{}" in text else text.replace(f"{{{number}}}", shown)
     return Const(text, site.span)
 
 
@@ -137,7 +145,7 @@ def _hasattr(site: Site) -> Value | None:
     if len(site.args) < 2 or not isinstance(site.args[1], Const):
         return None
     home, name = site.args[0], str(site.args[1].value)
-    if isinstance(home, Cell) and attribute(name) in home.items and not home.items[attribute(name)] is None:
+    if isinstance(home, Cell) and attribute(name) in home.items and home.items[attribute(name)] is not None:
         inner = home.items[attribute(name)]
         if not (isinstance(inner, Cell) and inner.open):
             return Const(True, site.span)
@@ -257,7 +265,11 @@ def _none(site: Site) -> Value | None:
 def _isinstance(site: Site) -> Value | None:
     kind = ", ".join(place_of(a) for a in site.args[1:])
     value = site.args[0] if site.args else None
-    if kind in ("torch.Tensor", "tf.Tensor", "tensorflow.Tensor"):  # asked of what may be a plain number, and usually is
+    if kind in (
+        "torch.Tensor",
+        "tf.Tensor",
+        "tensorflow.Tensor",
+    ):  # asked of what may be a plain number, and usually is
         return Const(isinstance(value, Cell) and value.array, site.span)
     return Cell(ex.opaque(f"isinstance {place_of(site.args[0])} {kind}", (), site.span), scalar=True)
 

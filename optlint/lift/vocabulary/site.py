@@ -124,7 +124,7 @@ def reduction(name: str) -> Handler:
             return site.opaque()
         axis = site.kwargs.get("axis")
         whole = len(site.args) <= (1 if site.receiver is None else 0) and (
-            axis is None or isinstance(axis, Const) and axis.value is None
+            axis is None or (isinstance(axis, Const) and axis.value is None)
         )
         if whole:
             return site.machine.fresh(ex.op(name, expr, origin=site.span), Cell(scalar=True))

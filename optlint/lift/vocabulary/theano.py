@@ -70,9 +70,11 @@ NAMES: dict[str, Handler] = {
     "theano.gradient.disconnected_grad": same,
     "theano.zero_grad": same,
     "lasagne.utils.floatX": same,
-    "theano.inv": lambda site: site.result(ex.op("div", ex.const(1), site.expr(site.args[0]), origin=site.span), *site.args)
-    if site.args
-    else None,
+    "theano.inv": lambda site: (
+        site.result(ex.op("div", ex.const(1), site.expr(site.args[0]), origin=site.span), *site.args)
+        if site.args
+        else None
+    ),
 }
 
 METHODS: dict[str, Handler] = {

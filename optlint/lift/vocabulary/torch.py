@@ -10,7 +10,17 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Cell, Const, Klass, Lib, Seq, Super, Value, numeric
 from optlint.lift.places import attribute
 from optlint.lift.vocabulary.elements import ANY, argument, constant, over_elements
-from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise, filled, reciprocal_root, reduction, same, square
+from optlint.lift.vocabulary.site import (
+    Handler,
+    Site,
+    copy,
+    elementwise,
+    filled,
+    reciprocal_root,
+    reduction,
+    same,
+    square,
+)
 
 ONE = ex.const(1)
 
@@ -51,7 +61,7 @@ def _plus(name: str) -> Operation:
 
 
 def _fused(name: str) -> Operation:
-    """``addcmul(a, b, value=s)``; three positions are the old ``addcmul(s, a, b)``, in foreach the new ``(a, b, s)``."""
+    """``addcmul(a, b, value=s)``; three positions: the old ``addcmul(s, a, b)``, or foreach's ``(a, b, s)``."""
 
     def build(o: Operands) -> Expr | None:
         value, args = o.named.get("value", o.named.get("scalar")), o.args
@@ -292,9 +302,7 @@ def _named(value: Cell) -> bool:
 
 def _is_torch(klass: Klass) -> bool:
     """A class over some library's Optimizer: what else calls its base with a dictionary of defaults?"""
-    return any(
-        isinstance(b, (Lib, Cell)) or (isinstance(b, Klass) and _is_torch(b)) for b in klass.bases
-    )
+    return any(isinstance(b, (Lib, Cell)) or (isinstance(b, Klass) and _is_torch(b)) for b in klass.bases)
 
 
 def _grouped(site: Site) -> Value | None:
@@ -368,8 +376,8 @@ NAMES: dict[str, Handler] = {
 
 METHODS: dict[str, Handler] = {
     **_methods,
-    **{n: same for n in _SAME_METHODS},
-    **{n: copy for n in ("clone", "masked_select", "detach_copy")},
+    **dict.fromkeys(_SAME_METHODS, same),
+    **dict.fromkeys(("clone", "masked_select", "detach_copy"), copy),
     **{n: filled(0) for n in ("new_zeros", "new_empty", "new")},
     **{n: filled(1) for n in ("new_ones",)},
     "new_full": _full,
