@@ -101,9 +101,22 @@ def matches(subject: Subject, deviations: bool = True) -> Iterator[Match]:
     """Every form that the update equals, published order first."""
     if subject.gradient is None or not subject.clean:
         return
-    live = [s for s in subject.states if not _is_power(s)]
-    if len(live) > MAX_STATES:
-        return
+    for live in _live_states(subject):
+        found = list(_matches(subject, live, deviations))
+        if found:
+            yield from found
+            return
+
+
+def _live_states(subject: Subject) -> Iterator[list[State]]:
+    """The states to pair with a form's: without running products βᵗ (which count time), then with them."""
+    moments = [s for s in subject.states if not _is_power(s)]
+    for live in (moments, subject.states):
+        if len(live) <= MAX_STATES and (live is moments or len(moments) < len(live)):
+            yield live
+
+
+def _matches(subject: Subject, live: list[State], deviations: bool) -> Iterator[Match]:
     trials, prints = _trials(subject, live)
     if not trials:
         return
@@ -137,8 +150,10 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
     starts = [np.broadcast_to(subject.initial(s), (LANES, 1)) for s in live]
     epsilons = epsilon_values(subject)
     decoupled = bool(np.any(np.abs(subject.decay) > 1e-12))
+    settings = list(subject.bound.values())[:8]
     key = (
         decoupled,
+        *(np.asarray(s).tobytes() for s in settings),
         *(None if s is None else s.tobytes() for s in slopes),
         *(s.tobytes() for s in starts),
         *(np.asarray(e).tobytes() for e in epsilons),
@@ -154,11 +169,10 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
             if bound is None or not _starts_well(form, [starts[i] for i in order]):
                 continue
             initial = {old: starts[i] for (old, _, _), i in zip(form.states, order, strict=True)}
-            if "eps" not in form.symbols:
-                trials.append(Trial(form, order, bound, initial))
-                continue
-            for epsilon in epsilons or [0.0] * _is_floorless(form):
-                trials.append(Trial(form, order, {**bound, form.symbols["eps"]: epsilon}, initial))
+            for more in _unsolved(form, bound, settings):
+                for epsilon in (epsilons or [0.0] * _is_floorless(form)) if "eps" in form.symbols else [None]:
+                    floor = {} if epsilon is None else {form.symbols["eps"]: epsilon}
+                    trials.append(Trial(form, order, {**bound, **more, **floor}, initial))
     prints = np.array([_fingerprint(_run(t.form, t.bound, t.initial, _SHORT)) for t in trials])
     if len(_CACHE) > 200:
         _CACHE.clear()
@@ -208,8 +222,9 @@ def _state_slope(subject: Subject, state: State) -> Any:
 def _bind(form: Form, subject: Subject, slopes: list[Any]) -> dict[Symbol, Any] | None:
     """Solve the form's decays from the update's; None where they cannot fit."""
     bound: dict[Symbol, Any] = {form.symbols["eta"]: 1.0} if "eta" in form.symbols else {}
-    known = {old for old, _, _ in form.states} | {new for _, new, _ in form.states}
     for theirs, ours in zip(form.slopes, slopes, strict=True):
+        if theirs is not None and theirs.op not in ("const", "sym"):
+            continue  # a schedule: the run will tell
         if (theirs is None) != (ours is None):
             return None
         if theirs is None or ours is None:
@@ -223,12 +238,18 @@ def _bind(form: Form, subject: Subject, slopes: list[Any]) -> dict[Symbol, Any] 
             if symbol in bound and not np.allclose(bound[symbol], ours, rtol=1e-12):
                 return None
             bound[symbol] = ours
-    for name, symbol in form.symbols.items():
-        if symbol in bound or symbol in known or name in ("g", "t", "eps") or name.endswith("_new"):
-            continue
-        if symbol in form.needs:
-            return None
     return bound
+
+
+def _unsolved(form: Form, bound: dict[Symbol, Any], settings: list[Any]) -> Iterator[dict[Symbol, Any]]:
+    """Values for what no state's decay shows (Lion's β₁, Yogi's β₂): the update's own settings, each in turn."""
+    states = {x for old, new, _ in form.states for x in (old, new)}
+    known = states | {form.symbols[n] for n in ("g", "t", "w", "eps") if n in form.symbols}
+    missing = [s for s in form.needs if s not in bound and s not in known]
+    if len(missing) <= 2:
+        missing.sort(key=lambda s: s.name)
+        for values in permutations(settings, len(missing)):
+            yield dict(zip(missing, values, strict=True))
 
 
 def _run(form: Form, bound: dict[Symbol, Any], initial: dict[Symbol, Any], steps: int) -> Array:

@@ -208,7 +208,7 @@ def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) 
             inside[id(node)] = good
         for node in ex.walk(post):
             for a in node.args if node.op != "opaque" else ():
-                if inside[id(a)] and not inside[id(node)] and a.args and a.symbols & time and node.op in ("mul", "div"):
+                if inside[id(a)] and node.symbols & busy and a.args and a.symbols & time and node.op in ("mul", "div"):
                     table[a] = ex.sym(Symbol(f"schedule{len(table) or ''}", kind="role"))
     return [ex.substitute(p, table) for p in posts]
 
@@ -241,14 +241,14 @@ def _clocks(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
         clocks.append(Clock(symbol, float(begin) if isinstance(begin, (int, float)) else 0.0, 1.0, known, outer=outer))
         have.add(symbol)
     states = {x for s in recurrence.states for x in (s.old, s.new)}
-    for exponent in exponents:
-        for symbol in sorted(exponent.visible - have - states, key=lambda s: s.name):
-            if symbol.default is not None and not symbol.external:
-                continue  # a stored number that nothing advances
-            zero = evaluate(exponent, dict.fromkeys(exponent.symbols, 0.0))
-            first = 0.0 if float(zero) == 1.0 else 1.0
-            clocks.append(Clock(symbol, first, 1.0, False))
-            have.add(symbol)
+    free = frozenset().union(*(e.visible for e in exponents)) - have - states
+    for symbol in sorted(free, key=lambda s: s.name):
+        if symbol.default is not None and not symbol.external:
+            continue  # a stored number that nothing advances
+        # the caller counts: from 0 where the code itself adds one wherever it uses the count, else from 1
+        mine = [e for e in exponents if symbol in e.visible]
+        from_zero = all(float(evaluate(e, dict.fromkeys(e.symbols, 0.0))) >= 1 for e in mine)
+        clocks.append(Clock(symbol, 0.0 if from_zero else 1.0, 1.0, False))
     return clocks
 
 

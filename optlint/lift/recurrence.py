@@ -359,7 +359,8 @@ class _Grouping:
         reads_old = any(s.old in visible for s in others if state.old not in s.post.visible)
         if reads_new or reads_old:
             return True
-        return own == ex.const(1) and not any(state.old in s.post.visible for s in others)
+        plain = own == ex.const(1) or (1, ex.sym(state.old)) in ex.terms(state.post)
+        return plain and not any(state.old in s.post.visible for s in others)
 
     def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
         spans = [sp for s in needed for sp in s.spans]
