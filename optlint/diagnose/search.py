@@ -39,8 +39,9 @@ _MEANT: tuple[tuple[str, frozenset[str]], ...] = tuple(
     (pattern, frozenset(families.split()))
     for pattern, families in (
         (r"adabelief", "adabelief"), (r"adafactor", "adafactor"), (r"adadelta", "adadelta"), (r"adamax", "adamax"),
-        (r"ada_?grad", "adagrad"), (r"amsgrad", "amsgrad adam"), (r"rms_?prop", "rmsprop"), (r"n_?adam", "nadam"),
-        (r"r_?adam(?!s)", "radam"), (r"yogi", "yogi"), (r"(?<![a-z])lion(?![a-z])", "lion"),
+        (r"ada_?grad", "adagrad"), (r"amsgrad", "amsgrad adam"), (r"rms_?prop", "rmsprop"), (r"yogi", "yogi"),
+        (r"(?<![A-Za-z])n_?adam|(?-i:N_?[Aa]dam)", "nadam"), (r"(?<![a-z])lion(?![a-z])", "lion"),
+        (r"(?<![A-Za-z])r_?adam(?!s)|(?-i:R_?Adam)(?!s)", "radam"),
         (r"(?<![a-z])lamb(?![a-z])", "lamb"), (r"adam_?w", "adamw adam"), (r"adam", "adam adamw amsgrad"),
         (r"nesterov|momentum|sgd", "sgd momentum nesterov"),
     )
