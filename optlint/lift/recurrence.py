@@ -343,9 +343,20 @@ class _Grouping:
                     found.append(self._make(None, output, needed))
         return found
 
+    def _moves_by(self, parameter: State, state: State) -> bool:
+        """``parameter`` is plainly one, and what it moves by reads ``state``, which does not read it."""
+        return (
+            ex.slope(parameter.post, parameter.old) == ex.const(1)
+            and not parameter.is_counter
+            and bool({state.old, state.new} & parameter.post.visible)
+            and not {parameter.old, parameter.new} & state.post.visible
+        )
+
     def _is_parameter(self, state: State) -> bool:
         own = ex.slope(state.post, state.old)
         if own is None and (1, ex.sym(state.old)) in ex.terms(state.post):
+            if any(self._moves_by(s, state) for s in self.states if s is not state):
+                return False  # an accumulator that the real parameter reads (Adadelta's)
             own = ex.const(1)  # w − η·f(w): the gradient is written out
         if own is None or state.is_counter or own == ex.const(0):
             return False
