@@ -349,7 +349,7 @@ class _Grouping:
             ex.slope(parameter.post, parameter.old) == ex.const(1)
             and not parameter.is_counter
             and bool({state.old, state.new} & parameter.post.visible)
-            and not {parameter.old, parameter.new} & state.post.visible
+            and not any({parameter.old, parameter.new} & s.post.visible for s in self.states if s is not parameter)
         )
 
     def _is_parameter(self, state: State) -> bool:
