@@ -146,11 +146,14 @@ class Context:
     def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
         if repair.right is None:
             return ""
-        text = render(repair.right, self.spell(repair))
-        if len(text) > 100:
+        right = repair.right
+        if repair.effective is not None:
+            right = ex.substitute(right, {ex.sym(self.subject.g): repair.effective})
+        text = render(right, self.spell(repair))
+        if len(text) > 160:
             text = "as meant"
         if repair.effective is not None:
-            text += f" with g = {render(repair.effective, self.spell(repair))} in the step too"
+            text += ", and the same gradient in the step"
         tail = "the fixed update equals that optimizer on all probes"
         if also:
             tail = f"with {', '.join(sorted({r.code for r in also}))} fixed too, it equals that optimizer on all probes"
