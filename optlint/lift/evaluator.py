@@ -68,7 +68,7 @@ class Evaluator:
     def decide(self, condition: Value, node: cst.CSTNode) -> bool | None:
         raise NotImplementedError
 
-    def library_attribute(self, receiver: Value, name: str, span: Span | None) -> Value | None:
+    def known_attribute(self, receiver: Value, name: str, span: Span | None) -> Value | None:
         raise NotImplementedError
 
     def member(self, home: Value, name: str, span: Span | None) -> Value:
@@ -381,7 +381,7 @@ class Evaluator:
                 found = home.klass.find(name)
                 if found is not None:
                     return self.bound(found, home)
-        special = self.library_attribute(home, name, span)
+        special = self.known_attribute(home, name, span)
         if special is not None:
             return special
         if isinstance(home, Cell):

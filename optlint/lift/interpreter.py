@@ -109,7 +109,7 @@ class Interpreter(Evaluator):
             return Lib(GLOBAL_NAMES[name])
         return Lib(f"builtins.{name}") if name_handler(f"builtins.{name}") else None
 
-    def library_attribute(self, receiver: Value, name: str, span: Span | None) -> Value | None:
+    def known_attribute(self, receiver: Value, name: str, span: Span | None) -> Value | None:
         handler = attribute_handler(name)
         if handler is None or numeric(receiver) is None:
             return None
