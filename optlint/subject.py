@@ -208,7 +208,8 @@ def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) 
             inside[id(node)] = good
         for node in ex.walk(post):
             for a in node.args if node.op != "opaque" else ():
-                if inside[id(a)] and node.symbols & busy and a.args and a.symbols & time and node.op in ("mul", "div"):
+                whole = node.symbols & busy or (not inside[id(node)] and a.symbols - time)
+                if inside[id(a)] and whole and a.args and a.symbols & time and node.op in ("mul", "div"):
                     table[a] = ex.sym(Symbol(f"schedule{len(table) or ''}", kind="role"))
     return [ex.substitute(p, table) for p in posts]
 

@@ -195,14 +195,15 @@ def _spans(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:
     return tuple(sorted(inside or spans))
 
 
-def _flat(value: Value | None, depth: int = 0) -> list[Expr]:
+def _flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str, Expr]]:
+    """The numbers inside a value, each with its key in what holds it."""
     if isinstance(value, Seq):
-        return [e for v in value.elements for e in _flat(v, depth + 1)]
+        return [e for i, v in enumerate(value.elements) for e in _flat(v, f"[{i}]", depth + 1)]
     expr = numeric(value)
     if expr is not None:
-        return [expr]
+        return [(key, expr)]
     if isinstance(value, Cell) and depth < 3:
-        return [e for k, v in value.items.items() if k.startswith(("[", ".")) for e in _flat(v, depth + 1)]
+        return [e for k, v in value.items.items() if k.startswith(("[", ".")) for e in _flat(v, k, depth + 1)]
     return []
 
 
@@ -221,11 +222,11 @@ def _match_returns(
     frame: Frame, arguments: dict[Symbol, Slot], entries: list[Entry], table: dict[Expr, Expr]
 ) -> list[Expr]:
     """Arguments whose new values are returned are state; what fits no argument is the step itself."""
-    returned = [_resolve(e, table) for e in _flat(frame.returned)]
+    returned = [(key, _resolve(e, table)) for key, e in _flat(frame.returned)]
     known = [e.post for e in entries]
     taken = {e.slot.symbol for e in entries}
     rest: list[Expr] = []
-    for expr in returned:
+    for key, expr in returned:
         if expr in known or not expr.args or expr.op == "opaque":
             continue
         best = None
@@ -237,10 +238,11 @@ def _match_returns(
                 own = ex.const(1)
             if own is None:
                 continue
-            rank = (own != ex.const(1), own.size, slot.symbol.default is not None)
+            same = slot.key == key if isinstance(slot.home, Cell) else numeric(_content(slot)) == expr
+            rank = (not same, own != ex.const(1), own.size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
-        if best is not None and (best[0][0] is False or best[0][1] <= 5):
+        if best is not None and (not all(best[0][:2]) or best[0][2] <= 5):
             taken.add(best[1].symbol)
             span = expr.origin
             entries.append(Entry(best[1], expr, (span,) if span else ()))
