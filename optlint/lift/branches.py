@@ -168,11 +168,11 @@ def creates_state(condition: Expr) -> Creation | None:
         return None
     if condition.op == "sym":
         return Creation(False, render(condition))
-    if condition.op == "eq":
+    if condition.op in ("eq", "lt", "le"):
         left, right = condition.args
-        if left.op == "opaque" and str(left.value).startswith("len ") and right.op == "const" and right.value == 0:
+        if left.op == "opaque" and str(left.value).startswith("len ") and right.op == "const":
             return Creation(True, str(left.value)[4:])
-        if right.op == "const" and right.value in (0, 1) and _counts(left):
+        if condition.op == "eq" and right.op == "const" and right.value in (0, 1) and _counts(left):
             return Creation(True, "*")
         return None
     if condition.op in ("and", "or"):

@@ -31,7 +31,7 @@ from optlint.lift.objects import (
     is_scalar,
     numeric,
 )
-from optlint.lift.places import WHOLE, attribute, item, key_text, loosely, place_of
+from optlint.lift.places import WHOLE, attribute, indices_of, item, key_text, loosely, place_of
 from optlint.model import Span
 
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
@@ -58,6 +58,7 @@ class Evaluator:
         self.store = Store()
         self.work = 0
         self.scope = Scope()
+        self.aliases: dict[str, str] = {}  # index names → the names under which elements were met first
         self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
 
     # hooks of the interpreter and the vocabulary
@@ -176,6 +177,7 @@ class Evaluator:
             if "{" in key:
                 alike = [k for k in home.items if loosely(k) == loosely(key)]
                 if len(alike) == 1:
+                    self.aliases.update(zip(indices_of(key), indices_of(alike[0]), strict=True))
                     return home.items[alike[0]]
         return None
 
@@ -336,9 +338,10 @@ class Evaluator:
         if isinstance(value, Seq):
             return ",".join(self.key(v) for v in value.elements)
         place = place_of(value)
-        if place and numeric(value) is not None and numeric(value).op == "sym":  # type: ignore[union-attr]
+        expr = numeric(value)
+        if place and expr is not None and (expr.op == "sym" or _is_object(value)):
             return "{" + place + "}" if "{" not in place else place
-        if numeric(value) is not None:
+        if expr is not None:
             return self.text(value)
         return "{" + (place or "?") + "}"
 
@@ -565,6 +568,11 @@ class Evaluator:
 
     def eval_Yield(self, node: cst.Yield) -> Value:
         return Const(None)
+
+
+def _is_object(value: Value) -> bool:
+    """An array that was there before and is now changed (``state[p]`` after ``p.mul_()``): a key by identity."""
+    return isinstance(value, Cell) and value.open and value.expr is not None and value.expr.op != "opaque"
 
 
 def _is_list(value: Value) -> TypeGuard[Cell]:

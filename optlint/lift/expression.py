@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optlint.model import Span
 
@@ -40,6 +40,7 @@ class Symbol:
     array: bool = False  # known to hold an array
     start: Expr | None = None  # kind "index": its first value
     iterates: str = ""  # kind "index": "count" (a number) or "key"
+    aliases: set[str] = field(default_factory=set)  # kind "index": other loops' names for the same elements
     external: bool = False  # handed in by a caller whom we do not see
     literal: tuple[object] | None = None  # the Python constant that the code gives it by default
 

@@ -146,7 +146,7 @@ class Interpreter(Statements):
         symbol = Symbol(place_text(place))
         if key == "" and isinstance(home, Cell):
             first = home.expr
-            symbol.entry = first
+            symbol.entry = first if frame is not None else None
             symbol.initial = started(first) if first is not None else None
             symbol.array = home.array
             cell: Cell = home
@@ -263,6 +263,9 @@ class Interpreter(Statements):
             self.scanning = False
         self.store.rollback(mark)
         self.work = work + (self.work - work) // 2
+        for index in indices:
+            if index.name in self.aliases:
+                index.aliases.add(self.aliases[index.name])
         frame = Frame("loop", span, indices, depth=len(self.loops) + 1)
         for target in log:
             if self._survives(target, indices):

@@ -131,7 +131,7 @@ class _Lifter:
             machine.choices = choices
             mark, slots = machine.store.mark(), len(machine.store.slots)
             machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
-            machine.pending = []
+            machine.pending, machine.aliases = [], {}
             try:
                 frame = self.run_entry(machine, func, klass)
                 before = len(self.result.recurrences)

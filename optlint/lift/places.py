@@ -37,7 +37,12 @@ def key_text(key: str) -> str:
 
 def belongs_to(place: str, indices: list[Symbol]) -> bool:
     """Whether a place is one element of a loop over ``indices``."""
-    return any("{" + index.name + "}" in place for index in indices)
+    return any("{" + name + "}" in place for index in indices for name in (index.name, *index.aliases))
+
+
+def indices_of(key: str) -> list[str]:
+    """The names of the indices in a key, in order."""
+    return [found[1:-1] for found in _INDEX.findall(key)]
 
 
 def place_of(value: Value) -> str:

@@ -226,15 +226,18 @@ def _match_returns(
     known = [e.post for e in entries]
     taken = {e.slot.symbol for e in entries}
     rest: list[Expr] = []
+    kept = Symbol("kept", kind="role")
     for key, expr in returned:
         if expr in known or not expr.args or expr.op == "opaque":
             continue
         best = None
+        # what the code takes from another place's new content is that place's, not an argument's
+        own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})
         for symbol, slot in arguments.items():
-            if symbol in taken or symbol not in expr.visible:
+            if symbol in taken or symbol not in own_part.visible:
                 continue
-            own = ex.slope(expr, symbol)
-            if (1, ex.sym(symbol)) in ex.terms(expr):
+            own = ex.slope(own_part, symbol)
+            if (1, ex.sym(symbol)) in ex.terms(own_part):
                 own = ex.const(1)
             if own is None:
                 continue

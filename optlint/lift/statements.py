@@ -35,6 +35,7 @@ from optlint.lift.vocabulary import (
     GLOBAL_NAMES,
     Site,
     attribute_handler,
+    is_library,
     library_name,
     method_handler,
     name_handler,
@@ -320,7 +321,8 @@ class Statements(Evaluator):
         if len(node.targets) > 1 and isinstance(value, Cell) and value.array and not self.scanning:
             self.shared.append(tuple(dotted(t.target) for t in node.targets))
         for target in node.targets:
-            self.assign(target.target, value, self.span_of(node))
+            if not (is_opaque(value) and _passed_through(target.target, node.value)):
+                self.assign(target.target, value, self.span_of(node))
 
     def exec_AnnAssign(self, node: cst.AnnAssign) -> None:
         if node.value is not None:
@@ -456,7 +458,9 @@ class Statements(Evaluator):
             return
         for alias in node.names:
             shown = alias.evaluated_alias or alias.evaluated_name
-            self.store.bind(self.scope, shown, Lib(f"{module}.{alias.evaluated_name}"))
+            relayed = shown in GLOBAL_NAMES and (node.relative or not is_library(module))
+            name = GLOBAL_NAMES[shown] if relayed else f"{module}.{alias.evaluated_name}"  # ``from .compat import np``
+            self.store.bind(self.scope, shown, Lib(name))
 
     def exec_FunctionDef(self, node: cst.FunctionDef) -> None:
         func = self.function(node, None)
@@ -488,6 +492,20 @@ class Statements(Evaluator):
         finally:
             self.scope = outer
         self.store.bind(self.scope, node.name.value, klass)
+
+
+def is_opaque(value: Value) -> bool:
+    expr = numeric(value)
+    return expr is not None and expr.op == "opaque"
+
+
+def _passed_through(target: cst.BaseExpression, value: cst.BaseExpression) -> bool:
+    """``p, g, m = as_real(p, g, m)``: an unseen function that gives back, in order, what it got: views of it."""
+    if not isinstance(target, cst.Tuple) or not isinstance(value, cst.Call) or len(target.elements) < 2:
+        return False
+    got = [a.value.value if isinstance(a.value, cst.Name) else "" for a in value.args]
+    names = [e.value.value if isinstance(e.value, cst.Name) else "?" for e in target.elements]
+    return got == names
 
 
 def _flags(params: cst.Parameters) -> set[str]:

@@ -43,6 +43,7 @@ _ALIASES = {
     "mxnet.nd": "numpy", "mxnet.ndarray": "numpy", "mxnet.np": "numpy", "ndarray": "numpy", "mxnet": "numpy",
     "bottleneck": "numpy", "scipy": "numpy", "pylab": "numpy", "dask.array": "numpy", "minpy.numpy": "numpy",
     "jax.lax": "jax.lax", "mlx.core": "mlx", "dezero.functions": "numpy", "jittor": "torch", "paddle": "torch",
+    "tinygrad.tensor.Tensor": "torch", "tinygrad.Tensor": "torch", "Tensor": "torch", "tinygrad.tensor": "torch",
     "optimizer": "torch.optim.optimizer", "six.moves": "builtins", "future.builtins": "builtins",
     "tf": "tensorflow", "tensorflow.math": "tensorflow", "tensorflow.compat.v1": "tensorflow", "tensorflow.compat.v2":
     "tensorflow", "tensorflow.compat.v1.math": "tensorflow", "tensorflow.python.ops.math_ops": "tensorflow",
@@ -84,6 +85,16 @@ def library_name(name: str) -> str:
     return name
 
 
+_ROOTS = frozenset(
+    name.partition(".")[0] for name in (*_NAMES, *_ALIASES, *_ALIASES.values(), *GLOBAL_NAMES.values())
+) - {"builtins"}
+
+
+def is_library(module: str) -> bool:
+    """A module of a library that the vocabulary speaks of."""
+    return module.partition(".")[0] in _ROOTS
+
+
 def name_handler(name: str) -> Handler | None:
     """The meaning of a canonical name, in its own library's language or in the one that this speaks."""
     found = _NAMES.get(name)
@@ -112,6 +123,7 @@ __all__ = [
     "GLOBAL_NAMES",
     "Site",
     "attribute_handler",
+    "is_library",
     "library_name",
     "method_handler",
     "name_handler",

@@ -17,6 +17,7 @@ from optlint.lift.vocabulary.site import (
     reduction,
     same,
     square,
+    uninitialized,
 )
 
 
@@ -89,7 +90,8 @@ NAMES: dict[str, Handler] = {
     "numpy.reciprocal": composed(lambda x: ex.op("div", ex.const(1), x), 1),
     "numpy.rsqrt": composed(reciprocal_root, 1),
     "numpy.hypot": composed(_hypot, 2),
-    **{f"numpy.{n}": filled(0) for n in ("zeros", "zeros_like", "empty", "empty_like")},
+    **{f"numpy.{n}": filled(0) for n in ("zeros", "zeros_like")},
+    **{f"numpy.{n}": uninitialized for n in ("empty", "empty_like")},
     **{f"numpy.{n}": filled(1) for n in ("ones", "ones_like")},
     "numpy.full": _full,
     "numpy.full_like": _full,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optlint.lift import expression as ex
-from optlint.lift.expression import Expr
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Cell, Const, Value, numeric
 from optlint.model import Span
 
@@ -112,6 +112,11 @@ def filled(value: float) -> Handler:
         return Cell(ex.const(value, site.span), array=True)
 
     return handler
+
+
+def uninitialized(site: Site) -> Value | None:
+    """``empty_like``: a new array whose content is whatever comes next."""
+    return Cell(ex.sym(Symbol("empty", array=True)), place="", array=True)
 
 
 def reduction(name: str) -> Handler:

@@ -20,6 +20,7 @@ from optlint.lift.vocabulary.site import (
     reduction,
     same,
     square,
+    uninitialized,
 )
 
 ONE = ex.const(1)
@@ -340,13 +341,15 @@ _SAME_NAMES = (
 _SAME_METHODS = (
     "float", "double", "half", "bfloat16", "to", "type_as", "cpu", "cuda", "contiguous", "view_as", "expand_as",
     "detach", "detach_", "requires_grad_", "resize_as_", "resize_", "t", "expand", "to_dense", "coalesce", "unsqueeze",
-    "numpy", "permute", "nan_to_num", "nan_to_num_", "share_memory_", "broadcast_to",
+    "numpy", "permute", "nan_to_num", "nan_to_num_", "share_memory_", "broadcast_to", "cast", "shard_like", "shard",
+    "is_param_",
 )  # fmt: skip
 
 NAMES: dict[str, Handler] = {
     **_names,
     **{f"torch.{n}": same for n in _SAME_NAMES},
-    **{f"torch.{n}": filled(0) for n in ("zeros", "zeros_like", "empty", "empty_like")},
+    **{f"torch.{n}": filled(0) for n in ("zeros", "zeros_like")},
+    **{f"torch.{n}": uninitialized for n in ("empty", "empty_like")},
     **{f"torch.{n}": filled(1) for n in ("ones", "ones_like")},
     **{f"torch.{n}": copy for n in ("clone", "FloatTensor", "Tensor", "FloatStorage")},
     **{f"torch.{n}": _full for n in ("full", "full_like")},
@@ -378,12 +381,14 @@ METHODS: dict[str, Handler] = {
     **_methods,
     **dict.fromkeys(_SAME_METHODS, same),
     **dict.fromkeys(("clone", "masked_select", "detach_copy"), copy),
-    **{n: filled(0) for n in ("new_zeros", "new_empty", "new")},
+    "new_zeros": filled(0),
+    **{n: uninitialized for n in ("new_empty", "new")},
     **{n: filled(1) for n in ("new_ones",)},
     "new_full": _full,
     "new_tensor": _tensor,
     "copy_": _replaced(),
     "fill_": _replaced(),
+    "masked_scatter_": _replaced(1),  # what masked_select took out goes back
     "zero_": _zeroed,
     "norm": _norm,
     "type": _type_name,
