@@ -16,7 +16,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import parse, parse_system
 from optlint.lift.recurrence import State
 from optlint.sandbox.evaluate import Array, Runner, System
-from optlint.sandbox.probes import BINDING_OF_LANE, BINDINGS, GRADIENTS, LANES, STEPS
+from optlint.sandbox.probes import BINDING_OF_LANE, BINDINGS, GRADIENTS, LANES, PARAMETERS, STEPS
 from optlint.subject import Subject
 
 TOLERANCE = 1e-7
@@ -36,6 +36,7 @@ class Form:
     symbols: dict[str, Symbol]
     runner: Runner
     needs: frozenset[Symbol]
+    reads_parameter: bool
 
 
 @dataclass(slots=True)
@@ -81,10 +82,11 @@ def compile_variant(variant: Variant) -> Form:
     posts = {target[:-1]: parse(formula, resolve) for target, formula in pairs}
     states = [(resolve(n), resolve(f"{n}_new"), posts[n]) for n in names]
     w = resolve("w")
-    drive = ex.rest(posts["w"], w)
+    reads = ex.slope(posts["w"], w) is None
+    drive = ex.op("sub", posts["w"], ex.sym(w)) if reads else ex.rest(posts["w"], w)
     slopes = [ex.retention(post, old) for old, _, post in states]
     needs = frozenset().union(drive.symbols, *(post.symbols for _, _, post in states))
-    return Form(variant, names, states, drive, slopes, symbols, Runner(System(states, drive, None)), needs)
+    return Form(variant, names, states, drive, slopes, symbols, Runner(System(states, drive, None)), needs, reads)
 
 
 @dataclass(slots=True)
@@ -153,6 +155,7 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
     settings = list(subject.bound.values())[:8]
     key = (
         decoupled,
+        subject.reads_parameter,
         *(np.asarray(s).tobytes() for s in settings),
         *(None if s is None else s.tobytes() for s in slopes),
         *(s.tobytes() for s in starts),
@@ -162,7 +165,7 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
         return _CACHE[key]
     trials: list[Trial] = []
     for form in forms():
-        if len(form.states) != len(live) or (form.variant.family == "adamw" and not decoupled):
+        if len(form.states) != len(live) or form.reads_parameter != subject.reads_parameter or (form.variant.family == "adamw" and not decoupled):
             continue
         for order in permutations(range(len(live))):
             bound = _bind(form, subject, [slopes[i] for i in order])
@@ -211,7 +214,7 @@ def best(found: Iterable[Match], prefer: str | None = None) -> Match | None:
 def _is_power(state: State) -> bool:
     """A running product (β₁ᵗ kept as state): it counts time and is no moment."""
     own = ex.slope(state.post, state.old)
-    return own is not None and ex.rest(state.post, state.old) == ex.const(0) and state.initial is not None
+    return own is not None and ex.rest(state.post, state.old) == ex.const(0)
 
 
 def _state_slope(subject: Subject, state: State) -> Any:
@@ -245,15 +248,19 @@ def _unsolved(form: Form, bound: dict[Symbol, Any], settings: list[Any]) -> Iter
     """Values for what no state's decay shows (Lion's β₁, Yogi's β₂): the update's own settings, each in turn."""
     states = {x for old, new, _ in form.states for x in (old, new)}
     known = states | {form.symbols[n] for n in ("g", "t", "w", "eps") if n in form.symbols}
-    missing = [s for s in form.needs if s not in bound and s not in known]
+    missing = sorted((s for s in form.needs if s not in bound and s not in known), key=lambda s: s.name)
+    usual = dict(form.variant.defaults)
     if len(missing) <= 2:
-        missing.sort(key=lambda s: s.name)
         for values in permutations(settings, len(missing)):
             yield dict(zip(missing, values, strict=True))
+        if missing and all(s.name in usual for s in missing):  # literals in the code
+            yield {s: usual[s.name] for s in missing}
 
 
 def _run(form: Form, bound: dict[Symbol, Any], initial: dict[Symbol, Any], steps: int) -> Array:
     series: dict[Symbol, Any] = {form.symbols["g"]: GRADIENTS} if "g" in form.symbols else {}
+    if form.reads_parameter:
+        series[form.symbols["w"]] = PARAMETERS
     if "t" in form.symbols:
         series[form.symbols["t"]] = [float(k + 1) for k in range(steps)]
     return form.runner.run(bound, series, initial, 0.0, steps, (LANES, 2)).step

@@ -17,7 +17,7 @@ from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import Runner, System, Trace, evaluate
-from optlint.sandbox.probes import GRADIENTS, LANES, STEPS, lanes
+from optlint.sandbox.probes import GRADIENTS, LANES, PARAMETERS, STEPS, lanes
 
 _DECAYS = ((0.5, 0.7), (0.7, 0.45), (0.6, 0.8), (0.35, 0.55))
 _EPSILONS = (0.1, 0.03)
@@ -88,24 +88,29 @@ class Subject:
         return ex.const(1) if self.parameter is None else ex.slope(self.step, self.parameter)
 
     @cached_property
+    def reads_parameter(self) -> bool:
+        """The step is no plain decay of w plus something without w (LAMB: ‖w‖ scales it)."""
+        own = self.w_slope
+        return own is None or not own.visible <= {h.symbol for h in self.hypers} | self.time
+
+    @cached_property
     def drive(self) -> Expr:
         """The part of the step that the gradient drives."""
-        return self.step if self.parameter is None else ex.rest(self.step, self.parameter)
+        if self.parameter is None:
+            return self.step
+        if self.reads_parameter:
+            return ex.op("sub", self.step, ex.sym(self.parameter))
+        return ex.rest(self.step, self.parameter)
 
     @cached_property
     def clean(self) -> bool:
-        """The states and the driven part do not read the parameter."""
-        if self.parameter is None:
-            return True
-        own = self.w_slope
-        if own is None or not own.visible <= {h.symbol for h in self.hypers} | self.time:
-            return False
-        return all(self.parameter not in s.post.visible for s in self.states)
+        """The states do not read the parameter."""
+        return self.parameter is None or all(self.parameter not in s.post.visible for s in self.states)
 
     @cached_property
     def decay(self) -> Any:
         """1 − (the parameter's own factor), over the lanes: decoupled decay."""
-        if self.w_slope is None or self.w_slope.op == "const":
+        if self.w_slope is None or self.w_slope.op == "const" or self.reads_parameter:
             return np.zeros((LANES, 1))
         value = self.value(self.w_slope)
         return np.zeros((LANES, 1)) if value is None else 1 - value
@@ -119,7 +124,7 @@ class Subject:
     def initial(self, state: State) -> Any:
         """A state's first content over the lanes (0 where the code does not show it)."""
         if state.initial is None:
-            return 0.0
+            return 1.0 if ex.rest(state.post, state.old) == ex.const(0) else 0.0  # a running product starts at 1
         value = self.value(state.initial)
         return 0.0 if value is None or not np.all(np.isfinite(value)) else value
 
@@ -127,6 +132,8 @@ class Subject:
     def series(self) -> dict[Symbol, Any]:
         table: dict[Symbol, Any] = {c.symbol: c.series(STEPS) for c in self.clocks}
         table[self.g] = GRADIENTS
+        if self.parameter is not None and self.reads_parameter:
+            table[self.parameter] = PARAMETERS
         return table
 
     def run(self, steps: int = STEPS) -> Trace:
@@ -214,13 +221,30 @@ def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) 
     return [ex.substitute(p, table) for p in posts]
 
 
-def _exponents(posts: Iterable[Expr]) -> list[Expr]:
-    return [n.args[1] for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
+def _exponents(posts: Iterable[Expr], moving: set[Symbol]) -> list[Expr]:
+    """What settings are raised to (βᵗ)."""
+    powers = [n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
+    return [n.args[1] for n in powers if not n.args[0].symbols & moving]
+
+
+def _counting(exponents: list[Expr], counters: set[Symbol]) -> set[Symbol]:
+    """The symbols that count steps in the exponents: t and t + 1, but not the ψ of t·ψ."""
+    plain = {
+        s
+        for e in exponents
+        if len(e.visible) == 1
+        for s in e.visible
+        if (own := ex.slope(e, s)) is not None and own.op == "const"
+    }
+    if plain | counters:
+        return plain
+    return set().union(*(e.visible for e in exponents))
 
 
 def _clocks(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     """What counts steps: counters, loop indices, and whatever a decay is raised to."""
-    exponents = _exponents(posts)
+    states = {x for s in recurrence.states for x in (s.old, s.new)}
+    exponents = _exponents(posts, states)
     read = set().union(*(p.visible for p in posts)) if posts else set()
     clocks: list[Clock] = []
     for counter in recurrence.counters:
@@ -241,8 +265,8 @@ def _clocks(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
         outer = recurrence.frame == "loop" and symbol not in recurrence.indices
         clocks.append(Clock(symbol, float(begin) if isinstance(begin, (int, float)) else 0.0, 1.0, known, outer=outer))
         have.add(symbol)
-    states = {x for s in recurrence.states for x in (s.old, s.new)}
-    free = frozenset().union(*(e.visible for e in exponents)) - have - states
+    counting = _counting(exponents, {s for e in exponents for s in e.visible if s in have})
+    free = counting - have - states
     for symbol in sorted(free, key=lambda s: s.name):
         if symbol.default is not None and not symbol.external:
             continue  # a stored number that nothing advances

@@ -42,9 +42,8 @@ def as_numpy(variant: Variant) -> str:
     return "\n".join([*lines, "    return w_new"]) + "\n"
 
 
-# forms that read the parameter's norm, or branch on the first step: not matched yet
+# forms that branch on the first step: not matched yet
 BEYOND = {
-    "lamb": None,
     "other": {"plain", "clipped", "proximal decay", "AdoptW", "clipped, AdoptW"},
     "radam": {"threshold 5, no step before it"},
     "yogi": {"bias-corrected, epsilon-hat", "bias-corrected, inside the root"},
@@ -54,9 +53,7 @@ BEYOND = {
 def cases() -> list[object]:
     found: list[object] = []
     for variant in conventions():
-        names = BEYOND.get(variant.family, set())
-        beyond = names is None or variant.name in names
-        beyond &= not (variant.family == "lamb" and variant.deviation != "")
+        beyond = variant.name in BEYOND.get(variant.family, set())
         mark = [pytest.mark.xfail(strict=True, reason="not matched yet")] if beyond else []
         found.append(pytest.param(variant, id=f"{variant.family}-{variant.name}", marks=mark))
     return found

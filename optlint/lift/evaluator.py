@@ -173,13 +173,23 @@ class Evaluator:
             return home.items[key]
         if key.startswith("["):
             if "[*]" in home.items:
-                return home.items["[*]"]
+                return self._representative(home, home.items["[*]"], key)
             if "{" in key:
                 alike = [k for k in home.items if loosely(k) == loosely(key)]
                 if len(alike) == 1:
                     self.aliases.update(zip(indices_of(key), indices_of(alike[0]), strict=True))
                     return home.items[alike[0]]
         return None
+
+    def _representative(self, home: Cell, found: Value, key: str) -> Value:
+        """The element that stands for all: known under the key by which it is met first."""
+        if isinstance(found, Cell) and home.place:
+            if not found.place:
+                found.place = home.place + key
+            elif found.place.startswith(home.place):
+                first = indices_of(found.place[len(home.place) :])
+                self.aliases.update({a: b for a, b in zip(indices_of(key), first, strict=False) if a != b})
+        return found
 
     def initial_of(self, home: Cell, key: str) -> Value | None:
         """What a state-creating branch or ``__init__`` put at a place like this one."""

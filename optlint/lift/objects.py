@@ -214,6 +214,8 @@ class Store:
         self.journal.append(undo)
         if isinstance(value, Cell) and not value.place:
             value.place = name
+            if value.expr is not None and isinstance(value.expr.value, Symbol) and not value.expr.value.name:
+                value.expr.value.name = name
         scope.vars[name] = value
         self._log((scope, name), span)
 

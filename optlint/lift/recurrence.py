@@ -262,7 +262,12 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
         return False
     if own == ex.const(1) and ex.rest(entry.post, symbol).op == "const":
         return False  # a counter
+    readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]
+    if not readers or any(_complemented(post, symbol) for post in readers):
+        return False
     by_symbol = {e.slot.symbol: e for e in entries}
+    if own is not None and not own.visible & by_symbol.keys():  # c·g + λ·w, whatever c and λ are
+        return all(_is_decay(t, entry, by_symbol) for _, t in ex.terms(ex.rest(entry.post, symbol)))
     for node in ex.walk(entry.post):
         if node.op == "opaque" and node.args:
             return False
@@ -272,7 +277,28 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
                 return False  # it may be data
             if other is not None and not _is_decayed_by(entry, other):
                 return False
-    return any(symbol in e.post.symbols for e in entries if e is not entry)
+    return True
+
+
+def _complemented(post: Expr, symbol: Symbol) -> bool:
+    """Read as 1 − p: a running product βᵗ."""
+    return any(
+        n.op == "sub" and n.args[0] == ex.const(1) and any(f == ex.sym(symbol) for f, _ in ex.factors(n.args[1]))
+        for n in ex.walk(post)
+    )
+
+
+def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
+    """λ·w, or a number."""
+    if term.op == "const":
+        return True
+    others = [by_symbol[s] for s in term.visible if s in by_symbol]
+    return (
+        len(others) == 1
+        and _is_decayed_by(entry, others[0])
+        and ex.slope(term, others[0].slot.symbol) is not None
+        and ex.rest(term, others[0].slot.symbol) == ex.const(0)
+    )
 
 
 def _is_decayed_by(entry: Entry, other: Entry) -> bool:

@@ -179,8 +179,8 @@ class Statements(Evaluator):
         if made is not None:
             return made
         parts: list[Value] = [*args, *kwargs.values()]
-        if isinstance(callee, Method):
-            parts.insert(0, callee.receiver)
+        if isinstance(callee, Method) and not (isinstance(callee.receiver, Cell) and callee.receiver.klass):
+            parts.insert(0, callee.receiver)  # ``self.f(x)`` is no function of everything that self holds
         return self.opaque(place_of(callee) or text, parts, span)
 
     def is_free(self, value: Value) -> bool:

@@ -52,6 +52,10 @@ def _make() -> tuple[Probe, ...]:
 
 PROBES = _make()
 GRADIENTS: NDArray[np.float64] = np.concatenate([p.gradients[:, None, :] for p in PROBES] * len(BINDINGS), axis=1)
+# the parameter, for steps that read it (LAMB's norm): given like the gradient, once zero
+PARAMETERS: NDArray[np.float64] = np.where(np.arange(STEPS) == 2, 0.0, 1.0)[:, None, None] * np.concatenate(
+    [_random(23, 2.0)[:, None, :]] * (len(PROBES) * len(BINDINGS)), axis=1
+)
 LANES = len(PROBES) * len(BINDINGS)
 BINDING_OF_LANE = np.repeat(np.arange(len(BINDINGS)), len(PROBES))
 

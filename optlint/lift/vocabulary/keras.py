@@ -76,7 +76,7 @@ def _index_of(site: Site) -> Value | None:
 
 NAMES: dict[str, Handler] = {
     **{f"tensorflow.{n}": same for n in (
-        "cast", "convert_to_tensor", "stop_gradient", "constant", "identity", "to_float", "group", "as_dtype",
+        "cast", "cast_to_floatx", "convert_to_tensor", "stop_gradient", "constant", "identity", "to_float", "group", "as_dtype",
         "reshape",
         "broadcast_to", "ensure_shape",
     )},
