@@ -271,7 +271,7 @@ def _clocks(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
         if symbol.default is not None and not symbol.external:
             continue  # a stored number that nothing advances
         # the caller counts: from 0 where the code itself adds one wherever it uses the count, else from 1
-        mine = [e for e in exponents if symbol in e.visible]
+        mine = [e for e in exponents if e.visible == {symbol}] or [e for e in exponents if symbol in e.visible]
         from_zero = all(float(evaluate(e, dict.fromkeys(e.symbols, 0.0))) >= 1 for e in mine)
         clocks.append(Clock(symbol, 0.0 if from_zero else 1.0, 1.0, False))
     return clocks
