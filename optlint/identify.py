@@ -153,6 +153,7 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
     epsilons = epsilon_values(subject)
     decoupled = bool(np.any(np.abs(subject.decay) > 1e-12))
     settings = list(subject.bound.values())[:8]
+    settings += [1 - subject.bound[h.symbol] for h in subject.hypers if h.role == "decay"][:3]  # b1 = 0.1 weights g
     key = (
         decoupled,
         subject.reads_parameter,

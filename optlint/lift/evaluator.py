@@ -16,6 +16,7 @@ from optlint.lift.objects import (
     Cell,
     Const,
     Each,
+    Fields,
     Func,
     Klass,
     Lib,
@@ -35,6 +36,7 @@ from optlint.lift.places import WHOLE, attribute, indices_of, item, key_text, lo
 from optlint.model import Span
 
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
+MAX_HIDDEN = 300  # nodes of an unknown call's argument; beyond it only its symbols are kept
 MAX_WORK = 60_000  # evaluation steps of one run
 
 _KEYED = re.compile(
@@ -91,7 +93,7 @@ class Evaluator:
         """An opaque quantity that keeps its dependencies as plain symbols (so that it stays small)."""
         slim: list[Expr] = []
         for part in parts:
-            if part.size <= 60:
+            if part.size <= MAX_HIDDEN:
                 slim.append(part)
             else:
                 slim.extend(ex.sym(s) for s in sorted(part.symbols, key=lambda s: s.name))
@@ -394,6 +396,8 @@ class Evaluator:
                 found = home.klass.find(name)
                 if found is not None:
                     return self.bound(found, home)
+        if name == "__dict__" and isinstance(home, Cell):
+            return Fields(home)
         special = self.known_attribute(home, name, span)
         if special is not None:
             return special

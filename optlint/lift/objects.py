@@ -137,6 +137,13 @@ class Method(Value):
 
 
 @dataclass(eq=False, slots=True)
+class Fields(Value):
+    """``x.__dict__``: the attributes of x as a dictionary."""
+
+    home: Cell
+
+
+@dataclass(eq=False, slots=True)
 class Super(Value):
     receiver: Cell
     klass: Klass
@@ -212,10 +219,7 @@ class Store:
                 scope.vars[name] = old  # type: ignore[assignment]
 
         self.journal.append(undo)
-        if isinstance(value, Cell) and not value.place:
-            value.place = name
-            if value.expr is not None and isinstance(value.expr.value, Symbol) and not value.expr.value.name:
-                value.expr.value.name = name
+        settle(value, name)
         scope.vars[name] = value
         self._log((scope, name), span)
 
@@ -230,8 +234,7 @@ class Store:
                 cell.items[key] = old  # type: ignore[assignment]
 
         self.journal.append(undo)
-        if isinstance(value, Cell) and not value.place:
-            value.place = cell.place + key
+        settle(value, cell.place + key)
         cell.items[key] = value
         self._log((cell, key), span)
 
@@ -291,6 +294,14 @@ class Store:
     def rollback(self, mark: int) -> None:
         while len(self.journal) > mark:
             self.journal.pop()()
+
+
+def settle(value: Value, place: str) -> None:
+    """A new value is known by the place where it is put first."""
+    if isinstance(value, Cell) and not value.place:
+        value.place = place
+        if value.expr is not None and isinstance(value.expr.value, Symbol) and not value.expr.value.name:
+            value.expr.value.name = place
 
 
 def forget(table: dict[str, Value], key: str) -> None:

@@ -174,11 +174,21 @@ def _entries(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entry]
     for slot, post in pairs:
         if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
             continue
-        post = _resolve(post, table)
+        post = _projected(_resolve(post, table), slot.symbol)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
         found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span))
     return list(found.values())
+
+
+def _projected(post: Expr, symbol: Symbol) -> Expr:
+    """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step."""
+    while post.op == "opaque" and not ex.terms(post)[0][1] == ex.sym(symbol):
+        moved = [a for a in post.args if symbol in a.symbols]
+        if len(moved) != 1 or not (moved[0].op == "opaque" or (1, ex.sym(symbol)) in ex.terms(moved[0])):
+            break
+        post = moved[0]
+    return post
 
 
 def _spans(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:

@@ -28,8 +28,11 @@ def builds_graphs(machine: Interpreter) -> bool:
     return any(name.split(".")[0] in LIBRARIES for name in machine.imports)
 
 
-def is_pair(value: Value | None) -> bool:
-    """(variable, new value): a new value that is made of the variable's old one."""
+def is_pair(value: Value | None, stated: bool = False) -> bool:
+    """(variable, new value): a new value that is made of the variable's old one.
+
+    stated: the code says that these are pairs (``updates=``), so that the new value may be anything.
+    """
     if not isinstance(value, Seq) or len(value.elements) != 2:
         return False
     target, new = value.elements
@@ -39,17 +42,16 @@ def is_pair(value: Value | None) -> bool:
         and target.expr is not None
         and target.expr.op == "sym"
         and expr is not None
-        and bool(expr.args)
-        and target.expr.value in expr.symbols
+        and (stated or (bool(expr.args) and target.expr.value in expr.symbols))
     )
 
 
-def take_pairs(machine: Interpreter, value: Value | None, span: Span | None) -> bool:
+def take_pairs(machine: Interpreter, value: Value | None, span: Span | None, stated: bool = False) -> bool:
     """Note every pair inside ``value`` as a write to come."""
     found = False
     if builds_graphs(machine):
         for inner in records(value):
-            if is_pair(inner):
+            if is_pair(inner, stated):
                 assert isinstance(inner, Seq)
                 target, new = inner.elements
                 assert isinstance(target, Cell)

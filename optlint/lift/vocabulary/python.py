@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Symbol
-from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lazy, Lib, Seq, Super, Value, numeric
+from optlint.lift.objects import Cell, Const, Each, Fields, Func, Klass, Lazy, Lib, Seq, Super, Value, numeric
 from optlint.lift.places import attribute, item, place_of
 from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise
 
@@ -187,6 +187,10 @@ def _with_default(site: Site, home: Value, key: str, default: Value | None) -> V
     return cell
 
 
+def _locals(site: Site) -> Value | None:
+    return Cell(growing=True, items={f"[{k!r}]": v for k, v in site.machine.scope.vars.items()})
+
+
 def _setdefault(site: Site) -> Value | None:
     if not isinstance(site.receiver, Cell) or not site.args:
         return None
@@ -207,7 +211,12 @@ def _pop(site: Site) -> Value | None:
 
 
 def _dict_update(site: Site) -> Value | None:
-    """``d.update(other)`` on a dictionary that the code fills."""
+    """``d.update(other)`` on a dictionary that the code fills; ``self.__dict__.update(locals())``."""
+    if isinstance(site.receiver, Fields) and site.args and isinstance(site.args[0], Cell):
+        for key, inner in site.args[0].items.items():
+            if key.startswith("['") and inner is not site.receiver.home:
+                site.machine.store.put(site.receiver.home, attribute(key[2:-2]), inner, site.span)
+        return Const(None)
     if not isinstance(site.receiver, Cell):
         return None
     done = False
@@ -292,6 +301,7 @@ NAMES: dict[str, Handler] = {
         "getattr": _getattr, "setattr": _setattr, "super": _super, "float": _number, "int": _number, "id": _id,
         "abs": elementwise("abs", 1), "pow": elementwise("pow", 2), "max": _maximum("max"), "min": _maximum("min"),
         "print": _none, "isinstance": _isinstance, "sqrt": elementwise("sqrt", 1), "defaultdict": _defaultdict,
+        "locals": _locals, "vars": _locals,
     }.items()
 } | {
     "collections.defaultdict": _defaultdict,

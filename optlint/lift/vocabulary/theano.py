@@ -10,7 +10,7 @@ from optlint.lift.vocabulary.site import Handler, Site, elementwise, same, unkno
 
 def _function(site: Site) -> Value | None:
     """``theano.function(inputs, outputs, updates=pairs)``: from here on the pairs have taken effect."""
-    take_pairs(site.machine, site.kwargs.get("updates"), site.span)
+    take_pairs(site.machine, site.kwargs.get("updates"), site.span, stated=True)
     commit(site.machine)
     return site.opaque()
 
@@ -43,11 +43,14 @@ def _set_value(site: Site) -> Value | None:
     return Const(None)
 
 
+_OF_ZEROS = frozenset({"shared_like", "shared0s", "shared_zeros", "shared_floatx_zeros", "shared_floatx_zeros_matching"})
+
+
 def made_elsewhere(site: Site, name: str) -> Value | None:
     """``sharedX(…)``, ``shared_like(p)``: a library's helper that makes a shared variable."""
     last = name.rpartition(".")[2].lower()
     if last.startswith("shared") and builds_graphs(site.machine):
-        return zero_variable(site)
+        return zero_variable(site) if last in _OF_ZEROS else variable(site)
     return None
 
 
