@@ -166,7 +166,11 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
         return _CACHE[key]
     trials: list[Trial] = []
     for form in forms():
-        if len(form.states) != len(live) or form.reads_parameter != subject.reads_parameter or (form.variant.family == "adamw" and not decoupled):
+        if (
+            len(form.states) != len(live)
+            or form.reads_parameter != subject.reads_parameter
+            or (form.variant.family == "adamw" and not decoupled)
+        ):
             continue
         for order in permutations(range(len(live))):
             bound = _bind(form, subject, [slopes[i] for i in order])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -38,6 +39,20 @@ class Variant:
     cue: str = ""  # a regular expression over the code's names and comments that counts as citing it
     initial: tuple[tuple[str, str], ...] = ()
     defaults: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamePattern:
+    """What a published optimizer is called in code: a regular expression, without regard to case.
+
+    allows: the families that an update of this name may turn out to be. modelled: it has equations.
+    """
+
+    title: str
+    pattern: str
+    family: str
+    allows: frozenset[str]
+    modelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,33 @@ def conventions() -> tuple[Variant, ...]:
     for path in sorted((rules_folder() / "conventions").glob("*.toml")):
         found.extend(read_convention(path))
     return tuple(sorted(found, key=lambda v: FAMILIES.index(v.family)))
+
+
+@lru_cache(maxsize=1)
+def name_patterns() -> tuple[NamePattern, ...]:
+    """The names of all published optimizers that optlint knows of."""
+    found: list[NamePattern] = []
+    for path in sorted((rules_folder() / "conventions").glob("*.toml")):
+        found.append(_name_pattern(path, _toml(path), modelled=True))
+    beyond = rules_folder() / "names.toml"
+    found.extend(_name_pattern(beyond, entry, modelled=False) for entry in _toml(beyond)["optimizer"])
+    return tuple(found)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise KnowledgeError(f"{path}: {error}") from None
+
+
+def _name_pattern(path: Path, data: dict[str, Any], modelled: bool) -> NamePattern:
+    try:
+        re.compile(data["names"])
+        family = data.get("family", "other")
+        return NamePattern(data["title"], data["names"], family, frozenset(data.get("allows", [family])), modelled)
+    except (KeyError, re.error) as error:
+        raise KnowledgeError(f"{path}: {error}") from None
 
 
 def read_convention(path: Path) -> list[Variant]:

@@ -13,6 +13,7 @@ from optlint.diagnose.patterns import second_moments
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
 from optlint.diagnose.search import Explanation, explain
 from optlint.identify import Match, best, matches
+from optlint.intent import meant
 from optlint.knowledge import MistakePage, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.notation import render
@@ -56,18 +57,19 @@ def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | 
     cited = best([m for m in found if context.cites(m)], prefer)
     if cited is not None:
         return context.matched(cited)
+    named = meant(recurrence.name)
     if not looks_like_update(subject):
-        return None
+        return Judgement("unmatched", named.family) if named and subject.states and subject.gradient else None
     try:
-        explanation = explain(subject, recurrence.text)
+        explanation = explain(subject, recurrence.text) if named is None or named.modelled else None
     except TooLarge as error:
-        return Judgement("unsupported", resemblance(subject), reason=str(error))
+        return Judgement("unsupported", family_of(subject), reason=str(error))
     if explanation is not None:
         return context.mistaken(explanation, best(found))
     deviation = best(found)
     if deviation is not None:
         return context.matched(deviation)
-    return Judgement("unmatched", resemblance(subject))
+    return Judgement("unmatched", family_of(subject))
 
 
 @dataclass(slots=True)
@@ -324,8 +326,14 @@ def is_gradient_step(subject: Subject, match: Match) -> bool:
     return sized and bool(match.scale[0] > 0)
 
 
-def resemblance(subject: Subject) -> str:
-    """The family that the update's outline is nearest to."""
+def family_of(subject: Subject) -> str:
+    """The family of an update that equals nothing known: what its name says that it means to be, else its outline."""
+    named = meant(subject.recurrence.name)
+    return outline(subject) if named is None else named.family
+
+
+def outline(subject: Subject) -> str:
+    """The family that the update's states look like."""
     second = {s for s in subject.states if s.old in second_moments(subject)}
     first = [s for s in subject.states if s not in second]
     if not second:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from optlint.diagnose.repairs import Repair, candidates
 from optlint.identify import Match, best, matches
+from optlint.intent import meant_families
 from optlint.sandbox.evaluate import TooLarge
 from optlint.subject import Subject
 
@@ -32,28 +32,6 @@ class Explanation:
 def ordinary(subject: Subject, prefer: str | None = None) -> Match | None:
     """A published form that is no deliberate deviation."""
     return best(matches(subject, deviations=False), prefer)
-
-
-# what a name says that the code means to be, longest first; families that share a name's meaning
-_MEANT: tuple[tuple[str, frozenset[str]], ...] = tuple(
-    (pattern, frozenset(families.split()))
-    for pattern, families in (
-        (r"adabelief", "adabelief"), (r"adafactor", "adafactor"), (r"adadelta", "adadelta"), (r"adamax", "adamax"),
-        (r"ada_?grad", "adagrad"), (r"amsgrad", "amsgrad adam"), (r"rms_?prop", "rmsprop"), (r"yogi", "yogi"),
-        (r"(?<![A-Za-z])n_?adam|(?-i:N_?[Aa]dam)", "nadam"), (r"(?<![a-z])lion(?![a-z])", "lion"),
-        (r"(?<![A-Za-z])r_?adam(?!s)|(?-i:R_?Adam)(?!s)", "radam"),
-        (r"(?<![a-z])lamb(?![a-z])", "lamb"), (r"adam_?w", "adamw adam"), (r"adam", "adam adamw amsgrad"),
-        (r"nesterov|momentum|sgd", "sgd momentum nesterov"),
-    )
-)  # fmt: skip
-
-
-def meant_families(name: str) -> frozenset[str] | None:
-    """The families that an update's name allows, or None where it names none."""
-    for pattern, families in _MEANT:
-        if re.search(pattern, name, re.IGNORECASE):
-            return families
-    return None
 
 
 def explain(subject: Subject, intent: str = "") -> Explanation | None:

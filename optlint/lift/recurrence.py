@@ -183,7 +183,7 @@ def _entries(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entry]
 
 def _projected(post: Expr, symbol: Symbol) -> Expr:
     """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step."""
-    while post.op == "opaque" and not ex.terms(post)[0][1] == ex.sym(symbol):
+    while post.op == "opaque":
         moved = [a for a in post.args if symbol in a.symbols]
         if len(moved) != 1 or not (moved[0].op == "opaque" or (1, ex.sym(symbol)) in ex.terms(moved[0])):
             break

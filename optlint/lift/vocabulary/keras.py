@@ -76,9 +76,8 @@ def _index_of(site: Site) -> Value | None:
 
 NAMES: dict[str, Handler] = {
     **{f"tensorflow.{n}": same for n in (
-        "cast", "cast_to_floatx", "convert_to_tensor", "stop_gradient", "constant", "identity", "to_float", "group", "as_dtype",
-        "reshape",
-        "broadcast_to", "ensure_shape",
+        "cast", "cast_to_floatx", "convert_to_tensor", "stop_gradient", "constant", "identity", "to_float", "group",
+        "as_dtype", "reshape", "broadcast_to", "ensure_shape",
     )},
     **{f"tensorflow.{n}": elementwise(op, 2) for n, op in {
         "truediv": "div", "realdiv": "div", "div": "div", "div_no_nan": "div", "divide_no_nan": "div", "mul": "mul",

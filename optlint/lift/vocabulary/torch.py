@@ -382,7 +382,7 @@ METHODS: dict[str, Handler] = {
     **dict.fromkeys(_SAME_METHODS, same),
     **dict.fromkeys(("clone", "masked_select", "detach_copy"), copy),
     "new_zeros": filled(0),
-    **{n: uninitialized for n in ("new_empty", "new")},
+    **dict.fromkeys(("new_empty", "new"), uninitialized),
     **{n: filled(1) for n in ("new_ones",)},
     "new_full": _full,
     "new_tensor": _tensor,

@@ -1,0 +1,23 @@
+"""What a name says that the code means to be. Names tell intent, never roles."""
+
+from __future__ import annotations
+
+import re
+
+from optlint.knowledge import NamePattern, name_patterns
+
+
+def meant(name: str) -> NamePattern | None:
+    """The published optimizer that a function's or class's name speaks of: the longest mention decides."""
+    best: tuple[int, NamePattern] | None = None
+    for entry in name_patterns():
+        for found in re.finditer(entry.pattern, name, re.IGNORECASE):
+            if best is None or len(found[0]) > best[0]:
+                best = len(found[0]), entry
+    return None if best is None else best[1]
+
+
+def meant_families(name: str) -> frozenset[str] | None:
+    """The families that an update's name allows, or None where it names none."""
+    entry = meant(name)
+    return None if entry is None else entry.allows
