@@ -172,8 +172,28 @@ class Subject:
         return frozenset(c.symbol for c in self.clocks)
 
     @cached_property
+    def second(self) -> frozenset[Symbol]:
+        """Symbols of the states that stand under a root, below a line, or gather squares of the gradient."""
+        g = ex.sym(self.g)
+        found: set[Symbol] = set()
+        for state in self.states:
+            if any(ex.square_root_of(n) == g for n in ex.walk(state.post)):
+                found |= {state.old, state.new}
+        for post in self.posts:
+            for node in ex.walk(post):
+                if node.op == "div":
+                    found |= node.args[1].symbols & self.moving
+                elif node.op == "sqrt" or (node.op == "pow" and _roots_or_inverts(node.args[1])):
+                    found |= node.args[0].symbols & self.moving
+        return frozenset(x for s in self.states for x in (s.old, s.new) if s.old in found or s.new in found)
+
+    @cached_property
     def moving(self) -> frozenset[Symbol]:
         return frozenset(x for s in self.states for x in (s.old, s.new))
+
+
+def _roots_or_inverts(exponent: Expr) -> bool:
+    return exponent.op == "const" and exponent.number < 1
 
 
 def pseudo(node: Expr) -> float:

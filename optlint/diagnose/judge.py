@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optlint.diagnose.conventions import epsilon_findings
-from optlint.diagnose.patterns import second_moments
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
 from optlint.diagnose.search import Explanation, explain
 from optlint.identify import Match, best, matches
@@ -334,7 +333,7 @@ def family_of(subject: Subject) -> str:
 
 def outline(subject: Subject) -> str:
     """The family that the update's states look like."""
-    second = {s for s in subject.states if s.old in second_moments(subject)}
+    second = {s for s in subject.states if s.old in subject.second}
     first = [s for s in subject.states if s not in second]
     if not second:
         return "momentum" if first else "sgd"

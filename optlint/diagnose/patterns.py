@@ -36,7 +36,7 @@ class Matcher:
     def __init__(self, subject: Subject, own: State | None) -> None:
         self.subject = subject
         self.own = own
-        self.second = second_moments(subject)
+        self.second = subject.second
 
     def fits(self, name: str, node: Expr) -> bool:
         subject = self.subject
@@ -201,25 +201,3 @@ def build(formula: Expr, env: Binding) -> Expr:
             elif name == "eps":
                 table[node] = ex.const(1e-8)
     return ex.substitute(formula, table)
-
-
-def second_moments(subject: Subject) -> set[Symbol]:
-    """Symbols of the states that stand under a root, below a line, or gather squares of the gradient."""
-    g = ex.sym(subject.g)
-    found: set[Symbol] = set()
-    for state in subject.states:
-        if any(ex.square_root_of(n) == g for n in ex.walk(state.post)):
-            found |= {state.old, state.new}
-    for post in subject.posts:
-        for node in ex.walk(post):
-            below: Expr | None = None
-            if node.op == "sqrt" or (node.op == "pow" and node.args[1].op == "const" and abs(node.args[1].value) < 1):  # type: ignore[arg-type]
-                below = node.args[0]
-            elif node.op == "div":
-                below = node.args[1]
-            elif node.op == "pow" and node.args[1].op == "const" and node.args[1].value < 0:  # type: ignore[operator]
-                below = node.args[0]
-            if below is not None:
-                found |= {s for s in below.symbols if s in subject.moving}
-    both = {x for s in subject.states for x in (s.old, s.new) if s.old in found or s.new in found}
-    return both

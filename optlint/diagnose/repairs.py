@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from optlint.diagnose.patterns import Matcher, build, pattern, second_moments
+from optlint.diagnose.patterns import Matcher, build, pattern
 from optlint.knowledge import MistakePage, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
@@ -55,10 +55,12 @@ def candidates(subject: Subject) -> list[Repair]:
     load_checks()
     found: list[Repair] = []
     seen: set[tuple[object, ...]] = set()
+    places = _Places(subject) if subject.gradient is not None else None
     for page in mistakes():
         if page.options.get("when") == "matched":
             continue
-        for repair in [*from_equations(subject, page), *from_check(subject, page)]:
+        mended = from_equations(subject, page, places) if places is not None else ()
+        for repair in [*mended, *from_check(subject, page)]:
             key = (repair.code, tuple(repair.subject.posts), tuple((c.symbol, c.first) for c in repair.subject.clocks))
             if key not in seen:
                 seen.add(key)
@@ -75,19 +77,24 @@ def from_check(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         yield from CHECKS[page.check](subject, page)
 
 
-def from_equations(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+class _Places:
+    """An update's equations and all their nodes, for every page to look at."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.parts = [
+            (part, own, Matcher(subject, own), post, list(ex.walk(post)))
+            for (part, own), post in zip(parts(subject, subject.second), subject.posts, strict=True)
+        ]
+
+
+def from_equations(subject: Subject, page: MistakePage, places: _Places) -> Iterator[Repair]:
     """Apply a page's equations ``wrong → right`` wherever they stand."""
-    if not page.rewrites or subject.gradient is None:
-        return
-    second = second_moments(subject)
     for rewrite in page.rewrites:
         wrong, right = pattern(rewrite.wrong), pattern(rewrite.right)
-        for index, (part, own) in enumerate(parts(subject, second)):
+        for index, (part, own, matcher, post, nodes) in enumerate(places.parts):
             if rewrite.part not in (part, "any") and not (rewrite.part == "state" and own is not None):
                 continue
-            matcher = Matcher(subject, own)
-            post = subject.posts[index]
-            for node in ex.walk(post):
+            for node in nodes:
                 for env, new in matcher.rewrites(wrong, right, node):
                     if new == node:
                         continue
@@ -112,7 +119,7 @@ def enclosing(root: Expr, target: Expr) -> Span | None:
     return min(around, key=lambda n: n.size).origin if around else None
 
 
-def parts(subject: Subject, second: set[ex.Symbol]) -> list[tuple[str, State | None]]:
+def parts(subject: Subject, second: frozenset[ex.Symbol]) -> list[tuple[str, State | None]]:
     """Each equation's part: "v" (second moment), "m" (another state) or "step"."""
     named: list[tuple[str, State | None]] = [("v" if s.old in second else "m", s) for s in subject.states]
     return [*named, ("step", None)]

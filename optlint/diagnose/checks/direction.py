@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from optlint.diagnose.patterns import second_moments
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -61,7 +60,7 @@ def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 @check("betas-swapped")
 def betas_swapped(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The numbers of the two decays stand the other way round: the second moment forgets faster than the first."""
-    second = second_moments(subject)
+    second = subject.second
     slow = [s for s in subject.states if s.old in second]
     fast = [s for s in subject.states if s.old not in second]
     if len(slow) != 1 or len(fast) != 1:

@@ -43,9 +43,7 @@ def _set_value(site: Site) -> Value | None:
     return Const(None)
 
 
-_OF_ZEROS = frozenset(
-    {"shared_like", "shared0s", "shared_zeros", "shared_floatx_zeros", "shared_floatx_zeros_matching"}
-)
+_OF_ZEROS = frozenset({"shared_like", "shared0s", "shared_zeros", "shared_floatx_zeros"})
 
 
 def made_elsewhere(site: Site, name: str) -> Value | None:
