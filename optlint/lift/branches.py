@@ -183,6 +183,17 @@ def creates_state(condition: Expr) -> Creation | None:
     return None
 
 
+def follows_time(condition: Expr) -> bool:
+    """Decided by the number of the step (ρₜ > 5, t == 1), so that one run goes both ways."""
+    for node in walk(condition):
+        if node.op == "pow" and node.args[1].op != "const":
+            return True
+        if node.op == "sym" and node.symbol.literal is None and node.symbol.initial is not None:
+            if node.symbol.initial.op == "const" and not node.symbol.array:
+                return True
+    return False
+
+
 def _counts(node: Expr) -> bool:
     """Whether a value is the number of the step: a loop's index, or a state that started as a number."""
     if node.op == "add" and node.args[1].op == "const":

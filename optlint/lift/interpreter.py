@@ -13,9 +13,9 @@ from contextlib import suppress
 import libcst as cst
 
 from optlint.lift import expression as ex
-from optlint.lift.branches import creates_state, only_leaves
+from optlint.lift.branches import creates_state, follows_time, only_leaves
 from optlint.lift.evaluator import place_text, started
-from optlint.lift.expression import Symbol
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import (
     Cell,
     Const,
@@ -60,6 +60,8 @@ class Interpreter(Statements):
                 return
         if no is None and only_leaves(node.body):
             return
+        if follows_time(expr) and self.join(expr, node.body, no):
+            return
         self._take(node.body if self.choices.take(expr, self.span_of(node.test)) else no)
 
     def _open(self, condition: Value) -> bool:
@@ -77,6 +79,45 @@ class Interpreter(Statements):
     def _quietly(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
         with suppress(Leave):
             self._take(branch)
+
+    def join(self, condition: Expr, body: cst.BaseSuite, no: cst.BaseSuite | cst.If | cst.Else | None) -> bool:
+        """Run both branches of a condition that the step's number decides: each place gets a conditional value."""
+        mark, stored, sinks = self.store.mark(), len(self.stored), len(self.sinks)
+        ends: list[dict[Target, Value | None]] = []
+        for branch in (body, no):
+            with self.store.watching() as log:
+                try:
+                    self._take(branch)
+                except Leave:  # the rest of the body would belong to one branch alone
+                    self.store.rollback(mark)
+                    del self.stored[stored:], self.sinks[sinks:]
+                    return False
+            ends.append({target: _copied(self.content(target)) for target in log})
+            self.store.rollback(mark)
+        first, second = ends
+        for target in [*first, *(t for t in second if t not in first)]:
+            now = self.content(target)
+            yes, other = (end.get(target, now) for end in (first, second))
+            a, b = numeric(yes), numeric(other)
+            if a is not None and b is not None:
+                self._write(target, a if a == b else ex.op("where", condition, a, b), yes, other)
+            elif (kept := yes if yes is not None else other) is not None:
+                self._rebind(target, kept)
+        return True
+
+    def _write(self, target: Target, expr: Expr, *parts: Value | None) -> None:
+        home, key = target
+        if key == "" and isinstance(home, Cell):
+            self.store.fill(home, expr, expr.origin)
+        else:
+            self._rebind(target, self.fresh(expr, *(p for p in parts if p is not None)))
+
+    def _rebind(self, target: Target, value: Value) -> None:
+        home, key = target
+        if isinstance(home, Scope):
+            self.store.bind(home, key, value)
+        elif isinstance(home, Cell) and key:
+            self.store.put(home, key, value)
 
     def create(
         self, branch: cst.BaseSuite | cst.If | cst.Else, other: cst.BaseSuite | cst.If | cst.Else | None, tested: str

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import libcst as cst
 
 from optlint.lift import expression as ex
-from optlint.lift.branches import Choices
+from optlint.lift.branches import Choices, follows_time
 from optlint.lift.evaluator import MAX_WORK, Evaluator, dotted, place_text
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import (
@@ -143,6 +143,8 @@ class Statements(Evaluator):
         expr = numeric(condition)
         if expr is not None and expr.op == "const":
             return bool(expr.value)
+        if expr is not None and follows_time(expr):
+            return None
         if expr is None or self.scanning:
             return None if self.scanning or not isinstance(condition, (Seq, Cell)) else True
         return self.choices.take(expr, self.span_of(node))
