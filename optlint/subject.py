@@ -230,7 +230,7 @@ def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) 
         inside: dict[int, bool] = {}
         for node in ex.walk(post):
             free = not node.symbols & busy
-            power = (node.op == "pow" and bool(node.args[1].symbols & time)) or node.op == "where"
+            power = node.op == "pow" and bool(node.args[1].symbols & time)
             good = free and not power and all(inside.get(id(a), False) for a in node.args)
             inside[id(node)] = good
         for node in ex.walk(post):

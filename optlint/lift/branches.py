@@ -188,8 +188,9 @@ def follows_time(condition: Expr) -> bool:
     for node in walk(condition):
         if node.op == "pow" and node.args[1].op != "const":
             return True
-        if node.op == "sym" and node.symbol.literal is None and node.symbol.initial is not None:
-            if node.symbol.initial.op == "const" and not node.symbol.array:
+        if node.op == "sym" and node.symbol.literal is None and not node.symbol.array:
+            first = node.symbol.initial
+            if first is not None and first.op == "const":
                 return True
     return False
 
