@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from optlint.python2 import readable
+
 MAX_DEPTH = 300
 MAX_BLOCK_LINES = 6000
 
@@ -43,8 +45,12 @@ class Block:
 
 @dataclass(slots=True)
 class Layout:
-    """A unit's blocks, and what could not be read: (line, message)."""
+    """A unit's blocks, and what could not be read: (line, message).
 
+    text: what the blocks' lines refer to: the unit's own text, or what is left of it without Python 2's statements.
+    """
+
+    text: str
     blocks: list[Block] = field(default_factory=list)
     problems: list[tuple[int, str]] = field(default_factory=list)
 
@@ -56,14 +62,18 @@ def worth_reading(data: bytes) -> bool:
 
 def layout(text: str) -> Layout:
     """Split a unit into top-level blocks and mark the candidates."""
-    result = Layout()
+    result = Layout(text)
     tree = _parse(text, result, 0)
+    if tree is None and (modern := readable(text)) is not None:
+        again = Layout(modern)
+        tree = _parse(modern, again, 0)
+        result = Layout(modern, problems=[] if tree is not None else result.problems)
     if tree is not None:
         result.blocks = _merged([_block(node, 0) for node in tree.body])
         return result
     first = result.problems[0]
     result.problems.clear()
-    for offset, chunk in _chunks(text):
+    for offset, chunk in _chunks(result.text):
         part = _parse(chunk, result, offset)
         if part is not None:
             result.blocks.extend(_block(node, offset) for node in part.body)

@@ -48,8 +48,14 @@ def test_a_hostile_text_costs_one_line_at_most(name: str) -> None:
 
 
 def test_one_broken_block_does_not_hide_the_others() -> None:
-    report = lint_source("def old():\n    print 'beta'\n\n\n" + FOUNDING, "old.py")
+    report = lint_source("def old():\n    beta = = 1\n\n\n" + FOUNDING, "old.py")
     assert [p.line for p in report.problems] == [2]
+    assert sorted(f.code for f in report.findings) == ["OPT101", "OPT201", "OPT201"]
+
+
+def test_an_old_script_is_read_as_what_it_is() -> None:
+    report = lint_source("def old():\n    print 'beta'\n\n\n" + FOUNDING + "\nprint loss\n", "old.py")
+    assert not report.problems
     assert sorted(f.code for f in report.findings) == ["OPT101", "OPT201", "OPT201"]
 
 

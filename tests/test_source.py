@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optlint.notebook import without_magics
+from optlint.python2 import readable
 from optlint.source import SourceError, read_source, source_from_text
 
 
@@ -194,3 +195,18 @@ def test_what_python_can_parse_is_not_touched(text: str) -> None:
     except (SyntaxError, ValueError):
         return
     assert without_magics(text) == text
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('if x:\n\tprint "a", x\n', "if x:\n\tpass\n"),
+        ("print\nprint (a)\n", None),
+        ('x = 1; print >>f, "%d" % (a,\n  b); y = 2\n', "x = 1; pass\n    ; y = 2\n"),
+        ("try:\n  f()\nexcept E, e:\n  raise E, 'no'\n", "try:\n  f()\nexcept E   :\n  raise E\n"),
+        ("a = 10L if b <> c else 0\n", "a = 10  if b != c else 0\n"),
+    ],
+)  # fmt: skip
+def test_python_2_statements_are_taken_out_in_place(old: str, new: str | None) -> None:
+    found = readable(old)
+    assert (found and [line.rstrip() for line in found.split("\n")]) == (new and new.split("\n"))

@@ -39,6 +39,7 @@ class Program:
     units: tuple[Unit, ...]
     blocks: list[tuple[int, Block]] = field(default_factory=list)
     problems: list[tuple[int | None, int, str]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)  # by unit: what is analysed of it
     _cache: dict[int, Parsed | None] = field(default_factory=dict)
 
     @classmethod
@@ -46,6 +47,7 @@ class Program:
         program = cls(units)
         for number, unit in enumerate(units):
             found: Layout = layout(unit.text)
+            program.texts.append(found.text)
             program.blocks.extend((number, block) for block in found.blocks)
             program.problems.extend((unit.cell, line, message) for line, message in found.problems)
         return program
@@ -77,7 +79,7 @@ class Program:
         if index not in self._cache:
             number, block = self.blocks[index]
             unit = self.units[number]
-            lines = unit.text.split("\n")[block.line - 1 : block.end_line]
+            lines = self.texts[number].split("\n")[block.line - 1 : block.end_line]
             try:
                 wrapper = MetadataWrapper(cst.parse_module("\n".join(lines) + "\n"), unsafe_skip_copy=True)
                 positions = wrapper.resolve(PositionProvider)
