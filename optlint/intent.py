@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from optlint.knowledge import NamePattern, name_patterns
 
 
 def meant(name: str) -> NamePattern | None:
-    """The published optimizer that a function's or class's name speaks of: the longest mention decides."""
+    """The published optimizer that a function's or class's name speaks of: the longest mention decides.
+
+    Two mentions of one length (AdagradRMSProp) allow the families of both.
+    """
     best: tuple[int, NamePattern] | None = None
     for entry in name_patterns():
         for found in re.finditer(entry.pattern, name, re.IGNORECASE):
             if best is None or len(found[0]) > best[0]:
                 best = len(found[0]), entry
+            elif len(found[0]) == best[0] and entry.family not in best[1].allows:
+                best = best[0], replace(best[1], allows=best[1].allows | entry.allows)
     return None if best is None else best[1]
 
 

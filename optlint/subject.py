@@ -207,10 +207,12 @@ def prepare(recurrence: Recurrence) -> Subject:
     states = list(recurrence.states)
     step = recurrence.step
     parameter = recurrence.parameter.old if recurrence.parameter is not None else None
+    moving = {x for s in states for x in (s.old, s.new)}
+    if parameter is None and (parameter := _decayed(step, states, moving)) is not None:
+        step = ex.op("add", ex.sym(parameter), step)
     posts = [*(s.post for s in states), step]
     clocks = _clocks(recurrence, posts)
     time = {c.symbol for c in clocks}
-    moving = {x for s in states for x in (s.old, s.new)}
     settings = _settings(states, posts, moving, time, parameter)
     g = Symbol("g", kind="role")
     gradient = _effective_gradient(states, step, parameter, moving, time, settings)
@@ -221,6 +223,27 @@ def prepare(recurrence: Recurrence) -> Subject:
     new_states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
     hypers = _hypers(new_states, posts, moving, time, parameter, g)
     return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers)
+
+
+def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | None:
+    """The parameter that a returned step decays: η·(m̂/(√v̂ + ε) + λ·w) reads w beside what the states give."""
+    fed = frozenset().union(*(s.post.symbols for s in states)) if states else frozenset()
+    found: list[Symbol] = []
+
+    def go(node: Expr) -> None:
+        if node.op in ("add", "sub"):
+            for a, b in (node.args, node.args[::-1]):
+                if a.symbols & moving and not b.symbols & moving:
+                    data = [s for s in b.visible - fed if s.default is None and s.kind == "place" and "[" in s.name]
+                    found.extend(s for s in data if s not in found)
+        if node.op == "div":
+            go(node.args[0])
+        elif node.op not in ("sqrt", "pow", "norm", "opaque"):
+            for a in node.args:
+                go(a)
+
+    go(step)
+    return found[0] if len(found) == 1 else None
 
 
 def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) -> list[Expr]:

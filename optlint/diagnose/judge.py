@@ -24,6 +24,7 @@ from optlint.settings import Settings
 from optlint.subject import Subject, prepare
 
 MAX_FINDINGS = 6
+_SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
 
 
 @dataclass(slots=True)
@@ -49,6 +50,10 @@ def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | 
         explanation = explain(subject, recurrence.text)
         if explanation is not None:
             return context.mistaken(explanation, None)
+    named = meant(recurrence.name)
+    beyond = named if named is not None and not named.modelled else None
+    if plain is not None and beyond is not None and plain.family in _SIMPLE and plain.family not in beyond.allows:
+        return Judgement("unmatched", beyond.family)  # only a part of it is in sight
     if plain is not None:
         if plain.family == "sgd" and not is_gradient_step(subject, plain):
             return None
@@ -56,11 +61,10 @@ def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | 
     cited = best([m for m in found if context.cites(m)], prefer)
     if cited is not None:
         return context.matched(cited)
-    named = meant(recurrence.name)
     if not looks_like_update(subject):
         return Judgement("unmatched", named.family) if named and subject.states and subject.gradient else None
     try:
-        explanation = explain(subject, recurrence.text) if named is None or named.modelled else None
+        explanation = explain(subject, recurrence.text) if beyond is None else None
     except TooLarge as error:
         return Judgement("unsupported", family_of(subject), reason=str(error))
     if explanation is not None:
@@ -327,8 +331,8 @@ def is_gradient_step(subject: Subject, match: Match) -> bool:
 
 def family_of(subject: Subject) -> str:
     """The family of an update that equals nothing known: what its name says that it means to be, else its outline."""
-    named = meant(subject.recurrence.name)
-    return outline(subject) if named is None else named.family
+    named, shape = meant(subject.recurrence.name), outline(subject)
+    return shape if named is None or shape in named.allows else named.family
 
 
 def outline(subject: Subject) -> str:

@@ -252,6 +252,8 @@ def _match_returns(
             if own is None:
                 continue
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(_content(slot)) == expr
+            if kept in own_part.visible and not same and _is_small(own):
+                continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
             rank = (not same, own != ex.const(1), own.size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
@@ -262,6 +264,12 @@ def _match_returns(
         else:
             rest.append(expr)
     return rest
+
+
+def _is_small(own: Expr) -> bool:
+    """A coefficient like η·λ, and not 1 − η·λ: ``own`` vanishes with its settings."""
+    table = {ex.sym(s): ex.const(0) for s in own.symbols}
+    return ex.tidy(ex.substitute(own, table, into_opaque=True)) == ex.const(0)
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:
