@@ -211,6 +211,9 @@ def prepare(recurrence: Recurrence) -> Subject:
     if parameter is None and (parameter := _decayed(step, states, moving)) is not None:
         step = ex.op("add", ex.sym(parameter), step)
     posts = [*(s.post for s in states), step]
+    posts = _named_settings(states, posts, moving)
+    states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
+    step = posts[-1]
     clocks = _clocks(recurrence, posts)
     time = {c.symbol for c in clocks}
     settings = _settings(states, posts, moving, time, parameter)
@@ -223,6 +226,34 @@ def prepare(recurrence: Recurrence) -> Subject:
     new_states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
     hypers = _hypers(new_states, posts, moving, time, parameter, g)
     return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers)
+
+
+def _named_settings(states: list[State], posts: list[Expr], moving: set[Symbol]) -> list[Expr]:
+    """Unknown calls that give a decay or ε (``self.beta1(step)``) are settings with a name of their own."""
+    decays: list[Expr] = []
+    for state in states:
+        own = ex.retention(state.post, state.old)
+        if own is not None:
+            decays.append(own)
+    nodes = [n for p in posts for n in ex.walk(p)]
+    decays += [n.args[0] for n in nodes if n.op == "pow" and n.args[1].op != "const"]
+    floors = [  # ε
+        a
+        for n in nodes
+        if n.op in ("add", "max")
+        for a, b in (n.args, n.args[::-1])
+        if a.op == "opaque" and b.op in ("sqrt", "div", "mul") and b.symbols & moving and _has_root(b)
+    ]
+    table: dict[Expr, Expr] = {}
+    for setting in [*decays, *floors]:
+        for node in ex.walk(setting):
+            if node.op == "opaque" and node not in table and not node.symbols & moving:
+                table[node] = ex.sym(Symbol(str(node.value)))
+    return [ex.substitute(p, table) for p in posts] if table else posts
+
+
+def _has_root(node: Expr) -> bool:
+    return any(n.op == "sqrt" or (n.op == "pow" and n.args[1] == ex.const(0.5)) for n in ex.walk(node))
 
 
 def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | None:

@@ -33,6 +33,8 @@ from optlint.lift.objects import (
 from optlint.lift.places import WHOLE, attribute, place_of
 from optlint.lift.vocabulary import (
     GLOBAL_NAMES,
+    UNARY,
+    Handler,
     Site,
     attribute_handler,
     is_library,
@@ -167,7 +169,7 @@ class Statements(Evaluator):
             if known is not None:
                 return known
         if isinstance(callee, Method):
-            borrowed = name_handler(f"numpy.{callee.name}") if args and self.is_free(callee.receiver) else None
+            borrowed = self.borrowed(callee, args)
             known = borrowed(site) if borrowed is not None else None
             if known is not None:  # a module whose import is out of sight: ``nd.sqrt(x)``
                 return known
@@ -184,6 +186,13 @@ class Statements(Evaluator):
         if isinstance(callee, Method) and not (isinstance(callee.receiver, Cell) and callee.receiver.klass):
             parts.insert(0, callee.receiver)  # ``self.f(x)`` is no function of everything that self holds
         return self.opaque(place_of(callee) or text, parts, span)
+
+    def borrowed(self, callee: Method, args: list[Value]) -> Handler | None:
+        """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``."""
+        unary = callee.name in UNARY and len(args) == 1 and isinstance(callee.receiver, Cell)
+        if args and (unary or self.is_free(callee.receiver)):
+            return name_handler(f"numpy.{callee.name}")
+        return None
 
     def is_free(self, value: Value) -> bool:
         """A name that nothing in sight binds."""

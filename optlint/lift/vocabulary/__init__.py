@@ -37,6 +37,9 @@ _METHODS = _merged(
     torch.METHODS, numpy.METHODS, python.METHODS, others.METHODS, jax.METHODS, keras.METHODS, theano.METHODS
 )
 
+# functions of one array, which as methods take no argument
+UNARY = frozenset({"sqrt", "square", "rsqrt", "exp", "log", "abs", "absolute", "sign", "negative", "reciprocal"})
+
 # modules by other names
 _ALIASES = {
     "np": "numpy", "cupy": "numpy", "autograd.numpy": "numpy", "jax.numpy": "numpy", "cmath": "math",
@@ -121,6 +124,8 @@ def unknown_call(site: Site, name: str) -> Value | None:
 
 __all__ = [
     "GLOBAL_NAMES",
+    "UNARY",
+    "Handler",
     "Site",
     "attribute_handler",
     "is_library",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from optlint.lift import expression as ex
-from optlint.lift.objects import Cell, Const, Value, numeric
+from optlint.lift.expression import Expr
+from optlint.lift.objects import Cell, Const, Seq, Value, numeric
 from optlint.lift.places import attribute
-from optlint.lift.vocabulary.site import Handler, Site, same
+from optlint.lift.vocabulary.elements import argument
+from optlint.lift.vocabulary.site import Handler, Site, filled, same, square
 
 
 def _update_in_place(site: Site) -> Value | None:
@@ -38,6 +40,22 @@ def _realized(site: Site) -> Value | None:
     return site.receiver if site.receiver is not None and numeric(site.receiver) is not None else None
 
 
+def _thinc_adam(site: Site) -> Value | None:
+    """thinc's ``ops.adam(w, g, m, v, beta1, beta2, eps, lr)``: gives the new w, g, m and v, without correction."""
+    if len(site.args) != 8 or any(numeric(a) is None for a in site.args):
+        return None
+    w, g, m, v, beta1, beta2, eps, rate = (site.expr(a) for a in site.args)
+    new_m = _average(m, g, beta1)
+    new_v = _average(v, square(g), beta2)
+    ratio = ex.op("div", new_m, ex.op("add", ex.op("sqrt", new_v), eps))
+    new_w = ex.op("sub", w, ex.op("mul", rate, ratio)).at(site.span)
+    return Seq([Cell(new_w, array=True), site.args[1], Cell(new_m, array=True), Cell(new_v, array=True)])
+
+
+def _average(old: Expr, new: Expr, decay: Expr) -> Expr:
+    return ex.op("add", ex.op("mul", decay, old), ex.op("mul", ex.op("sub", ex.const(1), decay), new))
+
+
 NAMES: dict[str, Handler] = {
     "mlx.core.eval": _index_count,
 }
@@ -52,6 +70,9 @@ METHODS: dict[str, Handler] = {
     "tostype": same,
     "wait_to_read": same,
     "contiguous": same,
+    **dict.fromkeys(("reshape1f", "reshape2f", "reshape3f", "reshape_f"), argument(0)),
+    **dict.fromkeys(("alloc", "alloc1f", "alloc_f"), filled(0)),
+    "adam": _thinc_adam,
 }
 
 ATTRIBUTES: dict[str, Handler] = {}
