@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optlint.diagnose.judge import Judgement, judge
-from optlint.lift import Recurrence, lift
+from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.program import Program
 from optlint.model import Finding, Problem, Report, Update
 from optlint.settings import Settings
@@ -25,6 +25,7 @@ def analyze(source: Source, settings: Settings) -> Report:
             verdict = judge(recurrence, source.path, settings)
             if verdict is not None:
                 judged.append((recurrence, verdict))
+        judged.extend(_seen_from_callers(lifted, judged, program, source, settings))
         for recurrence, verdict in judged:
             if recurrence.on_data:
                 _keep_agreed(recurrence, verdict, judged)
@@ -34,6 +35,23 @@ def analyze(source: Source, settings: Settings) -> Report:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
     problems = tuple(Problem(source.path, line, message, cell) for cell, line, message in program.problems)
     return Report(tuple(_merged(updates)), tuple(_distinct(findings)), problems, 1, candidates)
+
+
+def _seen_from_callers(
+    lifted: Lifted, judged: list[tuple[Recurrence, Judgement]], program: Program, source: Source, settings: Settings
+) -> list[tuple[Recurrence, Judgement]]:
+    """Functions whose update is like nothing known by itself, judged with what their callers hand in."""
+    names: dict[str, bool] = {}
+    for recurrence, verdict in judged:
+        names[recurrence.name] = names.get(recurrence.name, True) and verdict.status == "unmatched"
+    found = []
+    for name, unclear in names.items():
+        for recurrence in lifted.seen_from_callers(name) if unclear else ():
+            recurrence.text = _text(program, recurrence)
+            view = judge(recurrence, source.path, settings)
+            if view is not None and view.status in ("matched", "mistaken"):
+                found.append((recurrence, view))
+    return found
 
 
 def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: list[tuple[Recurrence, Judgement]]) -> None:

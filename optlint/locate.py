@@ -28,6 +28,8 @@ _SELF_UPDATES = {
     "update_moment", "update", "copy_", "div_", "_foreach_mul_", "_foreach_lerp_", "tree_map", "map",
 }  # fmt: skip
 
+_STEPS = {"addcdiv_", "assign_sub", "_foreach_addcdiv_"}
+
 
 @dataclass(slots=True)
 class Block:
@@ -40,6 +42,7 @@ class Block:
     candidate: bool
     simple: bool = False  # an import or a plain assignment: cheap, and others rely on it
     uses: frozenset[str] = frozenset()
+    mentions: frozenset[str] = frozenset()  # names that functions inside it call or pass on, attributes too
     evident: frozenset[str] = frozenset()  # qualified names of functions that hold evidence themselves
 
 
@@ -92,6 +95,7 @@ def _merged(blocks: list[Block]) -> list[Block]:
             last.candidate |= block.candidate
             last.simple &= block.simple
             last.uses |= block.uses
+            last.mentions |= block.mentions
             last.evident |= block.evident
         else:
             result.append(block)
@@ -148,6 +152,7 @@ def _block(node: ast.stmt, offset: int) -> Block:
     decorators = getattr(node, "decorator_list", [])
     line = min([node.lineno, *(d.lineno for d in decorators)])
     uses = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+    mentions = uses | frozenset(n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute))
     evident = frozenset(_evident(node))
     kind, name = "code", ""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -168,6 +173,7 @@ def _block(node: ast.stmt, offset: int) -> Block:
         candidate=bool(evident) and not too_long,
         simple=imports or plain,
         uses=uses,
+        mentions=mentions,
         evident=evident,
     )
 
@@ -208,6 +214,7 @@ def _could_update(nodes: Iterable[ast.AST]) -> bool:
             )
             root |= name in _ROOTS
             average |= name in _SELF_UPDATES
+            step |= name in _STEPS
         elif isinstance(n, ast.BinOp):
             if isinstance(n.op, ast.Pow):
                 root |= _is_half(n.right)

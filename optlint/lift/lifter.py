@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -19,6 +20,9 @@ from optlint.lift.vocabulary.graph import commit, take_pairs
 from optlint.model import Span
 
 MODULE_PATHS = 4
+CALLER_LEVELS = 3
+CALLER_PATHS = 8
+MAX_CALLERS = 4
 
 
 @dataclass(slots=True)
@@ -32,14 +36,20 @@ class Missed:
 
 @dataclass(slots=True)
 class Lifted:
+    """seen_from_callers: the updates of a function, by its name, as the file's own callers of it show them."""
+
     recurrences: list[Recurrence] = field(default_factory=list)
     missed: list[Missed] = field(default_factory=list)
     candidates: int = 0
+    seen_from_callers: Callable[[str], list[Recurrence]] = lambda name: []
 
 
 def lift(program: Program) -> Lifted:
     """Every update of the program, in source order; configurations of one update follow each other."""
-    return _Lifter(program).run()
+    lifter = _Lifter(program)
+    lifted = lifter.run()
+    lifted.seen_from_callers = lifter.seen_from_callers
+    return lifted
 
 
 class _Lifter:
@@ -47,20 +57,22 @@ class _Lifter:
         self.program = program
         self.result = Lifted()
         self.seen: set[tuple[object, ...]] = set()
+        self.machine: Interpreter | None = None  # with the module's names as its first path leaves them
+        self.callers: set[int] = set()  # blocks that are read only because they call an update
+        self.defined: set[int] = set()
 
     def run(self) -> Lifted:
         """Lift every path of the module's own code, and (once) all its functions."""
         paths = Paths(MODULE_PATHS)
-        first = True
         while paths:
             choices = paths.next()
             machine = Interpreter(choices)
             frame = self.module(machine)
             self.collect(machine, frame, "<module>")
             paths.learn(choices)
-            if first:
+            if self.machine is None:
+                self.machine = machine
                 self.functions(machine)
-                first = False
         self.result.recurrences = list(self._at_home(self.result.recurrences))
         return self.result
 
@@ -79,10 +91,13 @@ class _Lifter:
 
     def module(self, machine: Interpreter) -> Frame:
         frame = Frame("function", None)
-        for index in self.program.needed():
+        for index in self.program.needed(self.callers):
+            if index in self.defined and machine is self.machine:
+                continue
             parsed = self.program.parse(index)
             if parsed is None:
                 continue
+            self.defined.add(index)
             machine.spans[index] = parsed.span
             machine.span_of = parsed.span
             machine.unit = index
@@ -121,8 +136,66 @@ class _Lifter:
         members = [n for n, v in klass.members.items() if isinstance(v, Func)]
         yield from (n for n in members if n in own)
 
-    def entry(self, machine: Interpreter, func: Func, name: str, klass: Klass | None) -> None:
-        paths = Paths()
+    def seen_from_callers(self, name: str) -> list[Recurrence]:
+        """The updates of one function as its callers in this file show them: with what they hand in, and count."""
+        assert self.machine is not None
+        wanted, done = {name}, {name}
+        home: Span | None = None
+        for _ in range(CALLER_LEVELS):
+            self._define_callers(self.machine, {n.rpartition(".")[2] for n in wanted})
+            everything = {n: (f, k) for n, f, k in self._all_functions(self.machine)}
+            if name not in everything:
+                return []
+            home = home or self._span(self.machine, everything[name][0])
+            mentions = re.compile(r"\b(" + "|".join(re.escape(n.rpartition(".")[2]) for n in wanted) + r")\b")
+            wanted = {n for n, (f, _) in everything.items() if n not in done and mentions.search(self._body_text(f))}
+            done |= wanted
+            first = len(self.result.recurrences)
+            for caller in sorted(wanted)[:MAX_CALLERS]:
+                func, klass = everything[caller]
+                self.entry(self.machine, func, caller, klass, limit=CALLER_PATHS)
+            found = self.result.recurrences[first:]
+            del self.result.recurrences[first:]
+            inside = [r for r in found if r.writes and home is not None and all(home.covers(s) for s in r.writes)]
+            for recurrence in inside:
+                recurrence.name = name
+            if inside:
+                return inside
+        return []
+
+    def _define_callers(self, machine: Interpreter, names: set[str]) -> None:
+        """Read the blocks that mention a name, too."""
+        before = len(self.callers)
+        for index, (_, block) in enumerate(self.program.blocks):
+            if block.kind != "code" and block.mentions & names:
+                self.callers.add(index)
+        if len(self.callers) > before:
+            self.module(machine)
+
+    def _all_functions(self, machine: Interpreter) -> Iterator[tuple[str, Func, Klass | None]]:
+        for index in self.program.needed(self.callers):
+            block = self.program.blocks[index][1]
+            value = machine.scope.vars.get(block.name) if self.program.parse(index) is not None else None
+            if isinstance(value, Func):
+                yield block.name, value, None
+            elif isinstance(value, Klass):
+                for name, member in value.members.items():
+                    if isinstance(member, Func) and name != "__init__":
+                        yield f"{block.name}.{name}", member, value
+
+    def _span(self, machine: Interpreter, func: Func) -> Span | None:
+        return machine.spans[func.unit](func.node) if func.unit in machine.spans else None
+
+    def _body_text(self, func: Func) -> str:
+        assert self.machine is not None
+        span = self._span(self.machine, func)
+        number = next((n for n, u in enumerate(self.program.units) if span is not None and u.cell == span.cell), None)
+        if span is None or number is None:
+            return ""
+        return "\n".join(self.program.texts[number].split("\n")[span.line : span.end_line])
+
+    def entry(self, machine: Interpreter, func: Func, name: str, klass: Klass | None, limit: int | None = None) -> None:
+        paths = Paths() if limit is None else Paths(limit)
         span = machine.spans[func.unit](func.node)
         found = False
         error: Unsupported | None = None

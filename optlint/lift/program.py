@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -56,10 +56,10 @@ class Program:
     def has_candidates(self) -> bool:
         return any(block.candidate for _, block in self.blocks)
 
-    def needed(self) -> list[int]:
-        """Indices of the blocks that the candidates rest on, in order."""
+    def needed(self, also: Collection[int] = ()) -> list[int]:
+        """Indices of the blocks that the candidates (and ``also``) rest on, in order."""
         defined: dict[str, list[int]] = {}
-        wanted: set[int] = set()
+        wanted: set[int] = set(also)
         for index, (_, block) in enumerate(self.blocks):
             if block.name:
                 defined.setdefault(block.name, []).append(index)
