@@ -44,13 +44,18 @@ def _seen_from_callers(
     names: dict[str, bool] = {}
     for recurrence, verdict in judged:
         names[recurrence.name] = names.get(recurrence.name, True) and verdict.status == "unmatched"
-    found = []
-    for name, unclear in names.items():
-        for recurrence in lifted.seen_from_callers(name) if unclear else ():
-            recurrence.text = _text(program, recurrence)
-            view = judge(recurrence, source.path, settings)
-            if view is not None and view.status in ("matched", "mistaken"):
-                found.append((recurrence, view))
+    found: list[tuple[Recurrence, Judgement]] = []
+    for name in (n for n, unclear in names.items() if unclear):
+        for views in lifted.seen_from_callers(name):
+            clear = []
+            for recurrence in views:
+                recurrence.text = _text(program, recurrence)
+                view = judge(recurrence, source.path, settings)
+                if view is not None and view.status in ("matched", "mistaken"):
+                    clear.append((recurrence, view))
+            found.extend(clear)
+            if clear:
+                break
     return found
 
 

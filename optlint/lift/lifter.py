@@ -36,12 +36,13 @@ class Missed:
 
 @dataclass(slots=True)
 class Lifted:
-    """seen_from_callers: the updates of a function, by its name, as the file's own callers of it show them."""
+    """seen_from_callers: the updates of a function, by its name, as the file's own callers of it show them
+    (nearest callers first, then theirs)."""
 
     recurrences: list[Recurrence] = field(default_factory=list)
     missed: list[Missed] = field(default_factory=list)
     candidates: int = 0
-    seen_from_callers: Callable[[str], list[Recurrence]] = lambda name: []
+    seen_from_callers: Callable[[str], Iterator[list[Recurrence]]] = lambda name: iter(())
 
 
 def lift(program: Program) -> Lifted:
@@ -136,7 +137,7 @@ class _Lifter:
         members = [n for n, v in klass.members.items() if isinstance(v, Func)]
         yield from (n for n in members if n in own)
 
-    def seen_from_callers(self, name: str) -> list[Recurrence]:
+    def seen_from_callers(self, name: str) -> Iterator[list[Recurrence]]:
         """The updates of one function as its callers in this file show them: with what they hand in, and count."""
         assert self.machine is not None
         wanted, done = {name}, {name}
@@ -145,7 +146,7 @@ class _Lifter:
             self._define_callers(self.machine, {n.rpartition(".")[2] for n in wanted})
             everything = {n: (f, k) for n, f, k in self._all_functions(self.machine)}
             if name not in everything:
-                return []
+                return
             home = home or self._span(self.machine, everything[name][0])
             mentions = re.compile(r"\b(" + "|".join(re.escape(n.rpartition(".")[2]) for n in wanted) + r")\b")
             wanted = {n for n, (f, _) in everything.items() if n not in done and mentions.search(self._body_text(f))}
@@ -160,8 +161,7 @@ class _Lifter:
             for recurrence in inside:
                 recurrence.name = name
             if inside:
-                return inside
-        return []
+                yield inside
 
     def _define_callers(self, machine: Interpreter, names: set[str]) -> None:
         """Read the blocks that mention a name, too."""
