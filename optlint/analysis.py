@@ -26,6 +26,7 @@ def analyze(source: Source, settings: Settings) -> Report:
             if verdict is not None:
                 judged.append((recurrence, verdict))
         judged.extend(_seen_from_callers(lifted, judged, program, source, settings))
+        judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
         for recurrence, verdict in judged:
             if recurrence.on_data:
                 _keep_agreed(recurrence, verdict, judged)
@@ -57,6 +58,19 @@ def _seen_from_callers(
             if clear:
                 break
     return found
+
+
+def _by_option(recurrence: Recurrence, verdict: Judgement, judged: list[tuple[Recurrence, Judgement]]) -> Judgement:
+    """A published deviation that the user can turn on or off (``if bias_correction:``) is chosen, not forgotten."""
+    if verdict.deviation is None:
+        return verdict
+    for other, view in judged:
+        if view.status == "matched" and set(other.writes) & set(recurrence.writes):
+            shared = recurrence.configuration.keys() & other.configuration.keys()
+            turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
+            if len(turned) == 1:
+                return verdict.deviation
+    return verdict
 
 
 def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: list[tuple[Recurrence, Judgement]]) -> None:

@@ -48,6 +48,7 @@ class Match:
     scale: Array  # by binding
     decoupled: bool
     worst: float  # largest relative difference seen
+    bound: dict[str, Any]  # the form's settings as solved from the update, by name
 
     @property
     def variant(self) -> Variant:
@@ -137,7 +138,7 @@ def _matches(subject: Subject, live: list[State], deviations: bool) -> Iterator[
         if same:
             done.add(id(trial.form))
             roles = {n: live[i] for n, i in zip(trial.form.names, trial.order, strict=True)}
-            yield Match(trial.form, roles, scale, decoupled, worst)
+            yield Match(trial.form, roles, scale, decoupled, worst, {s.name: v for s, v in trial.bound.items()})
 
 
 _CACHE: dict[tuple[object, ...], tuple[list[Trial], Array]] = {}
@@ -339,6 +340,12 @@ def small_step(match: Match, other: Form, subject: Subject) -> tuple[float, floa
             return None
         if "eps" in form.symbols:
             bound[form.symbols["eps"]] = (epsilon_values(subject) or [0.0])[0]
+        states_of = {x for old, new, _ in form.states for x in (old, new)}
+        for symbol in form.needs - bound.keys() - states_of:
+            if symbol.name in match.bound:
+                bound[symbol] = match.bound[symbol.name]
+            elif symbol.name not in ("g", "t", "w"):
+                return None
         initial = {old: subject.initial(s) for (old, _, _), s in zip(form.states, states, strict=True)}
         results.append(float(match.scale[0] * _run(form, bound, initial, STEPS)[-1, _TINY, 0]))
     return results[0], results[1]

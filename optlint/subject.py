@@ -165,7 +165,7 @@ class Subject:
 
     def frozen_at(self, symbol: Symbol) -> bool:
         """A stored number that nothing in sight advances (an argument is its caller's matter)."""
-        return symbol.default is not None and not symbol.external
+        return symbol.default is not None and not symbol.external and symbol not in self.recurrence.advanced
 
     @cached_property
     def time(self) -> frozenset[Symbol]:
@@ -291,8 +291,15 @@ def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) 
             for a in node.args if node.op != "opaque" else ():
                 whole = node.symbols & busy or (not inside[id(node)] and a.symbols - time)
                 if inside[id(a)] and whole and a.args and a.symbols & time and node.op in ("mul", "div"):
-                    table[a] = ex.sym(Symbol(f"schedule{len(table) or ''}", kind="role"))
+                    size = ex.sym(Symbol(f"schedule{len(table) or ''}", kind="role"))
+                    table[a] = ex.op("neg", size) if _is_negative(a, time) else size
     return [ex.substitute(p, table) for p in posts]
+
+
+def _is_negative(schedule: Expr, time: set[Symbol]) -> bool:
+    """The sign of a step size, with its settings as the code has them."""
+    usual = {s: 1.0 if s in time else s.default or 0.01 for s in schedule.symbols}
+    return bool(np.all(evaluate(schedule, usual, pseudo) < 0))
 
 
 def _exponents(posts: Iterable[Expr], moving: set[Symbol]) -> list[Expr]:
@@ -342,7 +349,7 @@ def _clocks(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     counting = _counting(exponents, {s for e in exponents for s in e.visible if s in have})
     free = counting - have - states
     for symbol in sorted(free, key=lambda s: s.name):
-        if symbol.default is not None and not symbol.external:
+        if symbol.default is not None and not symbol.external and symbol not in recurrence.advanced:
             continue  # a stored number that nothing advances
         # the caller counts: from 0 where the code itself adds one wherever it uses the count, else from 1
         mine = [e for e in exponents if e.visible == {symbol}] or [e for e in exponents if symbol in e.visible]

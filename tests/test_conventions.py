@@ -46,7 +46,6 @@ def as_numpy(variant: Variant) -> str:
 BEYOND = {
     "other": {"plain", "clipped", "proximal decay", "AdoptW", "clipped, AdoptW"},
     "radam": {"threshold 5, no step before it"},
-    "yogi": {"bias-corrected, epsilon-hat", "bias-corrected, inside the root"},
 }
 
 

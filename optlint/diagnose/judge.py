@@ -29,11 +29,14 @@ _SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
 
 @dataclass(slots=True)
 class Judgement:
+    """deviation: the verdict if the update is meant as the published deviation that it also equals."""
+
     status: Status
     family: str
     convention: str = ""
     reason: str = ""
     findings: list[Finding] = field(default_factory=list)
+    deviation: Judgement | None = None
 
 
 def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | None:
@@ -67,9 +70,11 @@ def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | 
         explanation = explain(subject, recurrence.text) if beyond is None else None
     except TooLarge as error:
         return Judgement("unsupported", family_of(subject), reason=str(error))
-    if explanation is not None:
-        return context.mistaken(explanation, best(found))
     deviation = best(found)
+    if explanation is not None:
+        verdict = context.mistaken(explanation, deviation)
+        verdict.deviation = context.matched(deviation) if deviation is not None else None
+        return verdict
     if deviation is not None:
         return context.matched(deviation)
     return Judgement("unmatched", family_of(subject))

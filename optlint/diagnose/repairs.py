@@ -89,6 +89,8 @@ class _Places:
 
 def from_equations(subject: Subject, page: MistakePage, places: _Places) -> Iterator[Repair]:
     """Apply a page's equations ``wrong → right`` wherever they stand."""
+    if page.options.get("needs") == "second moment" and not subject.second:
+        return
     for rewrite in page.rewrites:
         wrong, right = pattern(rewrite.wrong), pattern(rewrite.right)
         for index, (part, own, matcher, post, nodes) in enumerate(places.parts):

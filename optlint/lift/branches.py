@@ -165,6 +165,8 @@ def creates_state(condition: Expr) -> Creation | None:
             return Creation(False, name.split(" in ", 1)[1])
         if name.startswith("hasattr "):
             return Creation(False, name.split(" ", 1)[1])
+        if not condition.args and " " not in name:  # ``if not self.m:`` of a dictionary
+            return Creation(False, name)
         return None
     if condition.op == "sym":
         return Creation(False, render(condition))

@@ -355,6 +355,8 @@ class Evaluator:
             return "{" + place + "}" if "{" not in place else place
         if expr is not None:
             return self.text(value)
+        if isinstance(value, (Lib, Klass, Func)):  # ``group[names.BETA1]``: a constant of elsewhere
+            return place
         return "{" + (place or "?") + "}"
 
     def eval_Subscript(self, node: cst.Subscript) -> Value:

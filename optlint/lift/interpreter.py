@@ -134,12 +134,25 @@ class Interpreter(Statements):
             self.work = work
             return False
         if other is None:
-            for target in list(log):
-                self.refresh(target, None)
+            self._refresh_all(list(log))
             return True
         self._learnt(log, mark)
         self._take(other)
         return True
+
+    def _refresh_all(self, targets: list[Target]) -> None:
+        """Forget what several places hold; names of one new array stay names of one array."""
+        shared: dict[int, Value] = {}
+        for target in sorted(targets, key=lambda t: isinstance(t[0], Scope)):  # places before names
+            before = self.content(target)
+            if before is not None and id(before) in shared:
+                assert isinstance(target[0], (Scope, Cell))
+                self.store.restore(target[0], target[1], shared[id(before)])
+                continue
+            self.refresh(target, None)
+            after = self.content(target)
+            if isinstance(before, Cell) and after is not None:
+                shared[id(before)] = after
 
     def learn(self, body: cst.BaseSuite) -> None:
         """Run a branch only to see what it puts into places that are missing."""

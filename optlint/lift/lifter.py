@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from optlint.lift.branches import Choices, Paths
-from optlint.lift.expression import rest
+from optlint.lift.expression import rest, sym, walk
 from optlint.lift.interpreter import Frame, Interpreter, Leave
-from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupported, Value
+from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupported, Value, numeric
 from optlint.lift.places import attribute
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence, State, updates_of
@@ -332,7 +332,12 @@ class _Lifter:
         for recurrence in found:
             if not any(self._same_step(recurrence, other) for other in kept):
                 kept.append(recurrence)
+        advanced = {s.symbol for f in frames for s, _ in f.posts}
+        for slot in machine.store.slots:
+            if numeric(machine.content((slot.home, slot.key))) != sym(slot.symbol):
+                advanced.add(slot.symbol)
         for recurrence in sorted(kept, key=lambda r: (r.span.line, r.span.column)):
+            recurrence.advanced = frozenset(advanced)
             recurrence.stored = list(machine.stored)
             recurrence.aliases = list(machine.shared)
             recurrence.on_data = machine.choices.on_data
@@ -350,7 +355,10 @@ class _Lifter:
             return one.parameter is other.parameter and one.span == other.span
         if one.depth == other.depth:
             return False
-        return any(a.covers(b) or b.covers(a) for a in one.parameter.spans for b in other.parameter.spans)
+        if any(a.covers(b) or b.covers(a) for a in one.parameter.spans for b in other.parameter.spans):
+            return True
+        inside = [n.origin for n in walk(other.step) if n.origin is not None]  # handed on by an inner function
+        return any(a.covers(b) for a in one.parameter.spans for b in inside)
 
     def _is_home(self, frame: Frame, recurrence: Recurrence) -> bool:
         if frame.span is not None:

@@ -60,6 +60,7 @@ class Recurrence:
     at_home: bool = True  # seen from the function that holds it, not from a caller
     per_parameter: bool = False  # a counter advances once for each tensor
     on_data: bool = False  # lies on a path that depends on computed quantities
+    advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
 
     @property
