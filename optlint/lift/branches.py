@@ -118,6 +118,8 @@ class Paths:
         self.seen: set[frozenset[tuple[str, bool]]] = {frozenset()}
         self.limit = limit
         self.cut = False
+        self.results: dict[frozenset[tuple[str, bool]], object] = {}
+        self.idle: set[str] = set()  # conditions that made no difference (checks of types and devices)
 
     def __bool__(self) -> bool:
         return bool(self.queue)
@@ -126,10 +128,16 @@ class Paths:
         self.limit -= 1
         return Choices(given=self.queue.popleft())
 
-    def learn(self, choices: Choices) -> None:
-        """Queue the neighbours of a run that is done."""
+    def learn(self, choices: Choices, result: object = None) -> None:
+        """Queue the neighbours of a run that is done. ``result`` tells runs apart that differ in what they lift."""
+        given = frozenset(choices.given.items())
+        self.results[given] = result
+        for condition in given:
+            if result is not None and self.results.get(given - {condition}) == result:
+                self.idle.add(condition[0])
+        self.queue = deque(q for q in self.queue if len(q) < 2 or not self.idle & q.keys())
         for name, value in choices.taken.items():
-            if name in choices.given:
+            if name in choices.given or (choices.given and self.idle & {name, *choices.given}):
                 continue
             other = {k: v for k, v in choices.taken.items() if k in choices.given} | {name: not value}
             key = frozenset(other.items())

@@ -69,8 +69,7 @@ class _Lifter:
             choices = paths.next()
             machine = Interpreter(choices)
             frame = self.module(machine)
-            self.collect(machine, frame, "<module>")
-            paths.learn(choices)
+            paths.learn(choices, self.collect(machine, frame, "<module>"))
             if self.machine is None:
                 self.machine = machine
                 self.functions(machine)
@@ -201,6 +200,7 @@ class _Lifter:
         error: Unsupported | None = None
         while paths:
             choices = paths.next()
+            lifted: object = None
             machine.choices = choices
             mark, slots = machine.store.mark(), len(machine.store.slots)
             machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
@@ -208,7 +208,7 @@ class _Lifter:
             try:
                 frame = self.run_entry(machine, func, klass)
                 before = len(self.result.recurrences)
-                self.collect(machine, frame, name)
+                lifted = self.collect(machine, frame, name)
                 found |= len(self.result.recurrences) > before
                 if not choices.given:
                     for inner in list(machine.nested):
@@ -220,7 +220,7 @@ class _Lifter:
             finally:
                 machine.store.rollback(mark)
                 del machine.store.slots[slots:]
-            paths.learn(choices)
+            paths.learn(choices, lifted)
         if error is not None and not found:
             self.miss(name, error.span or span, error)
 
@@ -320,8 +320,11 @@ class _Lifter:
 
     # results
 
-    def collect(self, machine: Interpreter, frame: Frame, name: str) -> None:
-        """The updates of a run's frames; an inner loop that carries the state is the step."""
+    def collect(self, machine: Interpreter, frame: Frame, name: str) -> object:
+        """Take in the updates of a run's frames; an inner loop that carries the state is the step.
+
+        Returns what tells this run's updates from another's.
+        """
         frames = [frame, *machine.frames]
         found: list[Recurrence] = []
         for candidate in frames:
@@ -348,6 +351,7 @@ class _Lifter:
             if key not in self.seen:
                 self.seen.add(key)
                 self.result.recurrences.append(recurrence)
+        return frozenset((r.span, r.equations()) for r in kept)
 
     def _same_step(self, one: Recurrence, other: Recurrence) -> bool:
         """Two frames' views of one parameter write."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -271,9 +271,11 @@ class Statements(Evaluator):
                 cell.scalar = True
         elif isinstance(default, Seq):
             cell.items["<template>"] = Cell(items={f"[{i}]": v for i, v in enumerate(default.elements)})
-        elif default is None and name in _flags(func.node.params):
+        elif default is None and name in _annotated(func.node.params, {"bool"}):
             symbol.literal = (False,)
             cell.scalar = True
+        if name in _annotated(func.node.params, _ARRAYS):
+            symbol.array = cell.array = True
         self.store.add_slot(Slot(scope, name, symbol, cell, local=True))
         return cell
 
@@ -519,15 +521,40 @@ def _passed_through(target: cst.BaseExpression, value: cst.BaseExpression) -> bo
     return got == names
 
 
-def _flags(params: cst.Parameters) -> set[str]:
-    """Parameters that are annotated as ``bool``: off unless somebody turns them on."""
-    return {
-        p.name.value
-        for p in (*params.params, *params.kwonly_params)
-        if p.annotation is not None
-        and isinstance(p.annotation.annotation, cst.Name)
-        and p.annotation.annotation.value == "bool"
-    }
+_HOLDERS = frozenset({"list", "List", "Sequence", "Optional"})
+_ARRAYS = frozenset({"Tensor", "ndarray", "Array", "NDArray", "ArrayLike"})
+
+
+def _annotated(params: cst.Parameters, types: Collection[str]) -> set[str]:
+    """Parameters whose annotation names one of the types, also inside a list: ``list[torch.Tensor]``."""
+    found: set[str] = set()
+    for p in (*params.posonly_params, *params.params, *params.kwonly_params):
+        if p.annotation is not None:
+            named = {_last_name(n) for n in _inside(p.annotation.annotation)}
+            if named & set(types):
+                found.add(p.name.value)
+    return found
+
+
+def _inside(annotation: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    """The types that an annotation is made of; unions with numbers say nothing."""
+    if isinstance(annotation, cst.Subscript) and _last_name(annotation.value) in (
+        "list",
+        "List",
+        "Sequence",
+        "Optional",
+    ):
+        for element in annotation.slice:
+            if isinstance(element.slice, cst.Index):
+                yield from _inside(element.slice.value)
+    else:
+        yield annotation
+
+
+def _last_name(node: cst.BaseExpression) -> str:
+    if isinstance(node, cst.Attribute):
+        return node.attr.value
+    return node.value if isinstance(node, cst.Name) else ""
 
 
 def _module_name(node: cst.ImportFrom) -> str:
