@@ -283,7 +283,11 @@ def epsilon_values(subject: Subject) -> list[Any]:
                     floor = _without_time(subject, a)
                     if b.symbols & data and floor is not None and floor not in found:
                         found.append(floor)
-    values: list[Any] = [v for v in (subject.value(a) for a in found) if v is not None]
+    found += [ex.sym(h.symbol) for h in subject.hypers if h.role == "epsilon"]  # ε/η, ε·(1 − β₁ᵗ)/η
+    values: list[Any] = []
+    for value in (subject.value(a) for a in dict.fromkeys(found)):
+        if value is not None and not any(np.array_equal(value, v) for v in values):
+            values.append(value)
     return values[:4]
 
 

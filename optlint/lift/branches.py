@@ -11,7 +11,7 @@ from optlint.lift.expression import Expr, Symbol, walk
 from optlint.lift.notation import render
 from optlint.model import Span
 
-MAX_PATHS = 24
+MAX_PATHS = 40
 _FLIP = {"is None": "is not None", "is not None": "is None"}
 
 
@@ -25,6 +25,12 @@ class Choices:
     on_data: bool = False  # some condition looks at data, not at a setting
 
     def take(self, condition: Expr, span: Span | None) -> bool:
+        if condition.op == "not":
+            return not self.take(condition.args[0], span)
+        if condition.op == "and":
+            return all(self.take(part, span) for part in condition.args)
+        if condition.op == "or":
+            return any(self.take(part, span) for part in condition.args)
         name, positive = plain(condition)
         if name not in self.taken:
             self.spans[name] = span
@@ -119,6 +125,7 @@ class Paths:
         self.limit = limit
         self.cut = False
         self.results: dict[frozenset[tuple[str, bool]], object] = {}
+        self.usual: frozenset[str] = frozenset()  # the conditions that the usual configuration meets
         self.idle: set[str] = set()  # conditions that made no difference (checks of types and devices)
 
     def __bool__(self) -> bool:
@@ -132,8 +139,11 @@ class Paths:
         """Queue the neighbours of a run that is done. ``result`` tells runs apart that differ in what they lift."""
         given = frozenset(choices.given.items())
         self.results[given] = result
+        if not given:
+            self.usual = frozenset(choices.taken)
         for condition in given:
-            if result is not None and self.results.get(given - {condition}) == result:
+            same = result is not None and self.results.get(given - {condition}) == result
+            if same and (len(given) == 1 or condition[0] not in self.usual):
                 self.idle.add(condition[0])
         self.queue = deque(q for q in self.queue if len(q) < 2 or not self.idle & q.keys())
         for name, value in choices.taken.items():
