@@ -8,14 +8,15 @@ configuration of an update a set of flags selects.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optlint.lift import Recurrence, lift
-from optlint.lift.expression import Symbol
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.lifter import Lifted
 from optlint.lift.notation import GREEK, render
 from optlint.lift.program import Program
@@ -86,10 +87,15 @@ class Run:
 
 @dataclass(slots=True)
 class Comparison:
-    """gaps: the largest relative difference by quantity. given: real states that the recurrence reads, not carries."""
+    """What became of one recurrence beside a run.
+
+    gaps: the largest relative difference by quantity. given: real states that it reads but does not carry.
+    returned: the real state that the lifted step equals, where it is not the real step.
+    """
 
     gaps: dict[str, float]
     given: list[str] = field(default_factory=list)
+    returned: str = ""
 
     @property
     def worst(self) -> float:
@@ -109,18 +115,22 @@ def base(name: str) -> str:
 def compare(recurrence: Recurrence, run: Run, key: Callable[[str], str] = base) -> Comparison:
     """Run the recurrence beside ``run``; ``key`` turns a symbol's name into a name in ``run``.
 
-    Raises NotLifted where the recurrence holds an unknown call or reads something that ``run`` does not know.
+    Raises NotLifted where the recurrence holds an unknown call or reads something that ``run`` does not know. A call
+    that ``run`` knows by its text, like the schedule ``step_size(i)``, is a quantity as any other.
     """
     parameter = recurrence.parameter
-    moving = [*recurrence.counters, *recurrence.states]
+    known = {n: ex.sym(symbol) for n, symbol in _calls(recurrence) if symbol.name in run.series}
+    moving = [
+        (s.name, s.old, s.new, ex.substitute(s.post, known), s.initial)
+        for s in [*recurrence.counters, *recurrence.states]
+    ]
+    step = ex.substitute(recurrence.step, known)
     runner = Runner(
-        System(
-            [(s.old, s.new, s.post) for s in moving], recurrence.step, None if parameter is None else parameter.old
-        )
+        System([(old, new, post) for _, old, new, post, _ in moving], step, parameter.old if parameter else None)
     )
     if runner.unknowns:
         raise NotLifted(f"unknown: {', '.join(render(node) for _, node in runner.unknowns)}")
-    carried = {s.old for s in moving} | ({parameter.old} if parameter is not None else set())
+    carried = {old for _, old, _, _, _ in moving} | ({parameter.old} if parameter is not None else set())
     length, size = len(next(iter(run.series.values()))), np.shape(run.start)
     bound: dict[Symbol, float] = {}
     series: dict[Symbol, Array] = {}
@@ -128,6 +138,9 @@ def compare(recurrence: Recurrence, run: Run, key: Callable[[str], str] = base) 
     for symbol in runner.free:
         name = key(symbol.name)
         if symbol in carried:
+            continue
+        if symbol.kind == "index" and symbol.start is not None and name not in run.settings:  # it counts the steps
+            series[symbol] = symbol.start.number + np.arange(float(length))
             continue
         value = run.settings.get(name)
         if isinstance(value, (int, float)):
@@ -140,21 +153,30 @@ def compare(recurrence: Recurrence, run: Run, key: Callable[[str], str] = base) 
         else:
             raise NotLifted(f"nothing is known by the name {symbol.name}")
     initial: dict[Symbol, Array | float] = {}
-    for state in moving:
-        if key(state.name) not in run.states:
-            raise NotLifted(f"no real state is known by the name {state.name}")
-        first = state.initial
-        initial[state.old] = first.number if first is not None and first.op == "const" else run.initial[key(state.name)]
+    for place, old, _, _, first in moving:
+        if key(place) not in run.states:
+            raise NotLifted(f"no real state is known by the name {place}")
+        initial[old] = first.number if first is not None and first.op == "const" else run.initial[key(place)]
     trace = runner.run(bound, series, initial, run.start, length, size)
-    for state, lifted in zip(moving, trace.states, strict=True):
-        result.gaps[key(state.name)] = gap(lifted, run.states[key(state.name)])
+    for (place, *_), lifted in zip(moving, trace.states, strict=True):
+        result.gaps[key(place)] = gap(lifted, run.states[key(place)])
     if parameter is not None:
         assert run.parameter is not None, "a parameter was lifted, but the run has none"
         result.gaps["parameter"] = gap(trace.parameter, run.parameter)
     else:
         assert run.output is not None, "a returned step was lifted, but the run has none"
         result.gaps["step"] = gap(trace.step, run.output)
+        if result.gaps["step"] > TOLERANCE:
+            equal = [n for n, v in run.states.items() if gap(trace.step, v) <= TOLERANCE]
+            result.returned = equal[0] if equal else ""
     return result
+
+
+def _calls(recurrence: Recurrence) -> Iterator[tuple[Expr, Symbol]]:
+    """The unknown calls of a recurrence, each with a symbol that has the call's text for a name."""
+    calls = {n for post in recurrence.posts() for n in ex.walk(post) if n.op == "opaque"}
+    for node in sorted(calls, key=render):
+        yield node, Symbol(render(node))
 
 
 def _before(states: Array, initial: Array) -> Array:
@@ -264,6 +286,8 @@ class _Condition:
 
 def holds(condition: str, settings: Mapping[str, object]) -> bool:
     """A configuration's condition under the flags; raises Undecided where they do not tell."""
+    if condition in settings:  # a call that the caller answers: callable(step_size)
+        return bool(settings[condition])
     return _Condition(condition, settings).value()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import product
@@ -12,9 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from differential import Array, Comparison, NotLifted, Run, chosen, compare, gradients, holds, lift_text, start
+from differential import (
+    Array,
+    Comparison,
+    Run,
+    Undecided,
+    chosen,
+    compare,
+    gradients,
+    holds,
+    lift_text,
+    start,
+)
 
-from optlint.lift import Recurrence
 from optlint.lift.lifter import Lifted
 
 torch = pytest.importorskip("torch")
@@ -48,7 +59,6 @@ class Family:
     states: Mapping[str, str]
     flags: Mapping[str, tuple[Any, ...]]
     reads_step: bool = True
-    fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def cases(self) -> Iterator[Case]:
         for values in product(*self.flags.values()):
@@ -123,6 +133,15 @@ def _optimizer_class(name: str) -> Any:
 
 def really(case: Case) -> Run:
     """Run the real optimizer; every tensor of its state is recorded after each step, as float64 (T, n)."""
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # else the step and NAdam's running product are float32
+    try:
+        return _really(case)
+    finally:
+        torch.set_default_dtype(usual)
+
+
+def _really(case: Case) -> Run:
     w = torch.nn.Parameter(torch.tensor(start(), dtype=torch.float64))
     optimizer = _optimizer_class(case.name)([w], foreach=False, **case.flags)
     initial = _numbers(optimizer.state[w])
@@ -176,3 +195,76 @@ def test_the_recurrence_is_what_torch_computes(case: Case) -> None:
     for found in compared(case, run):
         assert found.different == {}
         assert found.gaps.keys() | set(found.given) == {"parameter"} | run.states.keys() - unneeded(case)
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f.reads_step], ids=lambda family: family.name)
+def test_the_step_counter_is_a_state(family: Family) -> None:
+    for case in family.cases():
+        assert [found.given for found in compared(case, really(case))] == [[]]
+
+
+# the comparison can fail
+
+MUTANTS: tuple[tuple[str, str, str, set[str]], ...] = (
+    ("SGD-momentum=0.9", "buf.mul_(momentum)", "buf.mul_(momentum * momentum)", {"momentum_buffer_list"}),
+    ("SGD-momentum=0.9-nesterov", "alpha=momentum)", "alpha=1)", set()),
+    ("Adagrad-lr_decay=0.05", "(step - 1) * lr_decay", "step * lr_decay", set()),
+    ("RMSprop-centered-momentum=0.9", "value=-1)", "value=-0.999999)", {"momentum_buffer_list"}),
+    ("Adadelta-plain", "value=1 - rho", "value=1.000001 - rho", {"square_avgs", "acc_deltas"}),
+    ("Adam-plain", "_sqrt).add_(eps)", "_sqrt).add_(2 * eps)", set()),
+    ("Adam-amsgrad", "torch.maximum(max", "torch.minimum(max", {"max_exp_avg_sqs"}),
+    ("AdamW-weight_decay=0.1", "1 - lr * weight_decay", "1 - weight_decay", set()),
+    ("Adamax-plain", "grad.abs().add_(eps)", "grad.abs()", {"exp_infs"}),
+    ("NAdam-plain", "0.96 ** (step *", "0.961 ** (step *", {"mu_products"}),
+    ("RAdam-plain", "rho_t > 5.0", "rho_t > 4.0", set()),
+)
+
+
+def _function(case: Case) -> tuple[str, str]:
+    """The lifted function's own text, and its file's imports."""
+    tree = ast.parse(source(case.module))
+    own = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == case.function)
+    imports = [n for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom)) and n.lineno < own.lineno]
+    return ast.unparse(own), "\n".join(map(ast.unparse, imports))
+
+
+@pytest.mark.parametrize(("name", "old", "new", "states"), MUTANTS, ids=[f"{m[0]}: {m[2]}" for m in MUTANTS])
+def test_a_mutated_source_is_reported(name: str, old: str, new: str, states: set[str]) -> None:
+    """The parameter's path changes, and of the states just those that the coefficient reaches."""
+    case = next(c for c in CASES if c.id == name)
+    own, imports = _function(case)
+    assert old in own
+    run = really(case)
+    for part, expected in ((own, set()), (own.replace(old, new), {"parameter", *states})):
+        found = chosen(lift_text(f"{imports}\n\n\n{part}\n"), case.function, run.settings)
+        assert [compare(recurrence, run).different.keys() for recurrence in found] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        ("weight_decay = 0", True),
+        ("weight_decay ≠ 0", False),
+        ("momentum > 0", True),
+        ("β₁ ≥ 0.9", True),
+        ("β₁ < 0.9", False),
+        ("amsgrad", False),
+        ("or(amsgrad, not(maximize))", True),
+        ("and(momentum > 0, amsgrad)", False),
+        ("lr[i] is None", True),
+        ("mode 'l2'", True),
+        ("mode = 'l1'", False),
+    ],
+)
+def test_conditions_are_read(condition: str, value: bool) -> None:
+    flags = {
+        "weight_decay": 0.0, "momentum": 0.9, "beta1": 0.9, "amsgrad": False, "maximize": False, "lr": None,
+        "mode": "l2",
+    }  # fmt: skip
+    assert holds(condition, flags) is value
+
+
+@pytest.mark.parametrize("condition", ["unseen", "unseen > 0", "f(momentum)", "momentum > lr", "2/(1 − β₂) > 5", "="])
+def test_conditions_that_the_flags_do_not_decide(condition: str) -> None:
+    with pytest.raises(Undecided):
+        holds(condition, {"momentum": 0.9, "lr": None})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,7 +40,28 @@ class Judgement:
 
 
 def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | None:
-    """None where the recurrence is no optimizer's update at all."""
+    """None where the recurrence is no optimizer's update at all.
+
+    An average that starts with the first gradient instead of zero is judged by what it does from then on.
+    """
+    verdict = _judge(recurrence, path, settings)
+    if verdict is None or verdict.status == "unmatched":
+        later = after_first_step(recurrence)
+        if later is not None:
+            return _judge(later, path, settings) or verdict
+    return verdict
+
+
+def after_first_step(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence without what the code does at the first step alone; None where that is nothing."""
+    states = [replace(s, post=ex.after_first(s.post)) for s in recurrence.states]
+    parameter = recurrence.parameter and replace(recurrence.parameter, post=ex.after_first(recurrence.parameter.post))
+    output = recurrence.output and ex.after_first(recurrence.output)
+    later = replace(recurrence, states=states, parameter=parameter, output=output)
+    return None if later.posts() == recurrence.posts() else later
+
+
+def _judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | None:
     try:
         subject = prepare(recurrence)
         found = list(matches(subject))

@@ -190,7 +190,7 @@ def creates_state(condition: Expr) -> Creation | None:
         return Creation(False, render(condition))
     if condition.op in ("eq", "lt", "le"):
         left, right = condition.args
-        if left.op == "opaque" and str(left.value).startswith("len ") and right.op == "const":
+        if left.op == "opaque" and str(left.value).startswith("len "):
             return Creation(True, str(left.value)[4:])
         if condition.op == "eq" and right.op == "const" and right.value in (0, 1) and _counts(left):
             return Creation(True, "*")

@@ -210,6 +210,7 @@ class Evaluator:
         place = home.place + key
         symbol = Symbol(place_text(place), array=home.array and not key.startswith("."))
         cell = self.adopt(symbol, place, start)
+        cell.array = symbol.array
         self.store.quietly(home, key, cell)
         self.store.add_slot(Slot(home, key, symbol, cell))
         return cell

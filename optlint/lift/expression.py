@@ -22,6 +22,9 @@ ELEMENTWISE = (
 )
 
 
+FIRST = "step"  # the name of the count that tells the first step from the others
+
+
 @dataclass(eq=False, slots=True)
 class Symbol:
     """A quantity that the update reads: a state before the step, the gradient, a hyper-parameter …
@@ -370,12 +373,26 @@ def slope(node: Expr, symbol: Symbol) -> Expr | None:
 
 
 def retention(post: Expr, old: Symbol) -> Expr | None:
-    """How much of a state's old content stays: its slope, also inside a maximum (Adamax, AMSGrad), else None."""
+    """How much of a state's old content stays: its slope, also inside a maximum (Adamax, AMSGrad), else None.
+
+    A first step of its own (``where(t = 1, g², …)``) is left out.
+    """
     own = slope(post, old)
+    if own is None and post.op == "where" and (old in post.args[1].visible) != (old in post.args[2].visible):
+        return retention(post.args[1] if old in post.args[1].visible else post.args[2], old)
     if own is None and post.op == "max":
         inside = [a for a in post.args if old in a.visible]
         return slope(inside[0], old) if len(inside) == 1 else None
     return own
+
+
+def after_first(root: Expr) -> Expr:
+    """What holds from the second step on: ``where(step = 1, a, b)`` is b."""
+    table: dict[Expr, Expr] = {}
+    for node in walk(root):
+        if node.op == "where" and node.args[0].op == "eq" and any(s.name == FIRST for s in node.args[0].symbols):
+            table[node] = substitute(node.args[2], table)
+    return substitute(root, table) if table else root
 
 
 def rest(node: Expr, symbol: Symbol) -> Expr:

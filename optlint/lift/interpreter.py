@@ -15,7 +15,7 @@ import libcst as cst
 from optlint.lift import expression as ex
 from optlint.lift.branches import creates_state, follows_time, only_leaves
 from optlint.lift.evaluator import place_text, started
-from optlint.lift.expression import Expr, Symbol
+from optlint.lift.expression import FIRST, Expr, Symbol
 from optlint.lift.objects import (
     Cell,
     Const,
@@ -128,17 +128,56 @@ class Interpreter(Statements):
         with self.store.watching() as log:
             self._quietly(branch)
         places = [self.place_text(t) for t in log]
+        starts = {t: numeric(self.content(t)) for t in log}
         root = tested.split("[")[0]
         if not log or not any(tested == "*" or p == tested or (root and p.startswith(root)) for p in places):
             self.store.rollback(mark)
             self.work = work
-            return False
+            return other is not None and self._missing(log, starts, other, root)
+        made = {target: expr for target in log if (expr := _data(numeric(self.content(target)))) is not None}
         if other is None:
             self._refresh_all(list(log))
-            return True
-        self._learnt(log, mark)
-        self._take(other)
+        else:
+            self._learnt(log, mark)
+            self._take(other)
+        self._at_first(made)
         return True
+
+    def _missing(
+        self,
+        log: dict[Target, Span | None],
+        starts: dict[Target, Expr | None],
+        other: cst.BaseSuite | cst.If | cst.Else,
+        root: str,
+    ) -> bool:
+        """``t = 0 if p not in self.t else self.t[p]``: names for what a place holds, or for its first content."""
+        if not root or not all(isinstance(home, Scope) for home, _ in log):
+            return False
+        mark = self.store.mark()
+        self._quietly(other)
+        for target, start in starts.items():
+            held = numeric(self.content(target))
+            if start is None or held is None or held.op != "sym" or not held.symbol.name.startswith(root):
+                self.store.rollback(mark)
+                return False
+        for target, start in starts.items():
+            held = numeric(self.content(target))
+            if held is not None and start is not None and start.op == "const":
+                held.symbol.initial = held.symbol.initial or start
+        return True
+
+    def _at_first(self, made: dict[Target, Expr]) -> None:
+        """Places whose first content is made of data (``buf = g.clone()``) hold that after the first step."""
+        done: set[int] = set()
+        for target, start in made.items():
+            held = self.content(target)
+            now = numeric(held)
+            if not isinstance(held, Cell) or now is None or id(held) in done:
+                continue
+            done.add(id(held))
+            zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
+            if now != start and ex.tidy(ex.substitute(now, zero)) != ex.tidy(start):
+                self.store.fill(held, ex.op("where", first_step(), start, now))
 
     def _refresh_all(self, targets: list[Target]) -> None:
         """Forget what several places hold; names of one new array stay names of one array."""
@@ -412,6 +451,21 @@ class Interpreter(Statements):
         elif isinstance(made, Each):
             cell.items["[*]"] = made.element
         return cell
+
+
+def first_step() -> Expr:
+    """True at the first step alone."""
+    count = Symbol(FIRST, kind="index", iterates="count", start=ex.const(1))
+    return ex.op("eq", ex.sym(count), ex.const(1))
+
+
+def _data(expr: Expr | None) -> Expr | None:
+    """An expression that takes in more than numbers and settings, or None."""
+    if expr is None:
+        return None
+    simple = ex.tidy(expr)
+    settings = all(s.default is not None and not s.array for s in simple.symbols)
+    return None if settings and not any(n.op == "opaque" for n in ex.walk(simple)) else expr
 
 
 def _copied(value: Value | None) -> Value | None:
