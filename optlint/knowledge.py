@@ -156,6 +156,7 @@ def mistakes() -> tuple[MistakePage, ...]:
     return tuple(read_mistake(path) for path in sorted((rules_folder() / "mistakes").glob("*.md")))
 
 
+@lru_cache(maxsize=256)
 def find_mistake(code_or_name: str) -> MistakePage | None:
     wanted = code_or_name.strip().lower()
     return next((p for p in mistakes() if wanted in (p.code.lower(), p.name.lower())), None)

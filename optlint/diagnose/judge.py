@@ -70,7 +70,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement |
     context = Context(recurrence, subject, path, settings)
     prefer = context.preferred
     plain = best([m for m in found if not m.variant.deviation], prefer)
-    if not subject.states and starts_over(recurrence):
+    if not subject.states and recurrence.at_home and starts_over(recurrence):
         explanation = explain(subject, recurrence.text)
         if explanation is not None:
             return context.mistaken(explanation, None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from optlint.diagnose.repairs import Repair, candidates
 from optlint.identify import Match, best, matches
 from optlint.intent import meant_families
+from optlint.knowledge import find_mistake
 from optlint.sandbox.evaluate import TooLarge
 from optlint.subject import Subject
 
@@ -51,6 +52,8 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
             for repair in candidates(current):
                 if any(r.code == repair.code and r.where == repair.where for r in done):
                     continue
+                if any(_contradict(repair.code, r.code) for r in done):
+                    continue
                 key = _key(repair.subject)
                 if key in seen:
                     continue
@@ -74,6 +77,12 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
             return _choose(hits)
         level = following
     return None
+
+
+def _contradict(one: str, other: str) -> bool:
+    """What is missing cannot be there in a wrong form, too."""
+    pages = {code: find_mistake(code) for code in (one, other)}
+    return any(b in page.options.get("not_with", ()) for page, b in ((pages[one], other), (pages[other], one)) if page)
 
 
 def _key(subject: Subject) -> tuple[object, ...]:

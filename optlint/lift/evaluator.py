@@ -397,6 +397,8 @@ class Evaluator:
                 return home.items[attribute(name)]
             if home.klass is not None:
                 found = home.klass.find(name)
+                if isinstance(found, Func) and found.computed:
+                    return self.call(found.bound(home), [], {}, span, name)
                 if found is not None:
                     return self.bound(found, home)
         if name == "__dict__" and isinstance(home, Cell):

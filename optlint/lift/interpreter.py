@@ -157,9 +157,12 @@ class Interpreter(Statements):
         self._quietly(other)
         for target, start in starts.items():
             held = numeric(self.content(target))
-            if start is None or held is None or held.op != "sym" or not held.symbol.name.startswith(root):
+            if start is None or held is None or held.op != "sym" or held.symbol.external:
                 self.store.rollback(mark)
                 return False
+        if not any(h is not None and h.symbol.name.startswith(root) for h in map(numeric, map(self.content, log))):
+            self.store.rollback(mark)
+            return False
         for target, start in starts.items():
             held = numeric(self.content(target))
             if held is not None and start is not None and start.op == "const":

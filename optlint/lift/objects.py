@@ -94,6 +94,7 @@ class Func(Value):
     unit: int = 0  # which parsed block holds the node
     defaults: dict[str, Value] = field(default_factory=dict)
     static: bool = False
+    computed: bool = False  # a property
 
     def bound(self, receiver: Value | None) -> Func:
         """The function as a method of ``receiver``."""

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from optlint.lift.interpreter import Interpreter
 
 MAX_DEPTH = 14
+IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
 CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
 
 
@@ -427,9 +428,15 @@ class Statements(Evaluator):
         else:
             self.assign(node.target, result, span)
 
+    @property
+    def immutable_arrays(self) -> bool:
+        """The file's arrays are JAX's, TensorFlow's or Theano's alone: ``x += y`` binds a new one."""
+        roots = {name.split(".")[0] for name in self.imports}
+        return bool(roots & IMMUTABLE) and not roots & {"numpy", "torch", "cupy", "mxnet"}
+
     def mutates(self, old: Value, right: Value) -> bool:
         """Whether ``old += right`` changes the object (an array) or makes a new one (a number)."""
-        if not isinstance(old, Cell) or is_scalar(old):
+        if not isinstance(old, Cell) or is_scalar(old) or self.immutable_arrays:
             return False
         if old.array or (isinstance(right, Cell) and right.array):
             return True
@@ -486,6 +493,7 @@ class Statements(Evaluator):
         func.defaults = self.defaults(node.params)
         names = {d.decorator.value for d in node.decorators if isinstance(d.decorator, cst.Name)}
         func.static = "staticmethod" in names
+        func.computed = bool(names & {"property", "cached_property"})
         return func
 
     def exec_ClassDef(self, node: cst.ClassDef) -> None:

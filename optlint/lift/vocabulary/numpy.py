@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from optlint.lift import expression as ex
-from optlint.lift.expression import Expr
-from optlint.lift.objects import Cell, Const, Lib, Value, numeric
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.objects import Cell, Const, Each, Lib, Value, numeric
 from optlint.lift.places import place_of
 from optlint.lift.vocabulary.site import (
     Handler,
@@ -75,6 +75,12 @@ def _hypot(a: Expr, b: Expr) -> Expr:
     return ex.op("sqrt", ex.op("add", square(a), square(b)))
 
 
+def _indices(site: Site) -> Value | None:
+    """``ndindex(shape)``: every coordinate, one for all."""
+    index = Symbol("·", kind="index", iterates="key")
+    return Each(Cell(ex.sym(index), scalar=True), index)
+
+
 NAMES: dict[str, Handler] = {
     **{f"numpy.{n}": elementwise(op, 2) for n, op in {
         "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
@@ -93,6 +99,7 @@ NAMES: dict[str, Handler] = {
     **{f"numpy.{n}": filled(0) for n in ("zeros", "zeros_like")},
     **{f"numpy.{n}": uninitialized for n in ("empty", "empty_like")},
     **{f"numpy.{n}": filled(1) for n in ("ones", "ones_like")},
+    "numpy.ndindex": _indices,
     "numpy.full": _full,
     "numpy.full_like": _full,
     **{f"numpy.{n}": same for n in (
