@@ -241,6 +241,7 @@ class _Lifter:
 
     def run_entry(self, machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
         frame = Frame("function", machine.spans[func.unit](func.node))
+        frame.before = {id(s): numeric(machine.content((s.home, s.key))) for s in machine.store.slots}
         first = len(machine.store.slots)
         receiver = self.instance(machine, klass) if klass is not None and not func.static else None
         scope = Scope(func.scope)

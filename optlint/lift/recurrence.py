@@ -161,9 +161,9 @@ def _entries(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entry]
     pairs: list[tuple[Slot, Expr]] = list(frame.posts)
     if frame.kind == "function":
         for slot in [*store.slots, *frame.slots]:
-            if slot.local:
-                continue
             post = numeric(_content(slot))
+            if slot.local or (id(slot) in frame.before and frame.before[id(slot)] == post):
+                continue
             if post is not None:
                 pairs.append((slot, post))
             if isinstance(slot.cell, Cell) and slot.cell.expr is not None:  # changed in place, wherever it now hangs

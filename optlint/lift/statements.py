@@ -74,6 +74,7 @@ class Frame:
     posts: list[tuple[Slot, Expr]] = field(default_factory=list)
     returned: Value | None = None
     depth: int = 0
+    before: dict[int, Expr | None] = field(default_factory=dict)  # what the module's code left in places, by slot
 
 
 @dataclass(slots=True)
@@ -430,9 +431,9 @@ class Statements(Evaluator):
 
     @property
     def immutable_arrays(self) -> bool:
-        """The file's arrays are JAX's, TensorFlow's or Theano's alone: ``x += y`` binds a new one."""
+        """The file's arrays are JAX's, TensorFlow's, Theano's or needle's: ``x += y`` binds a new one."""
         roots = {name.split(".")[0] for name in self.imports}
-        return bool(roots & IMMUTABLE) and not roots & {"numpy", "torch", "cupy", "mxnet"}
+        return "needle" in roots or (bool(roots & IMMUTABLE) and not roots & {"numpy", "torch", "cupy", "mxnet"})
 
     def mutates(self, old: Value, right: Value) -> bool:
         """Whether ``old += right`` changes the object (an array) or makes a new one (a number)."""
