@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from optlint.diagnose.judge import Judgement, judge
+from optlint.intent import meant
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.program import Program
 from optlint.model import Finding, Problem, Report, Update
@@ -34,8 +37,17 @@ def analyze(source: Source, settings: Settings) -> Report:
             findings.extend(verdict.findings)
         for missed in lifted.missed:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
+        updates.extend(_out_of_sight(lifted, updates, source.path))
     problems = tuple(Problem(source.path, line, message, cell) for cell, line, message in program.problems)
     return Report(tuple(_merged(updates)), tuple(_distinct(findings)), problems, 1, candidates)
+
+
+def _out_of_sight(lifted: Lifted, updates: list[Update], path: str) -> Iterator[Update]:
+    """Functions that are named after an optimizer, could hold its update, and show none."""
+    for quiet in lifted.quiet:
+        named = meant(quiet.name)
+        if named is not None and not any(quiet.span.covers(u.span) for u in updates):
+            yield Update(path, quiet.name, quiet.span, named.family, "", "unsupported", quiet.reason)
 
 
 def _seen_from_callers(

@@ -36,11 +36,15 @@ class Missed:
 
 @dataclass(slots=True)
 class Lifted:
-    """seen_from_callers: the updates of a function, by its name, as the file's own callers of it show them
-    (nearest callers first, then theirs)."""
+    """What a program holds.
+
+    seen_from_callers: the updates of a function, by its name, as the file's own callers of it show them (nearest
+    callers first, then theirs).
+    """
 
     recurrences: list[Recurrence] = field(default_factory=list)
     missed: list[Missed] = field(default_factory=list)
+    quiet: list[Missed] = field(default_factory=list)  # functions that could hold an update, and show none
     candidates: int = 0
     seen_from_callers: Callable[[str], Iterator[list[Recurrence]]] = lambda name: iter(())
 
@@ -204,7 +208,7 @@ class _Lifter:
             machine.choices = choices
             mark, slots = machine.store.mark(), len(machine.store.slots)
             machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
-            machine.pending, machine.aliases = [], {}
+            machine.pending, machine.aliases, machine.unseen = [], {}, {}
             try:
                 frame = self.run_entry(machine, func, klass)
                 before = len(self.result.recurrences)
@@ -223,6 +227,8 @@ class _Lifter:
             paths.learn(choices, lifted)
         if error is not None and not found:
             self.miss(name, error.span or span, error)
+        elif not found and limit is None and span is not None:
+            self.result.quiet.append(Missed(name, span, _why_quiet(machine)))
 
     def nested(self, machine: Interpreter, func: Func, name: str) -> None:
         """A function inside a function: its home's variables are state where it writes them."""
@@ -375,6 +381,14 @@ class _Lifter:
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)
         self.result.missed.append(Missed(name, where, error.reason))
+
+
+def _why_quiet(machine: Interpreter) -> str:
+    """What keeps an update out of sight: the call of unseen code that takes most."""
+    calls = sorted(machine.unseen.items(), key=lambda call: -call[1])
+    if calls and calls[0][1] > 1:
+        return f"it rests on {calls[0][0]}(), whose code is not in this file"
+    return "no state is seen to be kept from one step to the next"
 
 
 def _advance(counter: State) -> float:

@@ -94,6 +94,7 @@ class Statements(Evaluator):
         self.stored: list[Stored] = []
         self.sinks: list[Expr] = []  # what unknown calls get as statements: ``layer.step(name, -update)``
         self.scanning = False
+        self.unseen: dict[str, int] = {}  # calls of code that is not in sight, with how much they take
         self.loops: list[Frame] = []
         self.stack: list[cst.CSTNode] = []
         self.classes: list[Klass | None] = []
@@ -185,6 +186,7 @@ class Statements(Evaluator):
         if made is not None:
             return made
         parts: list[Value] = [*args, *kwargs.values()]
+        self.unseen[place_of(callee) or text] = len(parts)
         if isinstance(callee, Method) and not (isinstance(callee.receiver, Cell) and callee.receiver.klass):
             parts.insert(0, callee.receiver)  # ``self.f(x)`` is no function of everything that self holds
         return self.opaque(place_of(callee) or text, parts, span)
