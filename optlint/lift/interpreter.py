@@ -127,10 +127,9 @@ class Interpreter(Statements):
         work = self.work
         with self.store.watching() as log:
             self._quietly(branch)
-        places = [self.place_text(t) for t in log]
         starts = {t: numeric(self.content(t)) for t in log}
         root = tested.split("[")[0]
-        if not log or not any(tested == "*" or p == tested or (root and p.startswith(root)) for p in places):
+        if not log or not (tested == "*" or any(self._answers(t, tested) for t in log)):
             self.store.rollback(mark)
             self.work = work
             return other is not None and self._missing(log, starts, other, root)
@@ -142,6 +141,11 @@ class Interpreter(Statements):
             self._take(other)
         self._at_first(made)
         return True
+
+    def _answers(self, target: Target, tested: str) -> bool:
+        """Whether a write answers the question whether ``tested`` is there yet: it makes it, or what holds it."""
+        place, tested = place_text(self.place_text(target)), place_text(tested)
+        return bool(tested) and (place.startswith(tested) or (bool(target[1]) and tested.startswith(place + "[")))
 
     def _missing(
         self,
