@@ -100,7 +100,7 @@ class Interpreter(Statements):
             yes, other = (end.get(target, now) for end in (first, second))
             a, b = numeric(yes), numeric(other)
             if a is not None and b is not None:
-                self._write(target, a if a == b else ex.op("where", condition, a, b), yes, other)
+                self._write(target, a if a == b else _either(condition, a, b, self.place_text(target)), yes, other)
             elif (kept := yes if yes is not None else other) is not None:
                 self._rebind(target, kept)
         return True
@@ -184,7 +184,7 @@ class Interpreter(Statements):
             done.add(id(held))
             zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
             if now != start and ex.tidy(ex.substitute(now, zero)) != ex.tidy(start):
-                self.store.fill(held, ex.op("where", first_step(), start, now))
+                self.store.fill(held, _either(first_step(), start, now, held.place or self.place_text(target)))
 
     def _refresh_all(self, targets: list[Target]) -> None:
         """Forget what several places hold; names of one new array stay names of one array."""
@@ -464,6 +464,16 @@ def first_step() -> Expr:
     """True at the first step alone."""
     count = Symbol(FIRST, kind="index", iterates="count", start=ex.const(1))
     return ex.op("eq", ex.sym(count), ex.const(1))
+
+
+def _either(condition: Expr, yes: Expr, no: Expr, place: str) -> Expr:
+    """``yes`` or ``no``; what both keep of the place's own old content stands outside: w + where(c, a, b)."""
+    for sign, term in ex.terms(yes):
+        own = term.op == "sym" and sign == 1 and term.symbol.name == place_text(place)
+        if own and (1, term) in ex.terms(no):
+            parts = [[t for t in ex.terms(side) if t != (1, term)] for side in (yes, no)]
+            return ex.op("add", term, ex.op("where", condition, *map(ex.total, parts)))
+    return ex.op("where", condition, yes, no)
 
 
 def _data(expr: Expr | None) -> Expr | None:

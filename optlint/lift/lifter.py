@@ -155,6 +155,7 @@ class _Lifter:
             wanted = {n for n, (f, _) in everything.items() if n not in done and mentions.search(self._body_text(f))}
             done |= wanted
             first = len(self.result.recurrences)
+            self.seen.clear()  # a caller's view may have been met, and left for the function's own
             for caller in sorted(wanted)[:MAX_CALLERS]:
                 func, klass = everything[caller]
                 self.entry(self.machine, func, caller, klass, limit=CALLER_PATHS)
