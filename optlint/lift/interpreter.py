@@ -93,7 +93,7 @@ class Interpreter(Statements):
                     del self.stored[stored:], self.sinks[sinks:]
                     return False
             ends.append({target: _copied(self.content(target)) for target in log})
-            self.store.rollback(mark)
+            self.store.rollback(mark, forget_places=False)
         first, second = ends
         for target in [*first, *(t for t in second if t not in first)]:
             now = self.content(target)
@@ -211,7 +211,7 @@ class Interpreter(Statements):
 
     def _learnt(self, log: dict[Target, Span | None], mark: int) -> None:
         starts = {target: _copied(self.content(target)) for target in log}
-        self.store.rollback(mark)
+        self.store.rollback(mark, forget_places=False)
         for target, start in starts.items():
             if self.content(target) is None and isinstance(target[0], Cell):
                 self.unveil(target[0], target[1], start)

@@ -208,6 +208,7 @@ class Store:
         self.writes: list[dict[Target, Span | None]] = []
         self.origins: dict[Target, list[Span]] = {}
         self.slots: list[Slot] = []
+        self.discoveries: set[int] = set()  # entries of the journal that are no changes
 
     def bind(self, scope: Scope, name: str, value: Value, span: Span | None = None) -> None:
         missing = object()
@@ -254,7 +255,7 @@ class Store:
 
     def quietly(self, cell: Cell, key: str, value: Value) -> None:
         """Add a child that was there all along (no write)."""
-        self.journal.append(lambda: forget(cell.items, key))
+        self._found(lambda: forget(cell.items, key))
         cell.items[key] = value
 
     def restore(self, home: Scope | Cell, key: str, value: Value) -> None:
@@ -270,7 +271,12 @@ class Store:
 
     def add_slot(self, slot: Slot) -> None:
         self.slots.append(slot)
-        self.journal.append(lambda: self.slots.remove(slot) if slot in self.slots else None)
+        self._found(lambda: self.slots.remove(slot) if slot in self.slots else None)
+
+    def _found(self, undo: Callable[[], None]) -> None:
+        """Journal something that was there all along and has only come to light."""
+        self.discoveries.add(id(undo))
+        self.journal.append(undo)
 
     def _log(self, target: Target, span: Span | None) -> None:
         for log in self.writes:
@@ -292,9 +298,17 @@ class Store:
     def mark(self) -> int:
         return len(self.journal)
 
-    def rollback(self, mark: int) -> None:
+    def rollback(self, mark: int, forget_places: bool = True) -> None:
+        """Undo all changes since ``mark``; places that came to light since may stay known."""
+        kept: list[Callable[[], None]] = []
         while len(self.journal) > mark:
-            self.journal.pop()()
+            undo = self.journal.pop()
+            if not forget_places and id(undo) in self.discoveries:
+                kept.append(undo)
+            else:
+                self.discoveries.discard(id(undo))
+                undo()
+        self.journal.extend(reversed(kept))
 
 
 def settle(value: Value, place: str) -> None:
