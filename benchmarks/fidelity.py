@@ -1,6 +1,6 @@
 """Runs what optlint lifts from published optimizers beside those optimizers, and prints how far apart they are.
 
-    pip install -e '.[test]' torch optax jax keras timm
+    pip install -e '.[test,fidelity]'
     python benchmarks/fidelity.py                     # all libraries that are installed
     python benchmarks/fidelity.py --library optax
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from optlint.diagnose.judge import Judgement, judge
@@ -11,6 +12,8 @@ from optlint.lift.program import Program
 from optlint.model import Finding, Problem, Report, Update
 from optlint.settings import Settings
 from optlint.source import Source
+
+MAX_SEARCHES = 4  # configurations of one update that may turn out to be like nothing known
 
 
 def analyze(source: Source, settings: Settings) -> Report:
@@ -23,10 +26,12 @@ def analyze(source: Source, settings: Settings) -> Report:
         lifted = lift(program)
         candidates = lifted.candidates
         judged: list[tuple[Recurrence, Judgement]] = []
+        unclear: Counter[str] = Counter()
         for recurrence in lifted.recurrences:
             recurrence.text = _text(program, recurrence)
-            verdict = judge(recurrence, source.path, settings)
+            verdict = judge(recurrence, source.path, settings, search=unclear[recurrence.name] < MAX_SEARCHES)
             if verdict is not None:
+                unclear[recurrence.name] += verdict.status == "unmatched"
                 judged.append((recurrence, verdict))
         judged.extend(_seen_from_callers(lifted, judged, program, source, settings))
         judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]

@@ -39,16 +39,18 @@ class Judgement:
     deviation: Judgement | None = None
 
 
-def judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | None:
+def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = True) -> Judgement | None:
     """None where the recurrence is no optimizer's update at all.
+
+    Without ``search`` an update that is no published one is not compared with the known mistakes.
 
     An average that starts with the first gradient instead of zero is judged by what it does from then on.
     """
-    verdict = _judge(recurrence, path, settings)
+    verdict = _judge(recurrence, path, settings, search)
     if verdict is None or verdict.status == "unmatched":
         later = after_first_step(recurrence)
         if later is not None:
-            return _judge(later, path, settings) or verdict
+            return _judge(later, path, settings, search) or verdict
     return verdict
 
 
@@ -61,7 +63,7 @@ def after_first_step(recurrence: Recurrence) -> Recurrence | None:
     return None if later.posts() == recurrence.posts() else later
 
 
-def _judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement | None:
+def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) -> Judgement | None:
     try:
         subject = prepare(recurrence)
         found = list(matches(subject))
@@ -88,7 +90,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings) -> Judgement |
     if not looks_like_update(subject):
         return Judgement("unmatched", named.family) if named and subject.states and subject.gradient else None
     try:
-        explanation = explain(subject, recurrence.text) if beyond is None else None
+        explanation = explain(subject, recurrence.text) if search and beyond is None else None
     except TooLarge as error:
         return Judgement("unsupported", family_of(subject), reason=str(error))
     deviation = best(found)

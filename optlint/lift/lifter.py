@@ -22,6 +22,7 @@ from optlint.model import Span
 MODULE_PATHS = 4
 CALLER_LEVELS = 3
 CALLER_PATHS = 8
+NESTED_PATHS = 12
 MAX_CALLERS = 4
 
 
@@ -233,18 +234,22 @@ class _Lifter:
 
     def nested(self, machine: Interpreter, func: Func, name: str) -> None:
         """A function inside a function: its home's variables are state where it writes them."""
-        saved = machine.frames, machine.stored
-        mark, slots = machine.store.mark(), len(machine.store.slots)
-        machine.frames, machine.stored = [], []
-        try:
-            frame = self.run_entry(machine, func, None)
-            self.collect(machine, frame, name)
-        except (Unsupported, RecursionError):
-            pass
-        finally:
-            machine.store.rollback(mark)
-            del machine.store.slots[slots:]
-            machine.frames, machine.stored = saved
+        saved = machine.frames, machine.stored, machine.choices
+        paths = Paths(NESTED_PATHS)
+        while paths:
+            choices = paths.next()
+            lifted: object = None
+            mark, slots = machine.store.mark(), len(machine.store.slots)
+            machine.frames, machine.stored, machine.choices = [], [], choices
+            try:
+                lifted = self.collect(machine, self.run_entry(machine, func, None), name)
+            except (Unsupported, RecursionError):
+                pass
+            finally:
+                machine.store.rollback(mark)
+                del machine.store.slots[slots:]
+                machine.frames, machine.stored, machine.choices = saved
+            paths.learn(choices, lifted)
 
     def run_entry(self, machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
         frame = Frame("function", machine.spans[func.unit](func.node))

@@ -238,7 +238,11 @@ def _match_returns(
     taken = {e.slot.symbol for e in entries}
     rest: list[Expr] = []
     kept = Symbol("kept", kind="role")
+    matched: set[Expr] = set()
     for key, expr in returned:
+        if expr in matched:  # the new average is the step, too
+            rest.append(expr)
+            continue
         if expr in known or not expr.args or expr.op == "opaque":
             continue
         best = None
@@ -260,6 +264,7 @@ def _match_returns(
                 best = (rank, slot)
         if best is not None and (not all(best[0][:2]) or best[0][2] <= 5):
             taken.add(best[1].symbol)
+            matched.add(expr)
             span = expr.origin
             entries.append(Entry(best[1], expr, (span,) if span else ()))
         else:
