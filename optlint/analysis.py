@@ -66,9 +66,9 @@ def _seen_from_callers(
     for name in (n for n, unclear in names.items() if unclear):
         for views in lifted.seen_from_callers(name):
             clear = []
-            for recurrence in views:
+            for number, recurrence in enumerate(views):
                 recurrence.text = _text(program, recurrence)
-                view = judge(recurrence, source.path, settings)
+                view = judge(recurrence, source.path, settings, search=number < MAX_SEARCHES)
                 if view is not None and view.status in ("matched", "mistaken"):
                     clear.append((recurrence, view))
             found.extend(clear)

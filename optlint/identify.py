@@ -98,6 +98,12 @@ class Trial:
     order: tuple[int, ...]
     bound: dict[Symbol, Any]
     initial: dict[Symbol, Any]
+    steps: Array | None = None  # the whole run, once it was needed
+
+    def run(self) -> Array:
+        if self.steps is None:
+            self.steps = _run(self.form, self.bound, self.initial, STEPS)
+        return self.steps
 
 
 def matches(subject: Subject, deviations: bool = True) -> Iterator[Match]:
@@ -134,7 +140,7 @@ def _matches(subject: Subject, live: list[State], deviations: bool) -> Iterator[
         trial = trials[index]
         if id(trial.form) in done or (trial.form.variant.deviation and not deviations):
             continue
-        same, scale, worst = _agree(full, _run(trial.form, trial.bound, trial.initial, STEPS))
+        same, scale, worst = _agree(full, trial.run())
         if same:
             done.add(id(trial.form))
             roles = {n: live[i] for n, i in zip(trial.form.names, trial.order, strict=True)}
