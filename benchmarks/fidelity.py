@@ -25,7 +25,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import product
@@ -233,7 +233,7 @@ def jax_subjects() -> Iterator[Subject]:
     for name, flags in JAX.items():
         yield Subject(
             name, flags, str(optimizers.__file__), f"{name}.update",
-            lambda factory=getattr(optimizers, name), flags=flags: run_jax(factory, flags), lambda s: s,
+            partial(run_jax, getattr(optimizers, name), flags), lambda s: s,
         )  # fmt: skip
 
 
