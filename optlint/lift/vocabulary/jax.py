@@ -53,6 +53,11 @@ def _correction(m: Expr, decay: Expr, count: Expr) -> Expr:
     return ex.op("div", m, ex.op("sub", ONE, ex.op("pow", decay, count)))
 
 
+def _infinity_moment(g: Expr, m: Expr, decay: Expr, eps: Expr) -> Expr:
+    """max(|g| + ε, decay·m)."""
+    return ex.op("max", ex.op("add", ex.op("abs", g), eps), ex.op("mul", decay, m))
+
+
 def _replace(site: Site) -> Value | None:
     """``state._replace(mu=mu)``: a record with other fields."""
     home = site.receiver
@@ -86,6 +91,8 @@ _TREE = {
     "add_scalar_mul": of_leaves(lambda x, s, y: ex.op("add", x, ex.op("mul", s, y)), "tree_x", "scalar", "tree_y"),
     "update_moment": of_leaves(_moment(_power), "updates", "moments", "decay", "order"),
     "update_moment_per_elem_norm": of_leaves(_moment(_norm_power), "updates", "moments", "decay", "order"),
+    "update_infinity_moment": of_leaves(_infinity_moment, "updates", "moments", "decay", "eps"),
+    "where": of_leaves(lambda c, a, b: ex.op("where", c, a, b), "condition", "tree_x", "tree_y"),
     "bias_correction": of_leaves(_correction, "moment", "decay", "count"),
     "zeros_like": filled(0),
     "ones_like": filled(1),
@@ -99,7 +106,7 @@ NAMES: dict[str, Handler] = {
     **{f"optax.{n}": h for n, h in _TREE.items()},
     **{f"optax.tree_{n}": h for n, h in _TREE.items()},
     **{f"optax.{n}": of_leaves(lambda x: ex.op("add", x, ONE), "count") for n in (
-        "safe_increment", "safe_int32_increment", "safe_int32_increment",
+        "safe_increment", "safe_int32_increment",
     )},
     "optax.abs_sq": of_leaves(square, "x"),
     "optax.cast_tree": same,
