@@ -129,7 +129,7 @@ def _matches(subject: Subject, live: list[State], deviations: bool) -> Iterator[
     trials, prints = _trials(subject, live)
     if not trials:
         return
-    mine = _fingerprint(subject.run(_SHORT).step)
+    mine = _fingerprint(subject.run(_SHORT).step).ravel()
     near = np.flatnonzero(np.max(np.abs(prints - mine), axis=1) < 1e-5)
     if not len(near):
         return
@@ -172,6 +172,7 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
     if key in _CACHE:
         return _CACHE[key]
     trials: list[Trial] = []
+    starts_of: list[Array] = []
     for form in forms():
         if (
             len(form.states) != len(live)
@@ -179,6 +180,7 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
             or (form.variant.family == "adamw" and not decoupled)
         ):
             continue
+        mine: list[Trial] = []
         for order in permutations(range(len(live))):
             bound = _bind(form, subject, [slopes[i] for i in order])
             if bound is None or not _starts_well(form, [starts[i] for i in order]):
@@ -187,8 +189,11 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
             for more in _unsolved(form, bound, settings):
                 for epsilon in (epsilons or [0.0] * _is_floorless(form)) if "eps" in form.symbols else [None]:
                     floor = {} if epsilon is None else {form.symbols["eps"]: epsilon}
-                    trials.append(Trial(form, order, {**bound, **more, **floor}, initial))
-    prints = np.array([_fingerprint(_run(t.form, t.bound, t.initial, _SHORT)) for t in trials])
+                    mine.append(Trial(form, order, {**bound, **more, **floor}, initial))
+        if mine:
+            trials += mine
+            starts_of.append(_starts(form, mine))
+    prints = np.concatenate(starts_of) if starts_of else np.empty((0, 0))
     if len(_CACHE) > 200:
         _CACHE.clear()
     _CACHE[key] = trials, prints
@@ -203,14 +208,26 @@ def _starts_well(form: Form, starts: list[Array]) -> bool:
     return all(np.all(start > 0) for name, start in zip(form.names, starts, strict=True) if name in wanted)
 
 
+def _starts(form: Form, trials: list[Trial]) -> Array:
+    """How each trial of a form starts: (trials, numbers). All of them run at once."""
+
+    def stacked(values: list[Any]) -> Array:
+        return np.stack([np.broadcast_to(v, (LANES, 1)) for v in values])
+
+    bound = {symbol: stacked([t.bound[symbol] for t in trials]) for symbol in trials[0].bound}
+    initial = {symbol: stacked([t.initial[symbol] for t in trials]) for symbol in trials[0].initial}
+    steps = _run(form, bound, initial, _SHORT, (len(trials), LANES, 2))
+    return np.ascontiguousarray(_fingerprint(steps).swapaxes(0, 1)).reshape(len(trials), -1)
+
+
 def _fingerprint(steps: Array) -> Array:
-    """How a run starts, each lane by its own scale: equal for runs that agree up to a factor."""
+    """How a run (steps, …, lanes, 2) starts, each lane by its own scale: equal for runs that agree up to a factor."""
     bad = ~np.isfinite(steps)
     finite = np.where(bad, 0.0, steps)
-    scale = np.max(np.abs(finite), axis=(0, 2), keepdims=True)
-    shape = np.where(bad, 7.0, finite / np.where(scale > 0, scale, 1.0))
-    turned = np.where(finite[0, 0, 0] < 0, -1.0, 1.0)
-    return np.where(bad, 7.0, shape * turned).ravel()
+    scale = np.max(np.abs(finite), axis=(0, -1), keepdims=True)
+    shape = finite / np.where(scale > 0, scale, 1.0)
+    turned = np.where(finite[0, ..., :1, :1] < 0, -1.0, 1.0)
+    return np.where(bad, 7.0, shape * turned)
 
 
 def best(found: Iterable[Match], prefer: str | None = None) -> Match | None:
@@ -269,13 +286,19 @@ def _unsolved(form: Form, bound: dict[Symbol, Any], settings: list[Any]) -> Iter
             yield {s: usual[s.name] for s in missing}
 
 
-def _run(form: Form, bound: dict[Symbol, Any], initial: dict[Symbol, Any], steps: int) -> Array:
+def _run(
+    form: Form,
+    bound: dict[Symbol, Any],
+    initial: dict[Symbol, Any],
+    steps: int,
+    shape: tuple[int, ...] = (LANES, 2),
+) -> Array:
     series: dict[Symbol, Any] = {form.symbols["g"]: GRADIENTS} if "g" in form.symbols else {}
     if form.reads_parameter:
         series[form.symbols["w"]] = PARAMETERS
     if "t" in form.symbols:
         series[form.symbols["t"]] = [float(k + 1) for k in range(steps)]
-    return form.runner.run(bound, series, initial, 0.0, steps, (LANES, 2)).step
+    return form.runner.run(bound, series, initial, 0.0, steps, shape).step
 
 
 def epsilon_values(subject: Subject) -> list[Any]:
