@@ -21,8 +21,8 @@ from optlint.lift.recurrence import State
 from optlint.subject import Subject
 
 Binding = dict[str, Expr]
-_SUM = ("add", "sub", "neg")
-_PRODUCT = ("mul", "div", "sqrt", "pow")
+SUM = ("add", "sub", "neg")
+PRODUCT = ("mul", "div", "sqrt", "pow")
 
 
 @lru_cache(maxsize=512)
@@ -75,10 +75,10 @@ class Matcher:
             if n.op == "const" and abs(float(n.value) - float(p.value)) < 1e-12:  # type: ignore[arg-type]
                 yield env
             return
-        if p.op in _SUM:
+        if p.op in SUM:
             yield from (e for e, rest in self.sums(p, n, env) if not rest)
             return
-        if p.op in _PRODUCT:
+        if p.op in PRODUCT:
             yield from (e for e, rest in self.products(p, n, env) if not rest)
             return
         if p.op == n.op and len(p.args) == len(n.args):
@@ -155,15 +155,15 @@ class Matcher:
         known = {"g": ex.sym(self.subject.g)}
         if self.own is not None:
             known["s"] = ex.sym(self.own.old)
-        if wrong.op in _SUM and node.op in _SUM:
+        if wrong.op in SUM and node.op in SUM:
             for env, left in self.sums(wrong, node, {}):
                 turned = int(env.pop("±", ex.const(1)).value)  # type: ignore[call-overload]
                 yield env, total([*left, (turned, build(right, known | env))], node.origin)
-        elif wrong.op in _PRODUCT and node.op in _PRODUCT:
+        elif wrong.op in PRODUCT and node.op in PRODUCT:
             for env, rest in self.products(wrong, node, {}):
                 made = build(right, known | env)
                 yield env, (product([*rest, (made, 1.0)], node.origin) if rest else made.at(node.origin))
-        elif wrong.op not in _SUM and wrong.op not in _PRODUCT:
+        elif wrong.op not in SUM and wrong.op not in PRODUCT:
             for env in self.unify(wrong, node, {}):
                 yield env, build(right, known | env).at(node.origin)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from optlint.diagnose.patterns import Matcher, build, pattern
-from optlint.knowledge import MistakePage, mistakes
+from optlint.diagnose.patterns import PRODUCT, SUM, Matcher, build, pattern
+from optlint.knowledge import MistakePage, Rewrite, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
@@ -19,7 +20,8 @@ class Repair:
     """``subject`` is the update with one mistake mended.
 
     wrong, right: the expression and what it should be. effective: what ``g`` means after the repair where that
-    changes (g + λw). span: the place to show. note: a measured quantity or name for the message.
+    changes (g + λw). span: the place to show. root: the equation that ``wrong`` stands in. where: the state's name,
+    "step", or nothing where the repair concerns several.
     """
 
     code: str
@@ -30,10 +32,13 @@ class Repair:
     span: Span | None = None
     where: str = ""
     details: dict[str, str] = field(default_factory=dict)
+    root: Expr | None = None
 
     @property
     def place(self) -> Span | None:
-        return self.span or (self.wrong.origin if self.wrong is not None else None)
+        if self.span is not None or self.wrong is None:
+            return self.span
+        return self.wrong.origin or (enclosing(self.root, self.wrong) if self.root is not None else None)
 
 
 Check = Callable[[Subject, MistakePage], Iterator[Repair]]
@@ -50,22 +55,78 @@ def check(name: str) -> Callable[[Check], Check]:
     return register
 
 
-def candidates(subject: Subject) -> list[Repair]:
-    """Every repair that some page proposes for the update, each a different set of equations."""
-    load_checks()
-    found: list[Repair] = []
-    seen: set[tuple[object, ...]] = set()
-    places = _Places(subject) if subject.gradient is not None else None
-    for page in mistakes():
-        if page.options.get("when") == "matched":
-            continue
-        mended = from_equations(subject, page, places) if places is not None else ()
-        for repair in [*mended, *from_check(subject, page)]:
+class Proposals:
+    """What the pages propose for the updates of one search.
+
+    Repairs of one update share most of their equations, so what the pages' equations say of one part is kept.
+    """
+
+    def __init__(self) -> None:
+        self._edits: dict[tuple[object, ...], list[_Edit]] = {}
+
+    def of(self, subject: Subject) -> list[Repair]:
+        """Every repair that some page proposes, each a different set of equations, in the order of the codes."""
+        load_checks()
+        proposed = [r for page in searched() if page.check for r in from_check(subject, page)]
+        if subject.gradient is not None:
+            proposed += self._from_equations(subject)
+        found: list[Repair] = []
+        seen: set[tuple[object, ...]] = set()
+        for repair in sorted(proposed, key=lambda r: r.code):
             key = (repair.code, tuple(repair.subject.posts), tuple((c.symbol, c.first) for c in repair.subject.clocks))
             if key not in seen:
                 seen.add(key)
                 found.append(repair)
-    return found
+        return found
+
+    def _from_equations(self, subject: Subject) -> Iterator[Repair]:
+        settings = frozenset(h.symbol for h in subject.hypers)
+        places = parts(subject, subject.second)
+        found: list[tuple[int, _Edit]] = []
+        for index, ((part, own), post) in enumerate(zip(places, subject.posts, strict=True)):
+            key = (part, own and own.old, post, subject.second, subject.time, settings)
+            if key not in self._edits:
+                self._edits[key] = list(_edits(subject, part, own, post))
+            found += [(index, edit) for edit in self._edits[key]]
+        for index, edit in found:
+            made = _applied(subject, [(index, edit)])
+            if made is not None:
+                where = places[index][1]
+                yield Repair(
+                    edit.page.code,
+                    made,
+                    edit.wrong,
+                    edit.right,
+                    edit.effective,
+                    where=where.name if where else "step",
+                    root=subject.posts[index],
+                )
+        yield from self._everywhere(subject, found)
+
+    def _everywhere(self, subject: Subject, found: list[tuple[int, _Edit]]) -> Iterator[Repair]:
+        """A slip that was made the same way in several places is one mistake: all of them mended together."""
+        by_rewrite: dict[int, list[tuple[int, _Edit]]] = {}
+        for index, edit in found:
+            by_rewrite.setdefault(id(edit.rewrite), []).append((index, edit))
+        for same in by_rewrite.values():
+            apart = [
+                (i, e)
+                for i, e in same
+                if not any(o is not e and j == i and ex.contains(o.wrong, e.wrong) for j, o in same)
+            ]
+            if len(apart) < 2 or len({(i, e.wrong) for i, e in apart}) < len(apart):
+                continue
+            made = _applied(subject, apart)
+            if made is not None:
+                index, edit = apart[0]
+                root = subject.posts[index]
+                yield Repair(edit.page.code, made, edit.wrong, edit.right, edit.effective, where="", root=root)
+
+
+@lru_cache(maxsize=1)
+def searched() -> tuple[MistakePage, ...]:
+    """The pages that explain an update that is no published one (the others stand beside a match)."""
+    return tuple(p for p in mistakes() if p.options.get("when") != "matched")
 
 
 def load_checks() -> None:
@@ -77,42 +138,54 @@ def from_check(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         yield from CHECKS[page.check](subject, page)
 
 
-class _Places:
-    """An update's equations and all their nodes, for every page to look at."""
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """``wrong`` → ``right`` in one equation, as a page's equation has it. effective: what g means afterwards."""
 
-    def __init__(self, subject: Subject) -> None:
-        self.parts = [
-            (part, own, Matcher(subject, own), post, list(ex.walk(post)))
-            for (part, own), post in zip(parts(subject, subject.second), subject.posts, strict=True)
-        ]
+    page: MistakePage
+    rewrite: Rewrite
+    wrong: Expr
+    right: Expr
+    effective: Expr | None
 
 
-def from_equations(subject: Subject, page: MistakePage, places: _Places) -> Iterator[Repair]:
-    """Apply a page's equations ``wrong → right`` wherever they stand."""
-    if page.options.get("needs") == "second moment" and not subject.second:
-        return
-    for rewrite in page.rewrites:
-        wrong, right = pattern(rewrite.wrong), pattern(rewrite.right)
-        for index, (part, own, matcher, post, nodes) in enumerate(places.parts):
+_SORTS = {op: sort for sort, ops in (("sum", SUM), ("product", PRODUCT)) for op in ops}
+
+
+def _edits(subject: Subject, part: str, own: State | None, post: Expr) -> Iterator[_Edit]:
+    """What the pages' equations find in one part."""
+    matcher = Matcher(subject, own)
+    nodes: dict[str, list[Expr]] = {}
+    for node in ex.walk(post):
+        nodes.setdefault(_SORTS.get(node.op, node.op), []).append(node)
+    for page in searched():
+        if page.options.get("needs") == "second moment" and not subject.second:
+            continue
+        gradient = page.options.get("gradient")
+        for rewrite in page.rewrites:
             if rewrite.part not in (part, "any") and not (rewrite.part == "state" and own is not None):
                 continue
-            for node in nodes:
+            wrong, right = pattern(rewrite.wrong), pattern(rewrite.right)
+            for node in nodes.get(_SORTS.get(wrong.op, wrong.op), ()):
                 for env, new in matcher.rewrites(wrong, right, node):
-                    if new == node:
-                        continue
-                    posts = list(subject.posts)
-                    posts[index] = ex.replace_node(post, node, new)
-                    gradient = page.options.get("gradient")
-                    effective = None
-                    if isinstance(gradient, str):
-                        effective = build(pattern(gradient), {"g": ex.sym(subject.g), **env})
-                        # where the code already takes g + λw, that is what g means now
-                        posts = [ex.substitute(p, {effective: ex.sym(subject.g)}) for p in posts]
-                        if any(subject.parameter in p.symbols for p in posts[:-1]):
-                            continue
-                    where = own.name if own else "step"
-                    span = node.origin or enclosing(post, node)
-                    yield Repair(page.code, subject.replaced(posts), node, new, effective, span, where)
+                    if new != node:
+                        effective = None
+                        if isinstance(gradient, str):
+                            effective = build(pattern(gradient), {"g": ex.sym(subject.g), **env})
+                        yield _Edit(page, rewrite, node, new, effective)
+
+
+def _applied(subject: Subject, edits: list[tuple[int, _Edit]]) -> Subject | None:
+    """The update after edits, each in the equation of that number."""
+    posts = list(subject.posts)
+    for index, edit in edits:
+        posts[index] = ex.replace_node(posts[index], edit.wrong, edit.right)
+    effective = edits[0][1].effective
+    if effective is not None:  # where the code already takes g + λw, that is what g means now
+        posts = [ex.substitute(p, {effective: ex.sym(subject.g)}) for p in posts]
+        if any(subject.parameter in p.symbols for p in posts[:-1]):
+            return None
+    return subject.replaced(posts)
 
 
 def enclosing(root: Expr, target: Expr) -> Span | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from optlint.diagnose.repairs import Repair, candidates
+from optlint.diagnose.repairs import Proposals, Repair
 from optlint.identify import Match, best, matches
 from optlint.intent import meant_families
 from optlint.knowledge import find_mistake
@@ -45,12 +45,13 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
     seen: set[tuple[object, ...]] = {_key(subject)}
     meant = meant_families(subject.recurrence.name)
     tries = 0
+    proposals = Proposals()
     for depth in range(DEPTH):
         following: list[tuple[list[Repair], Subject]] = []
         hits: list[Explanation] = []
         for done, current in level:
-            for repair in candidates(current):
-                if any(r.code == repair.code and r.where == repair.where for r in done):
+            for repair in proposals.of(current):
+                if any(r.code == repair.code and (r.where == repair.where or not r.where) for r in done):
                     continue
                 if any(_contradict(repair.code, r.code) for r in done):
                     continue
