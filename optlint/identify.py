@@ -17,10 +17,9 @@ from optlint.lift.notation import parse, parse_system
 from optlint.lift.recurrence import State
 from optlint.sandbox.evaluate import Array, Runner, System
 from optlint.sandbox.probes import BINDING_OF_LANE, BINDINGS, GRADIENTS, LANES, PARAMETERS, STEPS
-from optlint.subject import Subject
+from optlint.subject import BEGINNING, Subject
 
 TOLERANCE = 1e-7
-_SHORT = 4
 MAX_STATES = 4
 
 
@@ -129,7 +128,7 @@ def _matches(subject: Subject, live: list[State], deviations: bool) -> Iterator[
     trials, prints = _trials(subject, live)
     if not trials:
         return
-    mine = _fingerprint(subject.run(_SHORT).step).ravel()
+    mine = _fingerprint(subject.beginning.step).ravel()
     near = np.flatnonzero(np.max(np.abs(prints - mine), axis=1) < 1e-5)
     if not len(near):
         return
@@ -216,7 +215,7 @@ def _starts(form: Form, trials: list[Trial]) -> Array:
 
     bound = {symbol: stacked([t.bound[symbol] for t in trials]) for symbol in trials[0].bound}
     initial = {symbol: stacked([t.initial[symbol] for t in trials]) for symbol in trials[0].initial}
-    steps = _run(form, bound, initial, _SHORT, (len(trials), LANES, 2))
+    steps = _run(form, bound, initial, BEGINNING, (len(trials), LANES, 2))
     return np.ascontiguousarray(_fingerprint(steps).swapaxes(0, 1)).reshape(len(trials), -1)
 
 

@@ -19,6 +19,7 @@ from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import Runner, System, Trace, evaluate
 from optlint.sandbox.probes import GRADIENTS, LANES, PARAMETERS, STEPS, lanes
 
+BEGINNING = 4  # steps that tell most updates apart
 _DECAYS = ((0.5, 0.7), (0.7, 0.45), (0.6, 0.8), (0.35, 0.55))
 _EPSILONS = (0.1, 0.03)
 _OTHERS = ((0.3, 0.17), (0.21, 0.4), (0.13, 0.6), (0.45, 0.25))
@@ -144,6 +145,11 @@ class Subject:
         for symbol in runner.free:
             bound.setdefault(symbol, 0.5)
         return runner.run(bound, self.series, start, 0.0, steps, (LANES, 2), pseudo)
+
+    @cached_property
+    def beginning(self) -> Trace:
+        """The first few steps of the run."""
+        return self.run(BEGINNING)
 
     def replaced(self, posts: list[Expr], **changes: Any) -> Subject:
         """The same subject with other equations (states in order, then the step)."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from optlint.diagnose.repairs import Proposals, Repair
 from optlint.identify import Match, best, matches
 from optlint.intent import meant_families
-from optlint.knowledge import find_mistake
+from optlint.knowledge import FAMILIES, find_mistake
+from optlint.lift.expression import Symbol
+from optlint.moments import known_moments
 from optlint.sandbox.evaluate import TooLarge
 from optlint.subject import Subject
 
@@ -35,25 +37,42 @@ def ordinary(subject: Subject, prefer: str | None = None) -> Match | None:
     return best(matches(subject, deviations=False), prefer)
 
 
+@dataclass(slots=True)
+class _Partial:
+    """Repairs that do not suffice yet. known: the states that by themselves are published moments now."""
+
+    done: list[Repair]
+    subject: Subject
+    known: frozenset[Symbol]
+
+    @property
+    def strange(self) -> int:
+        return len(self.subject.states) - len(self.known)
+
+
 def explain(subject: Subject, intent: str = "") -> Explanation | None:
     """Repair one mistake, then two, then three, until a published optimizer comes out.
 
-    Three mistakes can make almost anything of anything, so they count only where the code says by name
-    (``intent``: its names and comments) which optimizer it means.
+    Three mistakes can make almost anything of anything, and so can two where the states are all in order; they count
+    only where the code says (``intent``: its names and comments) which optimizer it means. Once one mistake alone does
+    not explain the update, a state that by itself is a published moment stays as it is.
     """
-    level: list[tuple[list[Repair], Subject]] = [([], subject)]
+    level = [_Partial([], subject, known_moments(subject))]
     seen: set[tuple[object, ...]] = {_key(subject)}
     meant = meant_families(subject.recurrence.name)
+    said = intent.lower()
+    named = any(family in said for family in FAMILIES if family != "other")
     tries = 0
     proposals = Proposals()
     for depth in range(DEPTH):
-        following: list[tuple[list[Repair], Subject]] = []
+        following: list[_Partial] = []
         hits: list[Explanation] = []
-        for done, current in level:
-            for repair in proposals.of(current):
-                if any(r.code == repair.code and (r.where == repair.where or not r.where) for r in done):
+        for partial in level:
+            alone = depth and not partial.strange and not named  # then only the same slip once more
+            for repair in proposals.of(partial.subject):
+                if depth and not _follows(partial, repair):
                     continue
-                if any(_contradict(repair.code, r.code) for r in done):
+                if alone and any(r.code != repair.code for r in partial.done):
                     continue
                 key = _key(repair.subject)
                 if key in seen:
@@ -68,16 +87,26 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
                     continue
                 if match is not None and meant is not None and match.family not in meant:
                     continue  # the name says that something else is meant
-                if match is not None and depth == DEPTH - 1 and match.family not in intent.lower():
+                if match is not None and depth == DEPTH - 1 and match.family not in said:
                     continue
                 if match is not None:
-                    hits.append(Explanation([*done, repair], match))
-                elif len(following) < WIDTH:
-                    following.append(([*done, repair], repair.subject))
+                    hits.append(Explanation([*partial.done, repair], match))
+                else:
+                    following.append(_Partial([*partial.done, repair], repair.subject, known_moments(repair.subject)))
         if hits:
             return _choose(hits)
-        level = following
+        level = sorted(following, key=lambda p: p.strange)[:WIDTH]
     return None
+
+
+def _follows(partial: _Partial, repair: Repair) -> bool:
+    """Whether a repair may come on top of the others."""
+    if any(r.code == repair.code and (r.where == repair.where or not r.where) for r in partial.done):
+        return False
+    if any(_contradict(repair.code, r.code) for r in partial.done):
+        return False
+    states = zip(partial.subject.states, repair.subject.states, strict=False)
+    return not any(before.old in partial.known and before.post != after.post for before, after in states)
 
 
 def _contradict(one: str, other: str) -> bool:
