@@ -140,7 +140,7 @@ def _explained(wanted: str) -> str:
 def _rule_table() -> str:
     from optlint.knowledge import mistakes
 
-    rows = [(page.code, page.name, page.severity, page.summary) for page in mistakes()]
+    rows = [(page.code, page.name, "off" if page.off else page.severity, page.summary) for page in mistakes()]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     return "".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) + "\n"

@@ -66,6 +66,8 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class MistakePage:
+    """One page of ``rules/mistakes``. off: why the rule is not looked for (the page then only informs)."""
+
     code: str
     name: str
     severity: str
@@ -78,6 +80,7 @@ class MistakePage:
     text: str = ""
     bad: tuple[str, ...] = ()
     good: tuple[str, ...] = ()
+    off: str = ""
     options: dict[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
 
@@ -181,6 +184,7 @@ def read_mistake(path: Path) -> MistakePage:
             text=text.strip() + "\n",
             bad=_examples(text, "bad"),
             good=_examples(text, "good"),
+            off=data.get("off", ""),
             options=data.get("options", {}),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:

@@ -256,7 +256,7 @@ class Context:
         """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
         load_checks()
         for page in mistakes():
-            if page.options.get("when") != "matched" or page.check not in CHECKS:
+            if page.options.get("when") != "matched" or page.check not in CHECKS or page.off:
                 continue
             if page.families and match.family not in page.families:
                 continue
