@@ -37,6 +37,7 @@ class Page:
     severity: Severity
     summary: str
     text: str
+    off: str = ""
 
 
 PAGES = (
