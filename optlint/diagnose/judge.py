@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
 from optlint.diagnose.search import Explanation, explain
+from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
 from optlint.intent import meant
 from optlint.knowledge import MistakePage, find_mistake, mistakes
@@ -19,7 +20,7 @@ from optlint.lift.notation import render
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span, Status
 from optlint.sandbox.evaluate import TooLarge
-from optlint.sandbox.witness import Seen, look, sentence
+from optlint.sandbox.witness import Seen, latent_settings, look, sentence
 from optlint.settings import Settings
 from optlint.subject import Subject, prepare
 
@@ -44,23 +45,16 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = 
 
     Without ``search`` an update that is no published one is not compared with the known mistakes.
 
-    An average that starts with the first gradient instead of zero is judged by what it does from then on.
+    An average that starts with the first gradient instead of zero is judged by what it does from then on, and a
+    setting that is 0 unless the user sets it may be left out.
     """
     verdict = _judge(recurrence, path, settings, search)
     if verdict is None or verdict.status == "unmatched":
-        later = after_first_step(recurrence)
-        if later is not None:
-            return _judge(later, path, settings, search) or verdict
+        for view in views(recurrence):
+            simpler = _judge(view, path, settings, search)
+            if simpler is not None and simpler.status in ("matched", "mistaken"):
+                return simpler
     return verdict
-
-
-def after_first_step(recurrence: Recurrence) -> Recurrence | None:
-    """The recurrence without what the code does at the first step alone; None where that is nothing."""
-    states = [replace(s, post=ex.after_first(s.post)) for s in recurrence.states]
-    parameter = recurrence.parameter and replace(recurrence.parameter, post=ex.after_first(recurrence.parameter.post))
-    output = recurrence.output and ex.after_first(recurrence.output)
-    later = replace(recurrence, states=states, parameter=parameter, output=output)
-    return None if later.posts() == recurrence.posts() else later
 
 
 def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) -> Judgement | None:
@@ -174,7 +168,11 @@ class Context:
         names = {tuple(r.code for r in other) for other in explanation.others}
         if names and len(explanation.repairs) == 1:
             message += "; or " + " or ".join("+".join(n) for n in sorted(names))
-        return self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed))
+        latent = latent_settings(before, repair.subject, repair.effective)
+        if latent:
+            message += f" (as long as {' and '.join(latent)} is 0, its default, nothing is seen of it)"
+        severity: Severity | None = "warning" if latent and page.severity == "error" else None
+        return self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
 
     def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
         if repair.right is None:

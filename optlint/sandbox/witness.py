@@ -75,9 +75,12 @@ class Seen:
 class Pair:
     """The update as written and as repaired, over the same hyper-parameters."""
 
-    def __init__(self, written: Subject, repaired: Subject, effective: Expr | None) -> None:
+    def __init__(
+        self, written: Subject, repaired: Subject, effective: Expr | None, off: frozenset[Symbol] = frozenset()
+    ) -> None:
         self.written = written
         self.repaired = repaired
+        self.off = off  # settings that are 0 in this run
         table: dict[Expr, Expr] = {}
         if effective is not None:
             table[ex.sym(repaired.g)] = effective
@@ -92,7 +95,7 @@ class Pair:
     def _run(self, subject: Subject, posts: Sequence[Expr], scene: Scene) -> Trace:
         states = [(s.old, s.new, p) for s, p in zip(subject.states, posts[:-1], strict=True)]
         runner = Runner(System(states, posts[-1], subject.parameter))
-        bound: dict[Symbol, Any] = {h.symbol: h.own for h in subject.hypers}
+        bound: dict[Symbol, Any] = {h.symbol: 0.0 if h.symbol in self.off else h.own for h in subject.hypers}
         for symbol in runner.free:
             bound.setdefault(symbol, 0.5)
         series: dict[Symbol, Any] = {c.symbol: c.series(scene.steps) for c in subject.clocks}
@@ -129,6 +132,23 @@ def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Se
         if best is None or weight > best[0] + 1e-9:
             best = (weight, seen)
     return best[1] if best else None
+
+
+def latent_settings(written: Subject, repaired: Subject, effective: Expr | None) -> tuple[str, ...]:
+    """The settings that are 0 by default and without which the two behave alike; none where the mistake bites now."""
+    off = frozenset(h.symbol for h in written.hypers if h.symbol.default == 0)
+    if not off:
+        return ()
+    pair = Pair(written, repaired, effective, off)
+    for scene in SCENES.values():
+        if scene.start and written.parameter is None:
+            continue
+        wrong, right = pair.run(scene)
+        if _nan(written, scene, wrong, right) or _difference(written, scene, wrong, right):
+            return ()
+    changed = [p for p, q in zip(written.posts, repaired.posts, strict=False) if p != q]
+    concerned = frozenset().union(*(p.symbols for p in changed), effective.symbols if effective is not None else ())
+    return tuple(sorted(s.name for s in off & concerned or off))
 
 
 def _inputs(subject: Subject) -> tuple[tuple[str, float], ...]:
