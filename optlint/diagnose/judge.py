@@ -10,7 +10,7 @@ import numpy as np
 
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
-from optlint.diagnose.search import Explanation, explain
+from optlint.diagnose.search import Explanation, Restored, explain, restore
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
 from optlint.intent import meant
@@ -94,6 +94,9 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
         return verdict
     if deviation is not None:
         return context.matched(deviation)
+    restored = restore(subject) if search else None
+    if restored is not None and (lawless := context.lawless(restored)) is not None:
+        return Judgement("mistaken", family_of(subject), findings=[lawless])
     return Judgement("unmatched", family_of(subject))
 
 
@@ -173,6 +176,22 @@ class Context:
             message += f" (as long as {' and '.join(latent)} is 0, its default, nothing is seen of it)"
         severity: Severity | None = "warning" if latent and page.severity == "error" else None
         return self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
+
+    def lawless(self, restored: Restored) -> Finding | None:
+        """The finding for an update of an optimizer that is not known, which breaks a law that all obey."""
+        repair = restored.repair
+        page = find_mistake(repair.code)
+        seen = (
+            look(restored.written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+            if page
+            else None
+        )
+        if page is None or seen is None or seen.kind != "nan":
+            return None
+        meant = page.meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")
+        right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
+        fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, every step is finite on every probe"
+        return self.make(page, repair, page.message, self.evidence(seen, meant, fixed))
 
     def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
         if repair.right is None:

@@ -9,9 +9,11 @@ from optlint.diagnose.repairs import Proposals, Repair
 from optlint.identify import Match, best, matches
 from optlint.intent import meant_families
 from optlint.knowledge import FAMILIES, find_mistake
-from optlint.lift.expression import Symbol
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
 from optlint.moments import known_moments
 from optlint.sandbox.evaluate import TooLarge
+from optlint.sandbox.laws import LAWS
 from optlint.subject import Subject
 
 DEPTH = 3
@@ -97,6 +99,57 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
             return _choose(hits)
         level = sorted(following, key=lambda p: p.strange)[:WIDTH]
     return None
+
+
+@dataclass(slots=True)
+class Restored:
+    """``repair`` makes an update of ``written`` obey a law again that it breaks."""
+
+    repair: Repair
+    written: Subject
+    law: str
+
+
+def restore(subject: Subject) -> Restored | None:
+    """The smallest known mistake without which an update that is like nothing known obeys every law again."""
+    second = [s for s in subject.states if s.old in subject.second]
+    if not second or any(s.initial is None for s in second):
+        return None  # what an accumulator starts with decides whether its root is safe
+    written = with_all_data(subject)
+    if any(_unknown(s.post) for s in written.states):
+        return None
+    try:
+        judged = [name for name in LAWS if name == "rests" or not _unknown(written.step)]
+        broken = [name for name in judged if not LAWS[name](written)]
+        if not broken:
+            return None
+        found = [
+            Restored(repair, written, str(page.options["law"]))
+            for repair in Proposals().of(written)
+            if (page := find_mistake(repair.code)) is not None
+            and page.options.get("law") in broken
+            and all(LAWS[name](repair.subject) for name in judged)
+        ]
+    except TooLarge:
+        return None
+    return min(found, key=lambda r: (_size([r.repair]), r.repair.code), default=None)
+
+
+def _unknown(post: Expr) -> bool:
+    """Reads what an unknown call makes of data."""
+    return any(n.op == "opaque" and n.args for n in ex.walk(post))
+
+
+def with_all_data(subject: Subject) -> Subject:
+    """The update with all that the gradient is made of as the gradient: norms and projections of it follow it."""
+    made_of = subject.gradient.symbols if subject.gradient is not None else frozenset()
+    data = {h.symbol for h in subject.hypers if h.symbol in made_of and h.symbol.default is None}
+    g = ex.sym(subject.g)
+    table = {ex.sym(symbol): g for symbol in data if symbol is not subject.parameter}
+    if not table:
+        return subject
+    hypers = [h for h in subject.hypers if h.symbol not in data]
+    return subject.replaced([ex.substitute(p, table) for p in subject.posts], hypers=hypers)
 
 
 def _follows(partial: _Partial, repair: Repair) -> bool:

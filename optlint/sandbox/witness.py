@@ -93,18 +93,23 @@ class Pair:
         )
 
     def _run(self, subject: Subject, posts: Sequence[Expr], scene: Scene) -> Trace:
-        states = [(s.old, s.new, p) for s, p in zip(subject.states, posts[:-1], strict=True)]
-        runner = Runner(System(states, posts[-1], subject.parameter))
-        bound: dict[Symbol, Any] = {h.symbol: 0.0 if h.symbol in self.off else h.own for h in subject.hypers}
-        for symbol in runner.free:
-            bound.setdefault(symbol, 0.5)
-        series: dict[Symbol, Any] = {c.symbol: c.series(scene.steps) for c in subject.clocks}
-        series[subject.g] = scene.series()
-        initial: dict[Symbol, Any] = {}
-        for state in subject.states:
-            value = subject.initial(state)
-            initial[state.old] = float(np.ravel(value)[0])
-        return runner.run(bound, series, initial, scene.start, scene.steps, (1,), pseudo, watch=True)
+        return play(subject, scene, posts, self.off)
+
+
+def play(
+    subject: Subject, scene: Scene, posts: Sequence[Expr] | None = None, off: frozenset[Symbol] = frozenset()
+) -> Trace:
+    """Run an update (with other equations, with settings at 0) through a scene, as the code's own numbers have it."""
+    posts = subject.posts if posts is None else posts
+    states = [(s.old, s.new, p) for s, p in zip(subject.states, posts[:-1], strict=True)]
+    runner = Runner(System(states, posts[-1], subject.parameter))
+    bound: dict[Symbol, Any] = {h.symbol: 0.0 if h.symbol in off else h.own for h in subject.hypers}
+    for symbol in runner.free:
+        bound.setdefault(symbol, 0.5)
+    series: dict[Symbol, Any] = {c.symbol: c.series(scene.steps) for c in subject.clocks}
+    series[subject.g] = scene.series()
+    initial = {state.old: float(np.ravel(subject.initial(state))[0]) for state in subject.states}
+    return runner.run(bound, series, initial, scene.start, scene.steps, (1,), pseudo, watch=True)
 
 
 def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Sequence[str] = ()) -> Seen | None:
