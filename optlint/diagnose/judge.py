@@ -18,10 +18,11 @@ from optlint.lift import expression as ex
 from optlint.lift.notation import render
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span, Status
+from optlint.prepare import prepare
 from optlint.sandbox.evaluate import TooLarge
 from optlint.sandbox.witness import Seen, look, sentence
 from optlint.settings import Settings
-from optlint.subject import Subject, prepare
+from optlint.subject import Subject
 
 MAX_FINDINGS = 6
 _SIMPLE = frozenset({"sgd", "momentum", "nesterov"})

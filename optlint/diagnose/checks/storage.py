@@ -10,7 +10,8 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
-from optlint.subject import Subject, prepare
+from optlint.prepare import prepare
+from optlint.subject import Subject
 
 
 def _zero_term(node: Expr) -> Expr | None:
