@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence
 from optlint.sandbox.evaluate import evaluate
@@ -18,7 +19,7 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     read = set().union(*(p.visible for p in posts)) if posts else set()
     clocks: list[Clock] = []
     for counter in recurrence.counters:
-        by = float(ex.rest(counter.post, counter.old).value)  # type: ignore[arg-type]
+        by = float(structure.rest(counter.post, counter.old).value)  # type: ignore[arg-type]
         first = counter.initial.value if counter.initial is not None and counter.initial.op == "const" else None
         known = isinstance(first, (int, float))
         start = float(first) if isinstance(first, (int, float)) else 0.0
@@ -60,7 +61,7 @@ def _counting(exponents: list[Expr], counters: set[Symbol]) -> set[Symbol]:
         for e in exponents
         if len(e.visible) == 1
         for s in e.visible
-        if (own := ex.slope(e, s)) is not None and own.op == "const"
+        if (own := structure.slope(e, s)) is not None and own.op == "const"
     }
     if plain | counters:
         return plain

@@ -6,6 +6,7 @@ It is the largest expression that every place shares that takes in data, so that
 from __future__ import annotations
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 
@@ -26,9 +27,9 @@ def effective_gradient(
         _gradient_nodes(s.post, parameter, moving, time, settings, with_parameter=False) for s in states
     )
     if written_out:
-        driven = [t for _, t in ex.terms(step) if t != ex.sym(parameter)]  # type: ignore[arg-type]
+        driven = [t for _, t in structure.terms(step) if t != ex.sym(parameter)]  # type: ignore[arg-type]
     else:
-        driven = [t for _, t in ex.terms(step) if not _only_parameter(t, parameter, known, moving)]
+        driven = [t for _, t in structure.terms(step) if not _only_parameter(t, parameter, known, moving)]
     for places in [*([s.post] for s in states), driven]:
         found: set[Expr] = set()
         for post in places:
@@ -76,7 +77,7 @@ def _only_parameter(term: Expr, parameter: Symbol | None, known: set[Symbol], mo
         return False
     if parameter not in term.visible:
         return False
-    parts = [f for f, _ in ex.factors(term)]
+    parts = [f for f, _ in structure.factors(term)]
     if ex.sym(parameter) in parts:  # w times something that takes in no state and no call: a decay
         others = [f for f in parts if f != ex.sym(parameter)]
         return not any(f.symbols & moving or any(n.op == "opaque" for n in ex.walk(f)) for f in others)
@@ -87,7 +88,7 @@ def _gradient_rank(node: Expr) -> tuple[bool, int, bool, str]:
     """Larger wins; a square is what is made of the gradient; among settings-like leaves an element wins."""
     name = repr(node)
     likely = node.op == "opaque" or "[" in name or "{" in name or "grad" in name.lower() or name.lower().startswith("d")
-    return (ex.square_root_of(node) is None, node.size, likely, name)
+    return (structure.square_root_of(node) is None, node.size, likely, name)
 
 
 def _gradient_nodes(

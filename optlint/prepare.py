@@ -9,6 +9,7 @@ import numpy as np
 from optlint.clocks import clocks_of
 from optlint.gradient import effective_gradient
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
@@ -45,7 +46,7 @@ def _named_settings(states: list[State], posts: list[Expr], moving: set[Symbol])
     """Unknown calls that give a decay or ε (``self.beta1(step)``) are settings with a name of their own."""
     decays: list[Expr] = []
     for state in states:
-        own = ex.retention(state.post, state.old)
+        own = structure.retention(state.post, state.old)
         if own is not None:
             decays.append(own)
     nodes = [n for p in posts for n in ex.walk(p)]
@@ -121,7 +122,7 @@ def _settings(
     """Symbols that structure shows to be settings: decay coefficients, what is raised to t, what has a default."""
     found: set[Symbol] = set()
     for state in states:
-        own = ex.retention(state.post, state.old)
+        own = structure.retention(state.post, state.old)
         if own is not None and not (own.symbols & moving):
             found |= {s for s in own.symbols if not s.array}
     for post in posts:
@@ -146,7 +147,7 @@ def _hypers(
 ) -> list[Hyper]:
     decays: set[Symbol] = set()
     for state in states:
-        own = ex.retention(state.post, state.old)
+        own = structure.retention(state.post, state.old)
         if own is not None:
             decays |= own.symbols
     epsilons: set[Symbol] = set()
@@ -163,7 +164,7 @@ def _hypers(
             if node.op in ("add", "max"):
                 for a, b in (node.args, node.args[::-1]):
                     if b.symbols & (moving | {g}) and not a.symbols & (moving | {g, parameter}):
-                        epsilons |= {f.symbol for f, e in ex.factors(a) if f.op == "sym" and e == 1}
+                        epsilons |= {f.symbol for f, e in structure.factors(a) if f.op == "sym" and e == 1}
     result = []
     for state in states:
         for symbol in state.initial.symbols if state.initial is not None else ():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import Runner, System, Trace, evaluate
@@ -80,7 +81,7 @@ class Subject:
     @cached_property
     def w_slope(self) -> Expr | None:
         """The factor that the parameter itself gets in one step (1 without decay), or None."""
-        return ex.const(1) if self.parameter is None else ex.slope(self.step, self.parameter)
+        return ex.const(1) if self.parameter is None else structure.slope(self.step, self.parameter)
 
     @cached_property
     def reads_parameter(self) -> bool:
@@ -95,7 +96,7 @@ class Subject:
             return self.step
         if self.reads_parameter:
             return ex.op("sub", self.step, ex.sym(self.parameter))
-        return ex.rest(self.step, self.parameter)
+        return structure.rest(self.step, self.parameter)
 
     @cached_property
     def clean(self) -> bool:
@@ -119,7 +120,7 @@ class Subject:
     def initial(self, state: State) -> Any:
         """A state's first content over the lanes (0 where the code does not show it)."""
         if state.initial is None:
-            return 1.0 if ex.rest(state.post, state.old) == ex.const(0) else 0.0  # a running product starts at 1
+            return 1.0 if structure.rest(state.post, state.old) == ex.const(0) else 0.0  # a running product starts at 1
         value = self.value(state.initial)
         return 0.0 if value is None or not np.all(np.isfinite(value)) else value
 
@@ -172,7 +173,7 @@ class Subject:
         g = ex.sym(self.g)
         found: set[Symbol] = set()
         for state in self.states:
-            if any(ex.square_root_of(n) == g for n in ex.walk(state.post)):
+            if any(structure.square_root_of(n) == g for n in ex.walk(state.post)):
                 found |= {state.old, state.new}
         for post in self.posts:
             for node in ex.walk(post):

@@ -15,6 +15,7 @@ from optlint.identify import Match, best, matches
 from optlint.intent import meant
 from optlint.knowledge import MistakePage, find_mistake, mistakes
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.notation import render
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span, Status
@@ -57,9 +58,11 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = 
 
 def after_first_step(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence without what the code does at the first step alone; None where that is nothing."""
-    states = [replace(s, post=ex.after_first(s.post)) for s in recurrence.states]
-    parameter = recurrence.parameter and replace(recurrence.parameter, post=ex.after_first(recurrence.parameter.post))
-    output = recurrence.output and ex.after_first(recurrence.output)
+    states = [replace(s, post=structure.after_first(s.post)) for s in recurrence.states]
+    parameter = recurrence.parameter and replace(
+        recurrence.parameter, post=structure.after_first(recurrence.parameter.post)
+    )
+    output = recurrence.output and structure.after_first(recurrence.output)
     later = replace(recurrence, states=states, parameter=parameter, output=output)
     return None if later.posts() == recurrence.posts() else later
 
@@ -318,7 +321,7 @@ class Context:
     def _carries(self, node: ex.Expr, gradient: ex.Expr, settings: set[ex.Symbol]) -> bool:
         for total in ex.walk(gradient):
             if total.op in ("add", "sub"):
-                for _, term in ex.terms(total):
+                for _, term in structure.terms(total):
                     if node.value in term.symbols and self.subject.parameter in term.symbols:
                         return False
         return node.value not in settings
@@ -335,7 +338,7 @@ def looks_like_update(subject: Subject) -> bool:
     if not subject.states:
         return False
     for state in subject.states:
-        own = ex.retention(state.post, state.old)
+        own = structure.retention(state.post, state.old)
         if own is not None and subject.value(own) is not None and subject.g in state.post.symbols:
             break
     else:
@@ -353,7 +356,7 @@ def starts_over(recurrence: Recurrence) -> bool:
 
 def is_gradient_step(subject: Subject, match: Match) -> bool:
     """w − η·g with a step size, downhill: a bare ``total += loss`` is no optimizer."""
-    drive = ex.factors(subject.drive)
+    drive = structure.factors(subject.drive)
     sized = any(f != ex.sym(subject.g) and not (f.op == "const" and abs(f.value) == 1) for f, _ in drive)  # type: ignore[arg-type]
     return sized and bool(match.scale[0] > 0)
 
@@ -375,4 +378,4 @@ def outline(subject: Subject) -> str:
     if len(second) > 1:
         return "adadelta"
     only = next(iter(second))
-    return "adagrad" if ex.retention(only.post, only.old) == ex.const(1) else "rmsprop"
+    return "adagrad" if structure.retention(only.post, only.old) == ex.const(1) else "rmsprop"

@@ -13,6 +13,7 @@ from contextlib import suppress
 import libcst as cst
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.branches import creates_state, follows_time, only_leaves
 from optlint.lift.evaluator import place_text, started
 from optlint.lift.expression import FIRST, Expr, Symbol
@@ -183,7 +184,7 @@ class Interpreter(Statements):
                 continue
             done.add(id(held))
             zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
-            if now != start and ex.tidy(ex.substitute(now, zero)) != ex.tidy(start):
+            if now != start and structure.tidy(ex.substitute(now, zero)) != structure.tidy(start):
                 self.store.fill(held, _either(first_step(), start, now, held.place or self.place_text(target)))
 
     def _refresh_all(self, targets: list[Target]) -> None:
@@ -468,11 +469,11 @@ def first_step() -> Expr:
 
 def _either(condition: Expr, yes: Expr, no: Expr, place: str) -> Expr:
     """``yes`` or ``no``; what both keep of the place's own old content stands outside: w + where(c, a, b)."""
-    for sign, term in ex.terms(yes):
+    for sign, term in structure.terms(yes):
         own = term.op == "sym" and sign == 1 and term.symbol.name == place_text(place)
-        if own and (1, term) in ex.terms(no):
-            parts = [[t for t in ex.terms(side) if t != (1, term)] for side in (yes, no)]
-            return ex.op("add", term, ex.op("where", condition, *map(ex.total, parts)))
+        if own and (1, term) in structure.terms(no):
+            parts = [[t for t in structure.terms(side) if t != (1, term)] for side in (yes, no)]
+            return ex.op("add", term, ex.op("where", condition, *map(structure.total, parts)))
     return ex.op("where", condition, yes, no)
 
 
@@ -480,7 +481,7 @@ def _data(expr: Expr | None) -> Expr | None:
     """An expression that takes in more than numbers and settings, or None."""
     if expr is None:
         return None
-    simple = ex.tidy(expr)
+    simple = structure.tidy(expr)
     settings = all(s.default is not None and not s.array for s in simple.symbols)
     return None if settings and not any(n.op == "opaque" for n in ex.walk(simple)) else expr
 

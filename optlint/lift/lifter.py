@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from optlint.lift.branches import Choices, Paths
-from optlint.lift.expression import rest, sym, walk
+from optlint.lift.expression import sym, walk
 from optlint.lift.interpreter import Frame, Interpreter, Leave
 from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupported, Value, numeric
 from optlint.lift.places import attribute
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence, State, updates_of
+from optlint.lift.structure import rest
 from optlint.lift.vocabulary.graph import commit, take_pairs
 from optlint.model import Span
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.interpreter import Frame, Stored
 from optlint.lift.notation import render
@@ -29,8 +30,8 @@ class State:
     @property
     def is_counter(self) -> bool:
         """Advances by a constant at each step."""
-        own = ex.slope(self.post, self.old)
-        return own == ex.const(1) and ex.rest(self.post, self.old).op == "const"
+        own = structure.slope(self.post, self.old)
+        return own == ex.const(1) and structure.rest(self.post, self.old).op == "const"
 
 
 @dataclass(eq=False, slots=True)
@@ -121,8 +122,8 @@ def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> b
         if not any(belongs_to(place, frame.indices) for place in places):
             continue
         for moved, post in frame.posts:
-            own = ex.slope(post, moved.symbol)
-            if own != ex.const(1) or ex.rest(post, moved.symbol).op != "const":
+            own = structure.slope(post, moved.symbol)
+            if own != ex.const(1) or structure.rest(post, moved.symbol).op != "const":
                 continue
             if any(
                 c.slot is not None and (c.slot.home, c.slot.key) == (moved.home, moved.key) for c in recurrence.counters
@@ -186,7 +187,7 @@ def _projected(post: Expr, symbol: Symbol) -> Expr:
     """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step."""
     while post.op == "opaque":
         moved = [a for a in post.args if symbol in a.symbols]
-        if len(moved) != 1 or not (moved[0].op == "opaque" or (1, ex.sym(symbol)) in ex.terms(moved[0])):
+        if len(moved) != 1 or not (moved[0].op == "opaque" or (1, ex.sym(symbol)) in structure.terms(moved[0])):
             break
         post = moved[0]
     return post
@@ -251,8 +252,8 @@ def _match_returns(
         for symbol, slot in arguments.items():
             if symbol in taken or symbol not in own_part.visible:
                 continue
-            own = ex.slope(own_part, symbol)
-            if (1, ex.sym(symbol)) in ex.terms(own_part):
+            own = structure.slope(own_part, symbol)
+            if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             if own is None:
                 continue
@@ -275,23 +276,23 @@ def _match_returns(
 def _is_small(own: Expr) -> bool:
     """A coefficient like η·λ, and not 1 − η·λ: ``own`` vanishes with its settings."""
     table = {ex.sym(s): ex.const(0) for s in own.symbols}
-    return ex.tidy(ex.substitute(own, table, into_opaque=True)) == ex.const(0)
+    return structure.tidy(ex.substitute(own, table, into_opaque=True)) == ex.const(0)
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:
     """A gradient that the code clips, scales or clears in place: it takes in nothing new of its own."""
     symbol = entry.slot.symbol
-    own = ex.slope(entry.post, symbol)
+    own = structure.slope(entry.post, symbol)
     if symbol.initial is not None or symbol.default is not None:
         return False
-    if own == ex.const(1) and ex.rest(entry.post, symbol).op == "const":
+    if own == ex.const(1) and structure.rest(entry.post, symbol).op == "const":
         return False  # a counter
     readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]
     if not readers or any(_complemented(post, symbol) for post in readers):
         return False
     by_symbol = {e.slot.symbol: e for e in entries}
     if own is not None and not own.visible & by_symbol.keys():  # c·g + λ·w, whatever c and λ are
-        return all(_is_decay(t, entry, by_symbol) for _, t in ex.terms(ex.rest(entry.post, symbol)))
+        return all(_is_decay(t, entry, by_symbol) for _, t in structure.terms(structure.rest(entry.post, symbol)))
     for node in ex.walk(entry.post):
         if node.op == "opaque" and node.args:
             return False
@@ -307,7 +308,7 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
 def _complemented(post: Expr, symbol: Symbol) -> bool:
     """Read as 1 − p: a running product βᵗ."""
     return any(
-        n.op == "sub" and n.args[0] == ex.const(1) and any(f == ex.sym(symbol) for f, _ in ex.factors(n.args[1]))
+        n.op == "sub" and n.args[0] == ex.const(1) and any(f == ex.sym(symbol) for f, _ in structure.factors(n.args[1]))
         for n in ex.walk(post)
     )
 
@@ -320,8 +321,8 @@ def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
     return (
         len(others) == 1
         and _is_decayed_by(entry, others[0])
-        and ex.slope(term, others[0].slot.symbol) is not None
-        and ex.rest(term, others[0].slot.symbol) == ex.const(0)
+        and structure.slope(term, others[0].slot.symbol) is not None
+        and structure.rest(term, others[0].slot.symbol) == ex.const(0)
     )
 
 
@@ -330,8 +331,8 @@ def _is_decayed_by(entry: Entry, other: Entry) -> bool:
     symbol = other.slot.symbol
     return (
         entry.slot.symbol in other.post.symbols
-        and (1, ex.sym(symbol)) in ex.terms(other.post)
-        and ex.slope(entry.post, symbol) is not None
+        and (1, ex.sym(symbol)) in structure.terms(other.post)
+        and structure.slope(entry.post, symbol) is not None
     )
 
 
@@ -401,15 +402,15 @@ class _Grouping:
     def _moves_by(self, parameter: State, state: State) -> bool:
         """``parameter`` is plainly one, and what it moves by reads ``state``, which does not read it."""
         return (
-            ex.slope(parameter.post, parameter.old) == ex.const(1)
+            structure.slope(parameter.post, parameter.old) == ex.const(1)
             and not parameter.is_counter
             and bool({state.old, state.new} & parameter.post.visible)
             and not any({parameter.old, parameter.new} & s.post.visible for s in self.states if s is not parameter)
         )
 
     def _is_parameter(self, state: State) -> bool:
-        own = ex.slope(state.post, state.old)
-        if own is None and (1, ex.sym(state.old)) in ex.terms(state.post):
+        own = structure.slope(state.post, state.old)
+        if own is None and (1, ex.sym(state.old)) in structure.terms(state.post):
             if any(self._moves_by(s, state) for s in self.states if s is not state):
                 return False  # an accumulator that the real parameter reads (Adadelta's)
             own = ex.const(1)  # w − η·f(w): the gradient is written out
@@ -425,7 +426,7 @@ class _Grouping:
         reads_old = any(s.old in visible for s in others if state.old not in s.post.visible)
         if reads_new or reads_old:
             return True
-        plain = own == ex.const(1) or (1, ex.sym(state.old)) in ex.terms(state.post)
+        plain = own == ex.const(1) or (1, ex.sym(state.old)) in structure.terms(state.post)
         return plain and not any(state.old in s.post.visible for s in others)
 
     def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
