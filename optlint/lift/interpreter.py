@@ -27,6 +27,7 @@ from optlint.lift.objects import (
     Slot,
     Target,
     Value,
+    content,
     numeric,
 )
 from optlint.lift.places import belongs_to
@@ -93,11 +94,11 @@ class Interpreter(Statements):
                     self.store.rollback(mark)
                     del self.stored[stored:], self.sinks[sinks:]
                     return False
-            ends.append({target: _copied(self.content(target)) for target in log})
+            ends.append({target: _copied(content(target)) for target in log})
             self.store.rollback(mark, forget_places=False)
         first, second = ends
         for target in [*first, *(t for t in second if t not in first)]:
-            now = self.content(target)
+            now = content(target)
             yes, other = (end.get(target, now) for end in (first, second))
             a, b = numeric(yes), numeric(other)
             if a is not None and b is not None:
@@ -128,13 +129,13 @@ class Interpreter(Statements):
         work = self.work
         with self.store.watching() as log:
             self._quietly(branch)
-        starts = {t: numeric(self.content(t)) for t in log}
+        starts = {t: numeric(content(t)) for t in log}
         root = tested.split("[")[0]
         if not log or not (tested == "*" or any(self._answers(t, tested) for t in log)):
             self.store.rollback(mark)
             self.work = work
             return other is not None and self._missing(log, starts, other, root)
-        made = {target: expr for target in log if (expr := _data(numeric(self.content(target)))) is not None}
+        made = {target: expr for target in log if (expr := _data(numeric(content(target)))) is not None}
         if other is None:
             self._refresh_all(list(log))
         else:
@@ -161,15 +162,15 @@ class Interpreter(Statements):
         mark = self.store.mark()
         self._quietly(other)
         for target, start in starts.items():
-            held = numeric(self.content(target))
+            held = numeric(content(target))
             if start is None or held is None or held.op != "sym" or held.symbol.external:
                 self.store.rollback(mark)
                 return False
-        if not any(h is not None and h.symbol.name.startswith(root) for h in map(numeric, map(self.content, log))):
+        if not any(h is not None and h.symbol.name.startswith(root) for h in map(numeric, map(content, log))):
             self.store.rollback(mark)
             return False
         for target, start in starts.items():
-            held = numeric(self.content(target))
+            held = numeric(content(target))
             if held is not None and start is not None and start.op == "const":
                 held.symbol.initial = held.symbol.initial or start
         return True
@@ -178,7 +179,7 @@ class Interpreter(Statements):
         """Places whose first content is made of data (``buf = g.clone()``) hold that after the first step."""
         done: set[int] = set()
         for target, start in made.items():
-            held = self.content(target)
+            held = content(target)
             now = numeric(held)
             if not isinstance(held, Cell) or now is None or id(held) in done:
                 continue
@@ -191,13 +192,13 @@ class Interpreter(Statements):
         """Forget what several places hold; names of one new array stay names of one array."""
         shared: dict[int, Value] = {}
         for target in sorted(targets, key=lambda t: isinstance(t[0], Scope)):  # places before names
-            before = self.content(target)
+            before = content(target)
             if before is not None and id(before) in shared:
                 assert isinstance(target[0], (Scope, Cell))
                 self.store.restore(target[0], target[1], shared[id(before)])
                 continue
             self.refresh(target, None)
-            after = self.content(target)
+            after = content(target)
             if isinstance(before, Cell) and after is not None:
                 shared[id(before)] = after
 
@@ -211,12 +212,12 @@ class Interpreter(Statements):
         del self.stored[stored:]
 
     def _learnt(self, log: dict[Target, Span | None], mark: int) -> None:
-        starts = {target: _copied(self.content(target)) for target in log}
+        starts = {target: _copied(content(target)) for target in log}
         self.store.rollback(mark, forget_places=False)
         for target, start in starts.items():
-            if self.content(target) is None and isinstance(target[0], Cell):
+            if content(target) is None and isinstance(target[0], Cell):
                 self.unveil(target[0], target[1], start)
-            current = numeric(self.content(target))
+            current = numeric(content(target))
             first = numeric(start)
             if current is not None and current.op == "sym" and first is not None and first.op == "const":
                 assert isinstance(current.value, Symbol)
@@ -226,17 +227,10 @@ class Interpreter(Statements):
         home, key = target
         return key if isinstance(home, Scope) else f"{home.place if isinstance(home, Cell) else ''}{key}"
 
-    def content(self, target: Target) -> Value | None:
-        home, key = target
-        if isinstance(home, Scope):
-            return home.vars.get(key)
-        assert isinstance(home, Cell)
-        return home if key == "" else home.items.get(key)
-
     def refresh(self, target: Target, frame: Frame | None) -> None:
         """Forget a place's content: it gets a fresh symbol that remembers what was there."""
         home, key = target
-        old = self.content(target)
+        old = content(target)
         if old is None and isinstance(home, Cell):
             old = self.child(home, key)
         if not (isinstance(old, Cell) or (isinstance(old, Const) and isinstance(old.value, (int, float, type(None))))):
@@ -400,7 +394,7 @@ class Interpreter(Statements):
     def capture(self, frame: Frame) -> None:
         """Note what each place of the frame holds at its end."""
         for slot in frame.slots:
-            value = self.content((slot.home, slot.key))
+            value = content((slot.home, slot.key))
             post = numeric(value)
             if post is not None and post != ex.sym(slot.symbol):
                 frame.posts.append((slot, post))

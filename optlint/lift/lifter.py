@@ -12,11 +12,12 @@ import libcst as cst
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.expression import sym, walk
 from optlint.lift.interpreter import Frame, Interpreter, Leave
-from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupported, Value, numeric
+from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupported, Value, content, numeric
 from optlint.lift.places import attribute
 from optlint.lift.program import Program
-from optlint.lift.recurrence import Recurrence, State, updates_of
+from optlint.lift.recurrence import Recurrence, State
 from optlint.lift.structure import rest
+from optlint.lift.updates import updates_of
 from optlint.lift.vocabulary.graph import commit, take_pairs
 from optlint.model import Span
 
@@ -254,7 +255,7 @@ class _Lifter:
 
     def run_entry(self, machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
         frame = Frame("function", machine.spans[func.unit](func.node))
-        frame.before = {id(s): numeric(machine.content((s.home, s.key))) for s in machine.store.slots}
+        frame.before = {id(s): numeric(content((s.home, s.key))) for s in machine.store.slots}
         first = len(machine.store.slots)
         receiver = self.instance(machine, klass) if klass is not None and not func.static else None
         scope = Scope(func.scope)
@@ -280,9 +281,7 @@ class _Lifter:
                     continue
                 if key == "" and isinstance(home, Cell) and home.expr is not None and home.expr.op == "sym":
                     continue  # it holds a symbol of its own already
-                if machine.content(target) is None and (
-                    not isinstance(home, Cell) or machine.lookup(home, key) is None
-                ):
+                if content(target) is None and (not isinstance(home, Cell) or machine.lookup(home, key) is None):
                     continue
                 machine.refresh(target, None)
             frame.returned = self._body(machine, body)
@@ -351,7 +350,7 @@ class _Lifter:
                 kept.append(recurrence)
         advanced = {s.symbol for f in frames for s, _ in f.posts}
         for slot in machine.store.slots:
-            if numeric(machine.content((slot.home, slot.key))) != sym(slot.symbol):
+            if numeric(content((slot.home, slot.key))) != sym(slot.symbol):
                 advanced.add(slot.symbol)
         for recurrence in sorted(kept, key=lambda r: (r.span.line, r.span.column)):
             recurrence.advanced = frozenset(advanced)
