@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.interpreter import Frame
+from optlint.lift.frames import Frame
 from optlint.lift.objects import Cell, Seq, Slot, Store, Value, content, numeric
 from optlint.lift.recurrence import Entry
 from optlint.model import Span

@@ -11,7 +11,8 @@ import libcst as cst
 
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.expression import sym, walk
-from optlint.lift.interpreter import Frame, Interpreter, Leave
+from optlint.lift.frames import Frame, Leave
+from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupported, Value, content, numeric
 from optlint.lift.places import attribute
 from optlint.lift.program import Program

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.interpreter import Stored
+from optlint.lift.frames import Stored
 from optlint.lift.notation import render
 from optlint.lift.objects import Slot
 from optlint.model import Span

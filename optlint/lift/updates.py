@@ -8,7 +8,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.interpreter import Frame
+from optlint.lift.frames import Frame
 from optlint.lift.objects import Cell, Store
 from optlint.lift.places import belongs_to
 from optlint.lift.recurrence import Entry, Recurrence, State
