@@ -62,9 +62,7 @@ def effective_gradient(
     return _peeled(best, common, settings)
 
 
-def _is_data(
-    node: Expr, settings: set[Symbol], parameter: Symbol | None, moving: set[Symbol], time: set[Symbol]
-) -> bool:
+def _is_data(node: Expr, settings: set[Symbol], parameter: Symbol | None) -> bool:
     """A leaf that carries data: an unknown call, an array, anything that is no setting."""
     if node.op == "opaque":
         return bool(node.args) or not str(node.value).startswith("len ")
@@ -105,7 +103,7 @@ def _gradient_nodes(
     for node in ex.walk(post):
         if not node.args or node.op == "opaque":
             free = not (node.op == "sym" and (node.value in moving or node.value in time))
-            data = free and _is_data(node, settings, parameter, moving, time)
+            data = free and _is_data(node, settings, parameter)
             if with_parameter and node.op == "sym" and node.value is parameter:
                 data = True
         else:
