@@ -12,6 +12,7 @@ import numpy as np
 
 from optlint.knowledge import Variant, conventions
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import parse, parse_system
 from optlint.lift.recurrence import State
@@ -82,9 +83,9 @@ def compile_variant(variant: Variant) -> Form:
     posts = {target[:-1]: parse(formula, resolve) for target, formula in pairs}
     states = [(resolve(n), resolve(f"{n}_new"), posts[n]) for n in names]
     w = resolve("w")
-    reads = ex.slope(posts["w"], w) is None
-    drive = ex.op("sub", posts["w"], ex.sym(w)) if reads else ex.rest(posts["w"], w)
-    slopes = [ex.retention(post, old) for old, _, post in states]
+    reads = structure.slope(posts["w"], w) is None
+    drive = ex.op("sub", posts["w"], ex.sym(w)) if reads else structure.rest(posts["w"], w)
+    slopes = [structure.retention(post, old) for old, _, post in states]
     needs = frozenset().union(drive.symbols, *(post.symbols for _, _, post in states))
     return Form(variant, names, states, drive, slopes, symbols, Runner(System(states, drive, None)), needs, reads)
 
@@ -241,12 +242,12 @@ def best(found: Iterable[Match], prefer: str | None = None) -> Match | None:
 
 def _is_power(state: State) -> bool:
     """A running product (β₁ᵗ kept as state): it counts time and is no moment."""
-    own = ex.slope(state.post, state.old)
-    return own is not None and ex.rest(state.post, state.old) == ex.const(0)
+    own = structure.slope(state.post, state.old)
+    return own is not None and structure.rest(state.post, state.old) == ex.const(0)
 
 
 def _state_slope(subject: Subject, state: State) -> Any:
-    own = ex.retention(state.post, state.old)
+    own = structure.retention(state.post, state.old)
     return None if own is None else subject.value(own)
 
 
@@ -323,8 +324,8 @@ def _without_time(subject: Subject, node: Expr) -> Expr | None:
     """ε of ε·√(1 − β₂ᵗ), which is Algorithm 1 multiplied out; None where there are more than settings."""
     if subject.is_hyper(node):
         return node
-    kept = [(f, e) for f, e in ex.factors(node) if not f.symbols & subject.time]
-    still = ex.product(kept)
+    kept = [(f, e) for f, e in structure.factors(node) if not f.symbols & subject.time]
+    still = structure.product(kept)
     return still if kept and not node.symbols & subject.moving and subject.is_hyper(still) else None
 
 

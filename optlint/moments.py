@@ -10,6 +10,7 @@ import numpy as np
 
 from optlint.identify import forms
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.sandbox.evaluate import Array, Runner, System
 from optlint.sandbox.probes import GRADIENTS, LANES
@@ -34,7 +35,7 @@ def moments() -> tuple[Moment, ...]:
     found: dict[str, Moment] = {}
     for form in forms():
         for old, new, post in form.states:
-            own = ex.retention(post, old)
+            own = structure.retention(post, old)
             decay = own.symbol if own is not None and own.op == "sym" else None
             known = {form.symbols[n] for n in ("eta", "g", "t") if n in form.symbols} | {old, decay}
             if not post.symbols <= known or form.symbols.get("g") not in post.symbols:
@@ -60,7 +61,7 @@ def known_moments(subject: Subject) -> frozenset[Symbol]:
     contents = subject.beginning.states
     found = set()
     for state, content in zip(subject.states, contents, strict=True):
-        own = ex.retention(state.post, state.old)
+        own = structure.retention(state.post, state.old)
         decay = subject.value(own) if own is not None else None
         if not state.post.symbols & subject.time and any(
             _same(content, theirs, scaled) for theirs, scaled in _published(decay, subject.initial(state))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from optlint.diagnose.patterns import gathered
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import NotationError, parse, render
 from optlint.sandbox.evaluate import evaluate
@@ -50,25 +51,25 @@ def same(one: float, other: float) -> bool:
 @given(expressions)
 @settings(max_examples=150, deadline=None)
 def test_sums_and_products_come_back_whole(node: Expr) -> None:
-    assert same(value(ex.total(ex.terms(node))), value(node))
-    assert same(value(ex.product(ex.factors(node))), value(node))
-    assert same(value(ex.product(gathered(ex.factors(node)))), value(node))
+    assert same(value(structure.total(structure.terms(node))), value(node))
+    assert same(value(structure.product(structure.factors(node))), value(node))
+    assert same(value(structure.product(gathered(structure.factors(node)))), value(node))
 
 
 @given(expressions)
 @settings(max_examples=150, deadline=None)
 def test_tidying_keeps_the_value(node: Expr) -> None:
-    assert same(value(ex.tidy(node)), value(node))
+    assert same(value(structure.tidy(node)), value(node))
 
 
 @given(expressions)
 @settings(max_examples=150, deadline=None)
 def test_slope_and_rest_make_up_an_affine_expression(node: Expr) -> None:
     symbol = NAMES["m"]
-    slope = ex.slope(node, symbol)
+    slope = structure.slope(node, symbol)
     if slope is not None:
         assert symbol not in slope.visible
-        assert same(value(slope) * VALUES[symbol] + value(ex.rest(node, symbol)), value(node))
+        assert same(value(slope) * VALUES[symbol] + value(structure.rest(node, symbol)), value(node))
 
 
 @given(expressions)

@@ -12,7 +12,7 @@ from optlint.lift.notation import number
 from optlint.model import Evidence, Finding, Severity, Span
 
 if TYPE_CHECKING:
-    from optlint.diagnose.judge import Context
+    from optlint.diagnose.findings import Context
 
 _READINGS = {
     "outside": "ε outside the root, √v + ε",

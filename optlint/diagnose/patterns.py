@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from optlint.lift import expression as ex
-from optlint.lift.expression import Expr, Symbol, factors, product, terms, total
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import parse
 from optlint.lift.recurrence import State
+from optlint.lift.structure import factors, product, terms, total
 from optlint.subject import Subject
 
 Binding = dict[str, Expr]

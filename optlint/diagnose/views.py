@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence
 
@@ -25,7 +26,7 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
 
 def after_first_step(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence without what the code does at the first step alone; None where that is nothing."""
-    return _changed(recurrence, ex.after_first)
+    return _changed(recurrence, structure.after_first)
 
 
 def without_idle(recurrence: Recurrence) -> Recurrence | None:
@@ -41,8 +42,8 @@ def idle_settings(recurrence: Recurrence) -> frozenset[Symbol]:
     for post in recurrence.posts():
         for node in ex.walk(post):
             if node.op in ("add", "sub"):
-                for _, term in ex.terms(node):
-                    found |= {f.symbol for f, e in ex.factors(term) if f.op == "sym" and e > 0}
+                for _, term in structure.terms(node):
+                    found |= {f.symbol for f, e in structure.factors(term) if f.op == "sym" and e > 0}
     return frozenset(s for s in found - states if s.default == 0 and s.kind != "index")
 
 

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import libcst as cst
-
-from optlint.lift.branches import Choices, Paths
-from optlint.lift.expression import rest, sym, walk
-from optlint.lift.interpreter import Frame, Interpreter, Leave
-from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Seq, Unsupported, Value, numeric
-from optlint.lift.places import attribute
+from optlint.lift.branches import Paths
+from optlint.lift.expression import sym, walk
+from optlint.lift.frames import Frame, Leave
+from optlint.lift.interpreter import Interpreter
+from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.program import Program
-from optlint.lift.recurrence import Recurrence, State, updates_of
-from optlint.lift.vocabulary.graph import commit, take_pairs
+from optlint.lift.recurrence import Recurrence, State
+from optlint.lift.runs import run_entry
+from optlint.lift.structure import rest
+from optlint.lift.updates import updates_of
+from optlint.lift.vocabulary.graph import commit
 from optlint.model import Span
 
 MODULE_PATHS = 4
@@ -212,7 +213,7 @@ class _Lifter:
             machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
             machine.pending, machine.aliases, machine.unseen = [], {}, {}
             try:
-                frame = self.run_entry(machine, func, klass)
+                frame = run_entry(machine, func, klass)
                 before = len(self.result.recurrences)
                 lifted = self.collect(machine, frame, name)
                 found |= len(self.result.recurrences) > before
@@ -242,7 +243,7 @@ class _Lifter:
             mark, slots = machine.store.mark(), len(machine.store.slots)
             machine.frames, machine.stored, machine.choices = [], [], choices
             try:
-                lifted = self.collect(machine, self.run_entry(machine, func, None), name)
+                lifted = self.collect(machine, run_entry(machine, func, None), name)
             except (Unsupported, RecursionError):
                 pass
             finally:
@@ -250,86 +251,6 @@ class _Lifter:
                 del machine.store.slots[slots:]
                 machine.frames, machine.stored, machine.choices = saved
             paths.learn(choices, lifted)
-
-    def run_entry(self, machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
-        frame = Frame("function", machine.spans[func.unit](func.node))
-        frame.before = {id(s): numeric(machine.content((s.home, s.key))) for s in machine.store.slots}
-        first = len(machine.store.slots)
-        receiver = self.instance(machine, klass) if klass is not None and not func.static else None
-        scope = Scope(func.scope)
-        bound = func.bound(receiver)
-        own = len(machine.store.slots)
-        machine.bind_parameters(bound, scope, [], {}, entry=True)
-        frame.slots.extend(machine.store.slots[own:])
-        for slot in machine.store.slots[first:own]:
-            slot.local = True
-        body = func.node.body
-        with machine.inside(bound, scope):
-            mark = machine.store.mark()
-            machine.scanning = True
-            try:
-                with machine.store.watching() as log:
-                    self._body(machine, body)
-            finally:
-                machine.scanning = False
-            machine.store.rollback(mark)
-            for target in log:
-                home, key = target
-                if home is scope or (isinstance(home, Cell) and not home.place):
-                    continue
-                if key == "" and isinstance(home, Cell) and home.expr is not None and home.expr.op == "sym":
-                    continue  # it holds a symbol of its own already
-                if machine.content(target) is None and (
-                    not isinstance(home, Cell) or machine.lookup(home, key) is None
-                ):
-                    continue
-                machine.refresh(target, None)
-            frame.returned = self._body(machine, body)
-            take_pairs(machine, frame.returned, frame.span)
-            commit(machine)
-        return frame
-
-    def _body(self, machine: Interpreter, body: cst.BaseSuite | cst.BaseExpression) -> Value | None:
-        if isinstance(body, cst.BaseExpression):
-            return machine.eval(body)
-        try:
-            machine.run(body)
-        except Leave as leave:
-            return leave.value
-        return None
-
-    def instance(self, machine: Interpreter, klass: Klass) -> Cell:
-        """``self`` as ``__init__`` leaves it; what other methods change is unknown."""
-        machine.work = 0
-        cell = Cell(klass=klass, place="self", open=True)
-        init = klass.find("__init__")
-        choices, machine.choices = machine.choices, Choices()
-        if isinstance(init, Func):
-            with suppress(Unsupported, Leave):
-                machine.inline(
-                    init.bound(cell),
-                    [],
-                    {},
-                    None,
-                    entry=True,
-                )
-        machine.choices = choices
-        for value in cell.items.values():
-            if isinstance(value, Cell) and not value.place:
-                value.place = "self"
-        for key, value in list(cell.items.items()):
-            if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
-                machine.setting(cell, key, value)
-        rebound, mutated = _changed_elsewhere(klass)
-        for name in sorted(rebound | mutated):
-            held = cell.items.get(attribute(name))
-            if name not in rebound and isinstance(held, Cell) and held.array:
-                if held.expr is not None and held.expr.op != "sym":  # one array may have two names
-                    machine.refresh((held, ""), None)
-            elif held is not None:
-                machine.refresh((cell, attribute(name)), None)
-        machine.frames, machine.stored, machine.sinks = [], [], []
-        return cell
 
     # results
 
@@ -350,7 +271,7 @@ class _Lifter:
                 kept.append(recurrence)
         advanced = {s.symbol for f in frames for s, _ in f.posts}
         for slot in machine.store.slots:
-            if numeric(machine.content((slot.home, slot.key))) != sym(slot.symbol):
+            if numeric(content((slot.home, slot.key))) != sym(slot.symbol):
                 advanced.add(slot.symbol)
         for recurrence in sorted(kept, key=lambda r: (r.span.line, r.span.column)):
             recurrence.advanced = frozenset(advanced)
@@ -400,38 +321,3 @@ def _why_quiet(machine: Interpreter) -> str:
 def _advance(counter: State) -> float:
     by = rest(counter.post, counter.old).value
     return float(by) if isinstance(by, (int, float)) else 0.0
-
-
-class _Changes(cst.CSTVisitor):
-    """Attributes that are bound anew, and those that are only changed in place."""
-
-    def __init__(self) -> None:
-        self.rebound: set[str] = set()
-        self.mutated: set[str] = set()
-
-    def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
-        targets = [e.value for e in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]
-        for target in targets:
-            if isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name):
-                self.rebound.add(target.attr.value)
-
-    def visit_AugAssign(self, node: cst.AugAssign) -> None:
-        if isinstance(node.target, cst.Attribute) and isinstance(node.target.value, cst.Name):
-            self.mutated.add(node.target.attr.value)
-
-
-def _changed_elsewhere(klass: Klass) -> tuple[set[str], set[str]]:
-    """What methods other than ``__init__`` do to attributes: (bound anew, changed in place)."""
-    visitor = _Changes()
-    for name, member in klass.members.items():
-        if isinstance(member, Func) and name != "__init__":
-            member.node.visit(visitor)
-    for base in klass.bases:
-        if isinstance(base, Klass):
-            rebound, mutated = _changed_elsewhere(base)
-            visitor.rebound |= rebound
-            visitor.mutated |= mutated
-    return visitor.rebound, visitor.mutated
-
-
-__all__ = ["Lifted", "Missed", "Seq", "lift"]

@@ -319,6 +319,15 @@ def settle(value: Value, place: str) -> None:
             value.expr.value.name = place
 
 
+def content(target: Target) -> Value | None:
+    """What a place holds now."""
+    home, key = target
+    if isinstance(home, Scope):
+        return home.vars.get(key)
+    assert isinstance(home, Cell)
+    return home if key == "" else home.items.get(key)
+
+
 def forget(table: dict[str, Value], key: str) -> None:
     table.pop(key, None)
 

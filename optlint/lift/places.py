@@ -12,6 +12,9 @@ from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Value
 
 WHOLE = "[:]"  # all of an array: ``v[:]``, ``v[...]``
 _INDEX = re.compile(r"\{[^{}]*\}")
+_KEYED = re.compile(
+    r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]"
+)  # ``[groups[group]['params'][{p}]]``: keyed by an element p
 
 
 def attribute(name: str) -> str:
@@ -33,6 +36,11 @@ def loosely(key: str, shifts: bool = False) -> str:
 
 def key_text(key: str) -> str:
     return key.replace("{", "").replace("}", "")
+
+
+def place_text(place: str) -> str:
+    """A place as the user wrote it, near enough: index marks are taken off where they stand alone."""
+    return _KEYED.sub(r"[\1]", place).replace("[{", "[").replace("}]", "]")
 
 
 def belongs_to(place: str, indices: list[Symbol]) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 from optlint.model import Span
@@ -21,7 +22,7 @@ def averages(subject: Subject) -> list[State]:
     """States that are decayed averages with a decay below one."""
     found = []
     for state in subject.states:
-        own = ex.slope(state.post, state.old)
+        own = structure.slope(state.post, state.old)
         value = subject.value(own) if own is not None else None
         if value is not None and np.all((value > 0) & (value < 1)) and subject.g in state.post.symbols:
             found.append(state)
@@ -41,9 +42,9 @@ def clock(subject: Subject) -> tuple[Expr, list[Clock]]:
 
 
 def one_minus_power(subject: Subject, state: State, time: Expr) -> Expr:
-    own = ex.slope(state.post, state.old)
+    own = structure.slope(state.post, state.old)
     assert own is not None
-    return ex.op("sub", ex.const(1), ex.op("pow", ex.tidy(own), time))
+    return ex.op("sub", ex.const(1), ex.op("pow", structure.tidy(own), time))
 
 
 @check("correction-missing")
@@ -98,7 +99,7 @@ def dead_corrections(subject: Subject) -> list[tuple[str, Span | None]]:
         expr = ex.substitute(stored.expr, {p: ex.sym(s.new) for p, s in values.items()})
         if expr.op not in ("div", "mul") or not expr.symbols & news:
             continue
-        if any(f.op == "sub" and e < 0 for f, e in ex.factors(expr)) and not any(
+        if any(f.op == "sub" and e < 0 for f, e in structure.factors(expr)) and not any(
             ex.contains(u, expr) or ex.contains(u, stored.expr) for u in used
         ):
             found.append((stored.name, stored.span))
@@ -124,7 +125,7 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         value = subject.value(below)
         if value is None or not np.all(np.isfinite(value)):
             continue
-        own = subject.value(ex.slope(state.post, state.old))  # type: ignore[arg-type]
+        own = subject.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
         # near to 1 − β, to 1 − β², or (with a slip in the 1) to k − β: a pure setting of that decay
         likely = np.allclose(value, 1 - own) or np.allclose(value, 1 - own**2) or _is_slip(below, state)
         if not likely:
@@ -138,13 +139,13 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _is_slip(below: Expr, state: State) -> bool:
     """k − β with a whole number k, β being the state's own decay."""
-    own = ex.slope(state.post, state.old)
+    own = structure.slope(state.post, state.old)
     return (
         below.op == "sub"
         and below.args[0].op == "const"
         and own is not None
         and bool(own.symbols)
-        and below.args[1] == ex.tidy(own)
+        and below.args[1] == structure.tidy(own)
     )
 
 
@@ -178,8 +179,8 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
 def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The folded step size and corrected moments together: take the correction out of the step size."""
     for node in _settings_of_time(subject, subject.step):
-        rest = [(f, e) for f, e in ex.factors(node) if not f.symbols & subject.time]
-        new = ex.product(rest, node.origin)
+        rest = [(f, e) for f, e in structure.factors(node) if not f.symbols & subject.time]
+        new = structure.product(rest, node.origin)
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
         yield Repair(page.code, subject.replaced(posts), node, new)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.subject import Subject
 
@@ -24,9 +25,9 @@ def decay_term(subject: Subject) -> tuple[Expr, Expr, int] | None:
         return None
     while node.op in ("mul", "div") and w not in (node.args[1] if node.op == "div" else node.args[0]).visible:
         node = node.args[0] if node.op == "div" else node.args[1]
-    parts = ex.terms(node)
+    parts = structure.terms(node)
     for sign, term in parts if len(parts) > 1 else ():
-        factors = ex.factors(term)
+        factors = structure.factors(term)
         others = [f for f, _ in factors if not (f.op == "sym" and f.value is w)]
         if len(others) != len(factors) - 1 or any(w in t.visible for _, t in parts if t is not term):
             continue
@@ -52,9 +53,9 @@ def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if found is None or found[2] > 0 or subject.gradient is None:
         return
     node, term, _ = found
-    parts = [(1 if t is term else s, t) for s, t in ex.terms(node)]
-    mended = ex.replace_node(subject.gradient, node, ex.total(parts, node.origin))
-    yield Repair(page.code, subject, node, ex.total(parts), effective=mended, details={"kind": "gradient"})
+    parts = [(1 if t is term else s, t) for s, t in structure.terms(node)]
+    mended = ex.replace_node(subject.gradient, node, structure.total(parts, node.origin))
+    yield Repair(page.code, subject, node, structure.total(parts), effective=mended, details={"kind": "gradient"})
 
 
 @check("betas-swapped")
@@ -65,7 +66,7 @@ def betas_swapped(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     fast = [s for s in subject.states if s.old not in second]
     if len(slow) != 1 or len(fast) != 1:
         return
-    a, b = (ex.slope(s.post, s.old) for s in (fast[0], slow[0]))
+    a, b = (structure.slope(s.post, s.old) for s in (fast[0], slow[0]))
     if a is None or b is None or not _own_numbers(subject, a) or not _own_numbers(subject, b):
         return
     m, v = subject.value(a), subject.value(b)

@@ -8,16 +8,18 @@ from dataclasses import replace
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
-from optlint.subject import Subject, prepare
+from optlint.prepare import prepare
+from optlint.subject import Subject
 
 
 def _zero_term(node: Expr) -> Expr | None:
     """The constant 0 that ``node`` = a·0 + … decays, if it is such a sum."""
     if node.op not in ("add", "sub"):
         return None
-    for _, term in ex.terms(node):
+    for _, term in structure.terms(node):
         if term.op == "mul":
             for a, b in (term.args, term.args[::-1]):
                 if b.op == "const" and b.value == 0 and (a.op != "const" or 0 < a.value < 1):  # type: ignore[operator]
@@ -86,10 +88,10 @@ def _first_average(state: State) -> Expr | None:
         if (
             node is not state.post
             and node.op in ("add", "sub")
-            and ex.slope(node, state.old) not in (None, ex.const(0))
+            and structure.slope(node, state.old) not in (None, ex.const(0))
         ):
-            rest = ex.rest(node, state.old)
-            if rest.symbols and not any(ex.square_root_of(n) is not None for n in ex.walk(rest)):
+            rest = structure.rest(node, state.old)
+            if rest.symbols and not any(structure.square_root_of(n) is not None for n in ex.walk(rest)):
                 return node
     return None
 
@@ -119,7 +121,7 @@ def moments_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         post = ex.substitute(post, {ex.substitute(s.post, table): ex.sym(s.new) for s in subject.recurrence.states})
         for other in subject.states:
             for symbol in (other.new, other.old):
-                own = ex.slope(post, symbol)
+                own = structure.slope(post, symbol)
                 if own is None or own == ex.const(0) or subject.value(own) is None:
                     continue
                 if not any(ex.contains(p, post) for p in subject.posts):

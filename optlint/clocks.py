@@ -1,0 +1,68 @@
+"""What counts the steps of an update: counters, loop indices, and whatever a decay is raised to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence
+from optlint.sandbox.evaluate import evaluate
+from optlint.subject import Clock
+
+
+def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
+    """What counts steps: counters, loop indices, and whatever a decay is raised to."""
+    states = {x for s in recurrence.states for x in (s.old, s.new)}
+    exponents = _exponents(posts, states)
+    read = set().union(*(p.visible for p in posts)) if posts else set()
+    clocks: list[Clock] = []
+    for counter in recurrence.counters:
+        by = float(structure.rest(counter.post, counter.old).value)  # type: ignore[arg-type]
+        first = counter.initial.value if counter.initial is not None and counter.initial.op == "const" else None
+        known = isinstance(first, (int, float))
+        start = float(first) if isinstance(first, (int, float)) else 0.0
+        if not known and any(counter.old in e.visible and counter.new not in e.visible for e in exponents):
+            plain = any(e == ex.sym(counter.old) for e in exponents)
+            start = 1.0 if plain else 0.0
+        clocks.append(Clock(counter.old, start, by, known))
+        clocks.append(Clock(counter.new, start + by, by, known))
+    have = {c.symbol for c in clocks}
+    indices = {s for s in read if s.kind == "index"}
+    for symbol in sorted(indices, key=lambda s: s.name):
+        begin = symbol.start.value if symbol.start is not None and symbol.start.op == "const" else None
+        known = isinstance(begin, (int, float))
+        outer = recurrence.frame == "loop" and symbol not in recurrence.indices
+        clocks.append(Clock(symbol, float(begin) if isinstance(begin, (int, float)) else 0.0, 1.0, known, outer=outer))
+        have.add(symbol)
+    counting = _counting(exponents, {s for e in exponents for s in e.visible if s in have})
+    free = counting - have - states
+    for symbol in sorted(free, key=lambda s: s.name):
+        if symbol.default is not None and not symbol.external and symbol not in recurrence.advanced:
+            continue  # a stored number that nothing advances
+        # the caller counts: from 0 where the code itself adds one wherever it uses the count, else from 1
+        mine = [e for e in exponents if e.visible == {symbol}] or [e for e in exponents if symbol in e.visible]
+        from_zero = all(float(evaluate(e, dict.fromkeys(e.symbols, 0.0))) >= 1 for e in mine)
+        clocks.append(Clock(symbol, 0.0 if from_zero else 1.0, 1.0, False))
+    return clocks
+
+
+def _exponents(posts: Iterable[Expr], moving: set[Symbol]) -> list[Expr]:
+    """What settings are raised to (βᵗ)."""
+    powers = [n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
+    return [n.args[1] for n in powers if not n.args[0].symbols & moving]
+
+
+def _counting(exponents: list[Expr], counters: set[Symbol]) -> set[Symbol]:
+    """The symbols that count steps in the exponents: t and t + 1, but not the ψ of t·ψ."""
+    plain = {
+        s
+        for e in exponents
+        if len(e.visible) == 1
+        for s in e.visible
+        if (own := structure.slope(e, s)) is not None and own.op == "const"
+    }
+    if plain | counters:
+        return plain
+    return set().union(*(e.visible for e in exponents))

@@ -1,0 +1,239 @@
+"""Findings: what is said of a mistake, with the evidence of running the update as written and as meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from optlint.diagnose.repairs import CHECKS, Repair, load_checks
+from optlint.diagnose.search import Explanation, Restored
+from optlint.identify import Match
+from optlint.knowledge import MistakePage, find_mistake, mistakes
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.notation import GREEK, render
+from optlint.lift.recurrence import Recurrence
+from optlint.model import Evidence, Finding, Severity, Span
+from optlint.sandbox.witness import Seen, latent_settings, look, sentence
+from optlint.settings import Settings
+from optlint.subject import Subject
+
+
+@dataclass(slots=True)
+class Context:
+    """One update under judgement, and what stands to be said about it."""
+
+    recurrence: Recurrence
+    subject: Subject
+    path: str
+    settings: Settings
+
+    @property
+    def preferred(self) -> str | None:
+        """Whose form to name first: the setting's, else the framework's that the file imports."""
+        if self.settings.convention != "auto":
+            return self.settings.convention
+        roots = {name.split(".")[0] for name in self.recurrence.imports}
+        for root, who in (("torch", "pytorch"), ("keras", "keras"), ("tensorflow", "tensorflow"), ("optax", "optax")):
+            if root in roots:
+                return who
+        return None
+
+    def cites(self, match: Match) -> bool:
+        variant = match.variant
+        if self.settings.convention in variant.ships:
+            return True
+        return bool(variant.cue and re.search(variant.cue, self.recurrence.text, re.IGNORECASE))
+
+    def finding(
+        self,
+        page: MistakePage,
+        repair: Repair,
+        before: Subject,
+        explanation: Explanation,
+        match: Match,
+        reading: Match | None,
+    ) -> Finding | None:
+        # the symptom of this mistake alone: all others repaired on both sides
+        seen = look(before, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        if seen is None:
+            seen = look(self.subject, explanation.repaired, repair.effective, tuple(page.options.get("probes", ())))
+        if seen is None:
+            return None
+        meant = page.meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")
+        also = [r for r in explanation.repairs if r is not repair]
+        fixed = self.fixed(repair, explanation, match, also)
+        message = page.message
+        if reading is not None and reading.variant.deviation:
+            message += f" (another reading: {reading.title}, {reading.variant.deviation})"
+        names = {tuple(r.code for r in other) for other in explanation.others}
+        if names and len(explanation.repairs) == 1:
+            message += "; or " + " or ".join("+".join(n) for n in sorted(names))
+        latent = latent_settings(before, repair.subject, repair.effective)
+        if latent:
+            message += f" (as long as {' and '.join(latent)} is 0, its default, nothing is seen of it)"
+        severity: Severity | None = "warning" if latent and page.severity == "error" else None
+        return self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
+
+    def lawless(self, restored: Restored) -> Finding | None:
+        """The finding for an update of an optimizer that is not known, which breaks a law that all obey."""
+        repair, page = restored.repair, find_mistake(restored.repair.code)
+        if page is None:
+            return None
+        seen = look(restored.written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        if seen is None or seen.kind != "nan":
+            return None
+        right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
+        fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, every step is finite on every probe"
+        return self.make(page, repair, page.message, self.evidence(seen, page.meant or right, fixed))
+
+    def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
+        if repair.right is None:
+            return ""
+        right = repair.right
+        if repair.effective is not None:
+            right = ex.substitute(right, {ex.sym(self.subject.g): repair.effective})
+        text = render(right, self.spell(repair))
+        if len(text) > 160:
+            text = "as meant"
+        if repair.effective is not None:
+            text += ", and the same gradient in the step"
+        tail = "the fixed update equals that optimizer on all probes"
+        if also:
+            tail = f"with {', '.join(sorted({r.code for r in also}))} fixed too, it equals that optimizer on all probes"
+        return f"{text}; {tail} (max |Δ| {explanation.match.worst:.1g})"
+
+    def spell(self, repair: Repair) -> Callable[[ex.Symbol], str]:
+        gradient = self.subject.gradient
+        name = render(gradient) if gradient is not None and gradient.size <= 3 else "g"
+
+        def go(symbol: ex.Symbol) -> str:
+            return name if symbol is self.subject.g else GREEK.get(symbol.name, symbol.name)
+
+        return go
+
+    def evidence(self, seen: Seen, meant: str, fixed: str) -> Evidence:
+        bad = next(((n, v) for n, v in seen.states if not np.isfinite(v)), None)
+        quantity, observed = bad if bad is not None and seen.kind == "nan" else (seen.quantity, seen.observed)
+        ratio = seen.ratio
+        return Evidence(
+            ran=sentence(seen),
+            meant=meant.strip(),
+            fixed=fixed,
+            probe=seen.scene.name,
+            step=seen.step,
+            quantity=quantity,
+            observed=observed,
+            expected=seen.expected,
+            ratio=ratio,
+            warning=seen.warning,
+            configuration=self.configuration,
+            inputs=(("g", seen.gradient), ("w", seen.scene.start), *seen.inputs),
+        )
+
+    @property
+    def configuration(self) -> str:
+        return ", ".join(f"{'' if v else 'not '}{k}" for k, v in self.recurrence.configuration.items())
+
+    def make(
+        self, page: MistakePage, repair: Repair, message: str, evidence: Evidence, severity: Severity | None = None
+    ) -> Finding:
+        span = self.place(repair)
+        return Finding(
+            code=page.code,
+            name=page.name,
+            severity=severity or page.severity,  # type: ignore[arg-type]
+            verdict="confirmed",
+            message=message,
+            path=self.path,
+            span=span,
+            update=self.recurrence.name,
+            evidence=evidence,
+        )
+
+    def place(self, repair: Repair) -> Span:
+        """The smallest source expression of the mistake; a moved or made-up node falls back on its parts."""
+        if repair.place is not None:
+            return repair.place
+        for node in (repair.wrong, self.recurrence.step):
+            for part in reversed(list(ex.walk(node))) if node is not None else ():
+                if part.origin is not None:
+                    return part.origin
+        return self.recurrence.span
+
+    def extra(self, subject: Subject, match: Match) -> Iterator[Finding]:
+        """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
+        load_checks()
+        for page in mistakes():
+            if page.options.get("when") != "matched" or page.check not in CHECKS or page.off:
+                continue
+            if page.families and match.family not in page.families:
+                continue
+            unless = page.options.get("unless")
+            if unless and re.search(unless, self.recurrence.text, re.IGNORECASE):
+                continue
+            for repair in CHECKS[page.check](subject, page):
+                finding = self.confirm(page, repair, subject, match)
+                if finding is not None:
+                    yield finding
+
+    def confirm(self, page: MistakePage, repair: Repair, subject: Subject, match: Match) -> Finding | None:
+        kind = repair.details.get("kind")
+        probes = tuple(page.options.get("probes", ()))
+        if kind == "constants":
+            text = f"decays {repair.details['first']} (first moment) and {repair.details['second']} (second moment)"
+            evidence = Evidence(
+                ran=text, meant=page.meant, fixed="", probe="constants", configuration=self.configuration
+            )
+            return self.make(page, repair, page.message, evidence)
+        if kind == "gradient":
+            if not self.descends(match):
+                return None
+            seen = look(
+                self.with_gradient(subject, subject.gradient),
+                self.with_gradient(subject, repair.effective),
+                None,
+                probes,
+            )
+        elif kind == "clock":  # the repair's subject is the update as the code really counts
+            seen = look(repair.subject, subject, None, probes)
+        elif kind == "sign":
+            if self.descends(match):
+                return None
+            seen = look(subject, repair.subject, None, probes)
+        else:
+            seen = look(subject, repair.subject, repair.effective, probes)
+        if seen is None:
+            return None
+        right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
+        return self.make(page, repair, page.message, self.evidence(seen, page.meant, right))
+
+    def with_gradient(self, subject: Subject, gradient: ex.Expr | None) -> Subject:
+        """The update with its gradient's own terms visible: the data in it becomes the probe's g."""
+        assert gradient is not None
+        w = subject.parameter
+        table: dict[ex.Expr, ex.Expr] = {}
+        settings = {h.symbol for h in subject.hypers}
+        for node in ex.walk(gradient):
+            if node.op == "opaque" or (
+                node.op == "sym" and node.value is not w and self._carries(node, gradient, settings)
+            ):
+                table[node] = ex.sym(subject.g)
+        inner = ex.substitute(gradient, table)
+        posts = [ex.substitute(p, {ex.sym(subject.g): inner}) for p in subject.posts]
+        return subject.replaced(posts)
+
+    def _carries(self, node: ex.Expr, gradient: ex.Expr, settings: set[ex.Symbol]) -> bool:
+        for total in ex.walk(gradient):
+            if total.op in ("add", "sub"):
+                for _, term in structure.terms(total):
+                    if node.value in term.symbols and self.subject.parameter in term.symbols:
+                        return False
+        return node.value not in settings
+
+    def descends(self, match: Match) -> bool:
+        """The step goes against the gradient. Forms are written as descent, so their factor is positive then."""
+        return bool(match.scale[0] > 0)

@@ -1,0 +1,131 @@
+"""The effective gradient: what the moments consume; clipping and coupled decay belong to it.
+
+It is the largest expression that every place shares that takes in data, so that no name has to be believed.
+"""
+
+from __future__ import annotations
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import State
+
+
+def effective_gradient(
+    states: list[State],
+    step: Expr,
+    parameter: Symbol | None,
+    moving: set[Symbol],
+    time: set[Symbol],
+    settings: set[Symbol],
+) -> Expr | None:
+    """The effective gradient as the code spells it; None where no place takes in data."""
+    inputs: list[set[Expr]] = []
+    known = settings | time
+    # without data of its own the gradient is written out in w, as in g = 2·w
+    written_out = bool(states) and not any(
+        _gradient_nodes(s.post, parameter, moving, time, settings, with_parameter=False) for s in states
+    )
+    if written_out:
+        driven = [t for _, t in structure.terms(step) if t != ex.sym(parameter)]  # type: ignore[arg-type]
+    else:
+        driven = [t for _, t in structure.terms(step) if not _only_parameter(t, parameter, known, moving)]
+    for places in [*([s.post] for s in states), driven]:
+        found: set[Expr] = set()
+        for post in places:
+            found |= _gradient_nodes(post, parameter, moving, time, settings, written_out)
+        if found:
+            inputs.append(found)
+    if not inputs:
+        return None
+    common = set.intersection(*inputs)
+    if not common:  # one place takes something else: go by what most places share
+        counts: dict[Expr, int] = {}
+        for nodes in inputs:
+            for node in nodes:
+                counts[node] = counts.get(node, 0) + 1
+        most = max(counts.values())
+        common = {n for n, c in counts.items() if c == most}
+    stand_in = Symbol("g", kind="role")
+    places = [*(s.post for s in states), *driven]
+
+    def left_over(node: Expr) -> int:
+        """How many places still take in data once ``node`` is the gradient."""
+        table = {node: ex.sym(stand_in)}
+        busy = moving | {stand_in}
+        return sum(
+            bool(_gradient_nodes(ex.substitute(p, table), parameter, busy, time, settings, False)) for p in places
+        )
+
+    ranked = sorted(common, key=_gradient_rank, reverse=True)[:24]
+    best = min(ranked, key=left_over)
+    return _peeled(best, common, settings)
+
+
+def _is_data(node: Expr, settings: set[Symbol], parameter: Symbol | None) -> bool:
+    """A leaf that carries data: an unknown call, an array, anything that is no setting."""
+    if node.op == "opaque":
+        return bool(node.args) or not str(node.value).startswith("len ")
+    return node.op == "sym" and node.value not in settings and node.value is not parameter
+
+
+def _only_parameter(term: Expr, parameter: Symbol | None, known: set[Symbol], moving: set[Symbol]) -> bool:
+    """The summand of the step that is the parameter itself, or its decoupled decay."""
+    if parameter is None:
+        return False
+    if parameter not in term.visible:
+        return False
+    parts = [f for f, _ in structure.factors(term)]
+    if ex.sym(parameter) in parts:  # w times something that takes in no state and no call: a decay
+        others = [f for f in parts if f != ex.sym(parameter)]
+        return not any(f.symbols & moving or any(n.op == "opaque" for n in ex.walk(f)) for f in others)
+    return all(f.op in ("sym", "const") or f.visible <= known | {parameter} for f in parts)
+
+
+def _gradient_rank(node: Expr) -> tuple[bool, int, bool, str]:
+    """Larger wins; a square is what is made of the gradient; among settings-like leaves an element wins."""
+    name = repr(node)
+    likely = node.op == "opaque" or "[" in name or "{" in name or "grad" in name.lower() or name.lower().startswith("d")
+    return (structure.square_root_of(node) is None, node.size, likely, name)
+
+
+def _gradient_nodes(
+    post: Expr,
+    parameter: Symbol | None,
+    moving: set[Symbol],
+    time: set[Symbol],
+    settings: set[Symbol],
+    with_parameter: bool,
+) -> set[Expr]:
+    """Sub-expressions that are free of state and time and take in data."""
+    result: set[Expr] = set()
+    verdict: dict[int, tuple[bool, bool]] = {}  # (free of state and time, has data)
+    for node in ex.walk(post):
+        if not node.args or node.op == "opaque":
+            free = not (node.op == "sym" and (node.value in moving or node.value in time))
+            data = free and _is_data(node, settings, parameter)
+            if with_parameter and node.op == "sym" and node.value is parameter:
+                data = True
+        else:
+            parts = [verdict[id(a)] for a in node.args]
+            free = all(p[0] for p in parts)
+            data = free and any(p[1] for p in parts)
+        verdict[id(node)] = (free, data)
+        if free and data and not (node.op == "sym" and node.value is parameter):
+            result.add(node)
+    return result
+
+
+def _peeled(node: Expr, common: set[Expr], settings: set[Symbol]) -> Expr:
+    """Without factors that are settings: lr·g is g."""
+    while node.op in ("mul", "div", "neg"):
+        data = [
+            a
+            for a in node.args
+            if a in common and not (node.op == "div" and a is node.args[1]) and not a.symbols <= settings
+        ]
+        others = [a for a in node.args if a not in data]
+        if len(data) != 1 or not all(a.op != "const" and a.symbols and a.symbols <= settings for a in others):
+            break
+        node = data[0]
+    return node

@@ -1,0 +1,291 @@
+"""Calls: the vocabulary's functions, the file's own functions inlined, and what an unseen caller hands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import libcst as cst
+
+from optlint.lift import expression as ex
+from optlint.lift.branches import Choices, follows_time
+from optlint.lift.evaluator import Evaluator
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.frames import Frame, Leave, Stored
+from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Scope, Seq, Slot, Super, Value, numeric
+from optlint.lift.places import attribute, place_of, place_text
+from optlint.lift.vocabulary import (
+    GLOBAL_NAMES,
+    UNARY,
+    Handler,
+    Site,
+    attribute_handler,
+    library_name,
+    method_handler,
+    name_handler,
+    unknown_call,
+)
+from optlint.lift.vocabulary.records import fill_fields
+from optlint.model import Span
+
+if TYPE_CHECKING:
+    from optlint.lift.interpreter import Interpreter
+
+MAX_DEPTH = 14
+
+
+class Calls(Evaluator):
+    """What a call does, of the library's code or the file's own."""
+
+    def __init__(self, choices: Choices | None = None) -> None:
+        super().__init__()
+        self.choices = choices or Choices()
+        self.frames: list[Frame] = []
+        self.stored: list[Stored] = []
+        self.sinks: list[Expr] = []  # what unknown calls get as statements: ``layer.step(name, -update)``
+        self.scanning = False
+        self.unseen: dict[str, int] = {}  # calls of code that is not in sight, with how much they take
+        self.loops: list[Frame] = []
+        self.stack: list[cst.CSTNode] = []
+        self.classes: list[Klass | None] = []
+        self.shared: list[tuple[str, ...]] = []  # names that one assignment binds to the same array
+        self.nested: list[Func] = []  # functions defined inside functions
+        self.imports: set[str] = set()
+        self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
+        self.unit = 0
+        self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run
+
+    @property
+    def whole(self) -> Interpreter:
+        """The running interpreter (this layer is only ever its base)."""
+        return cast("Interpreter", self)
+
+    # hook of the statements
+
+    def run(self, body: cst.BaseSuite | Sequence[cst.CSTNode]) -> None:
+        raise NotImplementedError
+
+    # hooks of the evaluator
+
+    def resolve_global(self, name: str) -> Value | None:
+        if name in GLOBAL_NAMES:
+            return Lib(GLOBAL_NAMES[name])
+        return Lib(f"builtins.{name}") if name_handler(f"builtins.{name}") else None
+
+    def known_attribute(self, receiver: Value, name: str, span: Span | None) -> Value | None:
+        handler = attribute_handler(name)
+        if handler is None or numeric(receiver) is None:
+            return None
+        return handler(Site(self.whole, [], {}, span, name, receiver))
+
+    def member(self, home: Value, name: str, span: Span | None) -> Value:
+        """What ``home.name(...)`` calls."""
+        if isinstance(home, (Lib, Super, Klass)):
+            return self.attribute(home, name, span)
+        if isinstance(home, Cell):
+            inside = home.items.get(attribute(name))
+            if inside is not None and method_handler(name) is None:
+                return inside
+            if home.klass is not None:
+                found = home.klass.find(name)
+                if found is not None:
+                    return self.bound(found, home)
+        return Method(home, name, span)
+
+    def current_class(self) -> Klass | None:
+        return self.classes[-1] if self.classes else None
+
+    def decide(self, condition: Value, node: cst.CSTNode) -> bool | None:
+        if isinstance(condition, Const):
+            return bool(condition.value)
+        if isinstance(condition, (Func, Lib, Klass)):
+            return True
+        expr = numeric(condition)
+        if expr is not None and expr.op == "const":
+            return bool(expr.value)
+        if expr is not None and follows_time(expr):
+            return None
+        if expr is None or self.scanning:
+            return None if self.scanning or not isinstance(condition, (Seq, Cell)) else True
+        return self.choices.take(expr, self.span_of(node))
+
+    # calls
+
+    def call(self, callee: Value, args: list[Value], kwargs: dict[str, Value], span: Span | None, text: str) -> Value:
+        if isinstance(callee, Func):
+            return self.inline(callee, args, kwargs, span)
+        if isinstance(callee, Klass):
+            return self.instantiate(callee, args, kwargs, span)
+        if isinstance(callee, Cell) and callee.klass is not None:
+            special = callee.klass.find("__call__")
+            if isinstance(special, Func):
+                return self.inline(special.bound(callee), args, kwargs, span)
+        site = Site(self.whole, args, kwargs, span, text)
+        if isinstance(callee, Lib):
+            handler = name_handler(library_name(callee.name))
+            known = handler(site) if handler is not None else None
+            if known is not None:
+                return known
+        if isinstance(callee, Method):
+            borrowed = self.borrowed(callee, args)
+            known = borrowed(site) if borrowed is not None else None
+            if known is not None:  # a module whose import is out of sight: ``nd.sqrt(x)``
+                return known
+            site.receiver = callee.receiver
+            method = method_handler(callee.name)
+            if method is not None:
+                result = method(site)
+                if result is not None:
+                    return result
+        made = unknown_call(site, place_of(callee) or text)
+        if made is not None:
+            return made
+        parts: list[Value] = [*args, *kwargs.values()]
+        self.unseen[place_of(callee) or text] = len(parts)
+        if isinstance(callee, Method) and not (isinstance(callee.receiver, Cell) and callee.receiver.klass):
+            parts.insert(0, callee.receiver)  # ``self.f(x)`` is no function of everything that self holds
+        return self.opaque(place_of(callee) or text, parts, span)
+
+    def borrowed(self, callee: Method, args: list[Value]) -> Handler | None:
+        """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``."""
+        unary = callee.name in UNARY and len(args) == 1 and isinstance(callee.receiver, Cell)
+        if args and (unary or self.is_free(callee.receiver)):
+            return name_handler(f"numpy.{callee.name}")
+        return None
+
+    def is_free(self, value: Value) -> bool:
+        """A name that nothing in sight binds."""
+        module = self.scope.module
+        return (
+            isinstance(value, Cell)
+            and module.vars.get(value.place) is value
+            and value.expr is not None
+            and (value.expr.op == "sym" and isinstance(value.expr.value, Symbol) and value.expr.value.external)
+        )
+
+    def inline(
+        self, func: Func, args: Sequence[Value], kwargs: dict[str, Value], span: Span | None, entry: bool = False
+    ) -> Value:
+        if func.node in self.stack or len(self.stack) >= MAX_DEPTH:
+            return self.opaque(func.name, [*args, *kwargs.values()], span)
+        scope = Scope(func.scope)
+        self.bind_parameters(func, scope, list(args), dict(kwargs), entry)
+        with self.inside(func, scope):
+            if isinstance(func.node, cst.Lambda):
+                return self.eval(func.node.body)
+            try:
+                self.run(func.node.body)
+            except Leave as leave:
+                if leave.how == "return" and leave.value is not None:
+                    return leave.value
+        return Const(None)
+
+    @contextmanager
+    def inside(self, func: Func, scope: Scope) -> Iterator[None]:
+        saved = (self.scope, self.span_of, self.unit)
+        self.scope = scope
+        self.unit = func.unit
+        self.span_of = self.spans.get(func.unit, self.span_of)
+        self.stack.append(func.node)
+        self.classes.append(func.klass)
+        try:
+            yield
+        finally:
+            self.scope, self.span_of, self.unit = saved
+            self.stack.pop()
+            self.classes.pop()
+
+    def instantiate(self, klass: Klass, args: list[Value], kwargs: dict[str, Value], span: Span | None) -> Cell:
+        cell = Cell(klass=klass, open=True)
+        init = klass.find("__init__")
+        if isinstance(init, Func) and not self.scanning:
+            self.inline(init.bound(cell), args, kwargs, span)
+        elif init is None:
+            fill_fields(cell, klass, args, kwargs)
+        return cell
+
+    # parameters and settings
+
+    def bind_parameters(
+        self, func: Func, scope: Scope, args: list[Value], kwargs: dict[str, Value], entry: bool = False
+    ) -> None:
+        """Bind a call's arguments; at an ``entry`` every argument is some unseen caller's, defaults included."""
+        params = func.node.params
+        names = [p.name.value for p in (*params.posonly_params, *params.params)]
+        if func.receiver is not None:
+            args = [func.receiver, *args]
+        for name, value in zip(names, args, strict=False):
+            self.store.bind(scope, name, value)
+        extra = args[len(names) :]
+        for name in [*names[len(args) :], *(p.name.value for p in params.kwonly_params)]:
+            given = kwargs.pop(name) if name in kwargs else None if entry else func.defaults.get(name)
+            self.store.bind(scope, name, given if given is not None else self.parameter(func, scope, name))
+        if isinstance(params.star_arg, cst.Param):
+            self.store.bind(scope, params.star_arg.name.value, Seq(extra))
+        if params.star_kwarg is not None:
+            rest = Cell(place=params.star_kwarg.name.value, open=True)
+            rest.items.update({f"[{k!r}]": v for k, v in kwargs.items()})
+            self.store.bind(scope, params.star_kwarg.name.value, rest)
+
+    def parameter(self, func: Func, scope: Scope, name: str) -> Cell:
+        """An argument that some unseen caller gives."""
+        default = func.defaults.get(name)
+        symbol = Symbol(name, external=True)
+        cell = Cell(ex.sym(symbol), place=name, open=True)
+        if isinstance(default, Const):
+            symbol.literal = (default.value,)
+            if isinstance(default.value, (int, float)) and not isinstance(default.value, bool):
+                symbol.default = default.value
+                cell.scalar = True
+            elif isinstance(default.value, bool):
+                cell.scalar = True
+        elif isinstance(default, Seq):
+            cell.items["<template>"] = Cell(items={f"[{i}]": v for i, v in enumerate(default.elements)})
+        elif default is None and name in _annotated(func.node.params, {"bool"}):
+            symbol.literal = (False,)
+            cell.scalar = True
+        if name in _annotated(func.node.params, _ARRAYS):
+            symbol.array = cell.array = True
+        self.store.add_slot(Slot(scope, name, symbol, cell, local=True))
+        return cell
+
+    def setting(self, home: Cell, key: str, value: Const) -> None:
+        """A number that ``__init__`` fixes: a symbol with that value, so that others can be tried."""
+        symbol = Symbol(place_text(home.place + key), literal=(value.value,))
+        if isinstance(value.value, (int, float)):
+            symbol.default = value.value
+        symbol.initial = symbol.entry = numeric(value)
+        cell = Cell(ex.sym(symbol), place=home.place + key, scalar=True)
+        self.store.restore(home, key, cell)
+
+
+_HOLDERS = frozenset({"list", "List", "Sequence", "Optional"})
+_ARRAYS = frozenset({"Tensor", "ndarray", "Array", "NDArray", "ArrayLike"})
+
+
+def _annotated(params: cst.Parameters, types: Collection[str]) -> set[str]:
+    """Parameters whose annotation names one of the types, also inside a list: ``list[torch.Tensor]``."""
+    found: set[str] = set()
+    for p in (*params.posonly_params, *params.params, *params.kwonly_params):
+        if p.annotation is not None:
+            named = {_last_name(n) for n in _inside(p.annotation.annotation)}
+            if named & set(types):
+                found.add(p.name.value)
+    return found
+
+
+def _inside(annotation: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    """The types that an annotation is made of; unions with numbers say nothing."""
+    if isinstance(annotation, cst.Subscript) and _last_name(annotation.value) in _HOLDERS:
+        for element in annotation.slice:
+            if isinstance(element.slice, cst.Index):
+                yield from _inside(element.slice.value)
+    else:
+        yield annotation
+
+
+def _last_name(node: cst.BaseExpression) -> str:
+    if isinstance(node, cst.Attribute):
+        return node.attr.value
+    return node.value if isinstance(node, cst.Name) else ""

@@ -1,0 +1,303 @@
+"""Branches: which path a run takes, and which state a branch creates.
+
+Conditions that stay open are decided by ``Choices``, one path a run. A branch that creates missing state gives
+initial values.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import libcst as cst
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.branches import creates_state, follows_time, only_leaves
+from optlint.lift.expression import FIRST, Expr, Symbol
+from optlint.lift.frames import Frame, Leave
+from optlint.lift.memory import started
+from optlint.lift.objects import Cell, Const, Scope, Slot, Target, Value, content, numeric
+from optlint.lift.places import belongs_to, place_text
+from optlint.lift.statements import Statements
+from optlint.model import Span
+
+
+class Conditionals(Statements):
+    """Decides what a branch means: a path to take, a value that depends, or state that comes into being."""
+
+    # branches
+
+    def exec_If(self, node: cst.If) -> None:
+        condition = self.eval(node.test)
+        no = node.orelse
+        known = self.decide(condition, node) if not self._open(condition) else None
+        if known is not None:
+            self._take(node.body if known else no)
+            return
+        if self.scanning:
+            self._quietly(node.body)
+            self._quietly(no)
+            return
+        expr = self.number(condition)
+        creating = creates_state(expr)
+        if creating is not None:
+            branch, other = (node.body, no) if creating.when else (no, node.body)
+            if branch is not None and self.create(branch, other, creating.tested):
+                return
+        if no is None and only_leaves(node.body):
+            return
+        if follows_time(expr) and self.join(expr, node.body, no):
+            return
+        self._take(node.body if self.choices.take(expr, self.span_of(node.test)) else no)
+
+    def _open(self, condition: Value) -> bool:
+        expr = numeric(condition)
+        return isinstance(condition, Cell) and (expr is None or expr.op != "const")
+
+    def _take(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
+        if isinstance(branch, cst.Else):
+            self.run(branch.body)
+        elif isinstance(branch, cst.If):
+            self.exec_If(branch)
+        elif branch is not None:
+            self.run(branch)
+
+    def _quietly(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
+        with suppress(Leave):
+            self._take(branch)
+
+    def exec_Try(self, node: cst.Try) -> None:
+        """The body is what normally happens; a handler that makes up for a missing place gives its first value."""
+        for handler in node.handlers:
+            if not self.scanning:
+                self.learn(handler.body)
+        self._attempt(node.body)
+        if node.orelse is not None:
+            self.run(node.orelse.body)
+        if node.finalbody is not None:
+            self.run(node.finalbody.body)
+
+    exec_TryStar = exec_Try
+
+    def _attempt(self, body: cst.BaseSuite) -> None:
+        try:
+            self.run(body)
+        except Leave as leave:
+            if leave.how != "raise":
+                raise
+
+    # values that depend
+
+    def join(self, condition: Expr, body: cst.BaseSuite, no: cst.BaseSuite | cst.If | cst.Else | None) -> bool:
+        """Run both branches of a condition that the step's number decides: each place gets a conditional value."""
+        mark, stored, sinks = self.store.mark(), len(self.stored), len(self.sinks)
+        ends: list[dict[Target, Value | None]] = []
+        for branch in (body, no):
+            with self.store.watching() as log:
+                try:
+                    self._take(branch)
+                except Leave:  # the rest of the body would belong to one branch alone
+                    self.store.rollback(mark)
+                    del self.stored[stored:], self.sinks[sinks:]
+                    return False
+            ends.append({target: _copied(content(target)) for target in log})
+            self.store.rollback(mark, forget_places=False)
+        first, second = ends
+        for target in [*first, *(t for t in second if t not in first)]:
+            now = content(target)
+            yes, other = (end.get(target, now) for end in (first, second))
+            a, b = numeric(yes), numeric(other)
+            if a is not None and b is not None:
+                self._write(target, a if a == b else _either(condition, a, b, self.place_text(target)), yes, other)
+            elif (kept := yes if yes is not None else other) is not None:
+                self._rebind(target, kept)
+        return True
+
+    def _write(self, target: Target, expr: Expr, *parts: Value | None) -> None:
+        home, key = target
+        if key == "" and isinstance(home, Cell):
+            self.store.fill(home, expr, expr.origin)
+        else:
+            self._rebind(target, self.fresh(expr, *(p for p in parts if p is not None)))
+
+    def _rebind(self, target: Target, value: Value) -> None:
+        home, key = target
+        if isinstance(home, Scope):
+            self.store.bind(home, key, value)
+        elif isinstance(home, Cell) and key:
+            self.store.put(home, key, value)
+
+    # state that comes into being
+
+    def create(
+        self, branch: cst.BaseSuite | cst.If | cst.Else, other: cst.BaseSuite | cst.If | cst.Else | None, tested: str
+    ) -> bool:
+        """Run a branch that may create state. Afterwards its places hold symbols whose initial values it gave."""
+        mark = self.store.mark()
+        work = self.work
+        with self.store.watching() as log:
+            self._quietly(branch)
+        starts = {t: numeric(content(t)) for t in log}
+        root = tested.split("[")[0]
+        if not log or not (tested == "*" or any(self._answers(t, tested) for t in log)):
+            self.store.rollback(mark)
+            self.work = work
+            return other is not None and self._missing(log, starts, other, root)
+        made = {target: expr for target in log if (expr := _data(numeric(content(target)))) is not None}
+        if other is None:
+            self._refresh_all(list(log))
+        else:
+            self._learnt(log, mark)
+            self._take(other)
+        self._at_first(made)
+        return True
+
+    def _answers(self, target: Target, tested: str) -> bool:
+        """Whether a write answers the question whether ``tested`` is there yet: it makes it, or what holds it."""
+        place, tested = place_text(self.place_text(target)), place_text(tested)
+        return bool(tested) and (place.startswith(tested) or (bool(target[1]) and tested.startswith(place + "[")))
+
+    def _missing(
+        self,
+        log: dict[Target, Span | None],
+        starts: dict[Target, Expr | None],
+        other: cst.BaseSuite | cst.If | cst.Else,
+        root: str,
+    ) -> bool:
+        """``t = 0 if p not in self.t else self.t[p]``: names for what a place holds, or for its first content."""
+        if not root or not all(isinstance(home, Scope) for home, _ in log):
+            return False
+        mark = self.store.mark()
+        self._quietly(other)
+        for target, start in starts.items():
+            held = numeric(content(target))
+            if start is None or held is None or held.op != "sym" or held.symbol.external:
+                self.store.rollback(mark)
+                return False
+        if not any(h is not None and h.symbol.name.startswith(root) for h in map(numeric, map(content, log))):
+            self.store.rollback(mark)
+            return False
+        for target, start in starts.items():
+            held = numeric(content(target))
+            if held is not None and start is not None and start.op == "const":
+                held.symbol.initial = held.symbol.initial or start
+        return True
+
+    def _at_first(self, made: dict[Target, Expr]) -> None:
+        """Places whose first content is made of data (``buf = g.clone()``) hold that after the first step."""
+        done: set[int] = set()
+        for target, start in made.items():
+            held = content(target)
+            now = numeric(held)
+            if not isinstance(held, Cell) or now is None or id(held) in done:
+                continue
+            done.add(id(held))
+            zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
+            if now != start and structure.tidy(ex.substitute(now, zero)) != structure.tidy(start):
+                self.store.fill(held, _either(first_step(), start, now, held.place or self.place_text(target)))
+
+    def learn(self, body: cst.BaseSuite) -> None:
+        """Run a branch only to see what it puts into places that are missing."""
+        mark, work, stored = self.store.mark(), self.work, len(self.stored)
+        with self.store.watching() as log, suppress(Leave):
+            self.run(body)
+        self._learnt(log, mark)
+        self.work = work
+        del self.stored[stored:]
+
+    def _learnt(self, log: dict[Target, Span | None], mark: int) -> None:
+        starts = {target: _copied(content(target)) for target in log}
+        self.store.rollback(mark, forget_places=False)
+        for target, start in starts.items():
+            if content(target) is None and isinstance(target[0], Cell):
+                self.unveil(target[0], target[1], start)
+            current = numeric(content(target))
+            first = numeric(start)
+            if current is not None and current.op == "sym" and first is not None and first.op == "const":
+                assert isinstance(current.value, Symbol)
+                current.value.initial = current.value.initial or first
+
+    # places whose content is forgotten
+
+    def _refresh_all(self, targets: list[Target]) -> None:
+        """Forget what several places hold; names of one new array stay names of one array."""
+        shared: dict[int, Value] = {}
+        for target in sorted(targets, key=lambda t: isinstance(t[0], Scope)):  # places before names
+            before = content(target)
+            if before is not None and id(before) in shared:
+                assert isinstance(target[0], (Scope, Cell))
+                self.store.restore(target[0], target[1], shared[id(before)])
+                continue
+            self.refresh(target, None)
+            after = content(target)
+            if isinstance(before, Cell) and after is not None:
+                shared[id(before)] = after
+
+    def refresh(self, target: Target, frame: Frame | None) -> None:
+        """Forget a place's content: it gets a fresh symbol that remembers what was there."""
+        home, key = target
+        old = content(target)
+        if old is None and isinstance(home, Cell):
+            old = self.child(home, key)
+        if not (isinstance(old, Cell) or (isinstance(old, Const) and isinstance(old.value, (int, float, type(None))))):
+            return
+        if isinstance(old, Cell) and old.klass is not None:
+            return
+        place = self.place_text(target)
+        symbol = Symbol(place_text(place))
+        if key == "" and isinstance(home, Cell):
+            first = home.expr
+            symbol.entry = first if frame is not None else None
+            symbol.initial = started(first) if first is not None else None
+            symbol.array = home.array
+            cell: Cell = home
+            logs, self.store.writes = self.store.writes, []
+            self.store.fill(home, ex.sym(symbol))
+            self.store.writes = logs
+        else:
+            assert isinstance(home, (Scope, Cell))
+            cell = self.adopt(symbol, place, old)
+            self.store.restore(home, key, cell)
+        slot = Slot(home, key, symbol, cell)
+        if frame is None:
+            self.store.add_slot(slot)
+            carrying = [loop for loop in self.loops if not belongs_to(place, loop.indices)]
+            if carrying:  # the innermost loop in which this is one and the same place
+                carrying[-1].slots.append(slot)
+        else:
+            frame.slots.append(slot)
+
+    def place_text(self, target: Target) -> str:
+        home, key = target
+        return key if isinstance(home, Scope) else f"{home.place if isinstance(home, Cell) else ''}{key}"
+
+
+def first_step() -> Expr:
+    """True at the first step alone."""
+    count = Symbol(FIRST, kind="index", iterates="count", start=ex.const(1))
+    return ex.op("eq", ex.sym(count), ex.const(1))
+
+
+def _either(condition: Expr, yes: Expr, no: Expr, place: str) -> Expr:
+    """``yes`` or ``no``; what both keep of the place's own old content stands outside: w + where(c, a, b)."""
+    for sign, term in structure.terms(yes):
+        own = term.op == "sym" and sign == 1 and term.symbol.name == place_text(place)
+        if own and (1, term) in structure.terms(no):
+            parts = [[t for t in structure.terms(side) if t != (1, term)] for side in (yes, no)]
+            return ex.op("add", term, ex.op("where", condition, *map(structure.total, parts)))
+    return ex.op("where", condition, yes, no)
+
+
+def _data(expr: Expr | None) -> Expr | None:
+    """An expression that takes in more than numbers and settings, or None."""
+    if expr is None:
+        return None
+    simple = structure.tidy(expr)
+    settings = all(s.default is not None and not s.array for s in simple.symbols)
+    return None if settings and not any(n.op == "opaque" for n in ex.walk(simple)) else expr
+
+
+def _copied(value: Value | None) -> Value | None:
+    if isinstance(value, Cell):
+        return Cell(value.expr, dict(value.items), value.place, value.open, value.array, value.scalar, value.klass)
+    return value

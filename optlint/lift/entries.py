@@ -1,0 +1,156 @@
+"""What a run of a frame leaves behind: the places with new content, and what the code returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.frames import Frame
+from optlint.lift.objects import Cell, Seq, Slot, Store, Value, content, numeric
+from optlint.lift.recurrence import Entry
+from optlint.model import Span
+
+
+def entry_values(frames: Iterable[Frame]) -> dict[Expr, Expr]:
+    """Inner loops' symbols → what they held on entry: an inner loop counts as one iteration."""
+    table: dict[Expr, Expr] = {}
+    for frame in frames:
+        for slot in frame.slots:
+            if slot.symbol.entry is not None:
+                table[ex.sym(slot.symbol)] = slot.symbol.entry
+    return table
+
+
+def resolved(post: Expr, table: dict[Expr, Expr]) -> Expr:
+    """With inner loops' symbols, also of loops inside loops, replaced by what they held on entry."""
+    for _ in range(6):
+        after = ex.substitute(post, table, into_opaque=True)
+        if after is post:
+            break
+        post = after
+    return post
+
+
+def entries_of(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entry]:
+    """The places that a frame gives new content, each with that content in terms of what they held before."""
+    found: dict[Symbol, Entry] = {}
+    pairs: list[tuple[Slot, Expr]] = list(frame.posts)
+    if frame.kind == "function":
+        for slot in [*store.slots, *frame.slots]:
+            post = numeric(content((slot.home, slot.key)))
+            if slot.local or (id(slot) in frame.before and frame.before[id(slot)] == post):
+                continue
+            if post is not None:
+                pairs.append((slot, post))
+            if isinstance(slot.cell, Cell) and slot.cell.expr is not None:  # changed in place, wherever it now hangs
+                pairs.append((slot, slot.cell.expr))
+        for slot in store.slots:
+            if slot.local and isinstance(slot.cell, Cell) and slot.cell.expr is not None:
+                pairs.append((slot, slot.cell.expr))
+    filled = {id(slot.home) for slot, _ in pairs if slot.key == ""}
+    for slot, post in pairs:
+        if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
+            continue
+        post = _projected(resolved(post, table), slot.symbol)
+        if post == ex.sym(slot.symbol) or slot.symbol in found:
+            continue
+        found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span))
+    return list(found.values())
+
+
+def _projected(post: Expr, symbol: Symbol) -> Expr:
+    """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step."""
+    while post.op == "opaque":
+        moved = [a for a in post.args if symbol in a.symbols]
+        if len(moved) != 1 or not (moved[0].op == "opaque" or (1, ex.sym(symbol)) in structure.terms(moved[0])):
+            break
+        post = moved[0]
+    return post
+
+
+def _spans(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:
+    """Where a place is written, inside the frame if it has writes there (an inlined helper's are elsewhere)."""
+    keys: list[tuple[object, str]] = [(slot.home, slot.key)]
+    if isinstance(slot.cell, Cell):
+        keys.append((slot.cell, ""))
+    if slot.key == "":
+        keys.append((slot.home, ""))
+    spans: list[Span] = []
+    for key in keys:
+        spans.extend(s for s in store.origins.get(key, ()) if s not in spans)
+    inside = [s for s in spans if within is not None and within.covers(s)]
+    return tuple(sorted(inside or spans))
+
+
+def arguments_of(frame: Frame, store: Store) -> dict[Symbol, Slot]:
+    """What the caller hands in: the arguments, and their parts (``state.mu``, ``state[0]``)."""
+    arguments = {s.symbol: s for s in frame.slots if s.local}
+    cells = {id(s.cell) for s in arguments.values()}
+    for slot in store.slots:
+        if isinstance(slot.home, Cell) and id(slot.home) in cells and slot.key:
+            arguments[slot.symbol] = slot
+            cells.add(id(slot.cell))
+    return arguments
+
+
+def match_returns(
+    frame: Frame, arguments: dict[Symbol, Slot], entries: list[Entry], table: dict[Expr, Expr]
+) -> list[Expr]:
+    """Arguments whose new values are returned are state; what fits no argument is the step itself."""
+    returned = [(key, resolved(e, table)) for key, e in _flat(frame.returned)]
+    known = [e.post for e in entries]
+    taken = {e.slot.symbol for e in entries}
+    rest: list[Expr] = []
+    kept = Symbol("kept", kind="role")
+    matched: set[Expr] = set()
+    for key, expr in returned:
+        if expr in matched:  # the new average is the step, too
+            rest.append(expr)
+            continue
+        if expr in known or not expr.args or expr.op == "opaque":
+            continue
+        best = None
+        # what the code takes from another place's new content is that place's, not an argument's
+        own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})
+        for symbol, slot in arguments.items():
+            if symbol in taken or symbol not in own_part.visible:
+                continue
+            own = structure.slope(own_part, symbol)
+            if (1, ex.sym(symbol)) in structure.terms(own_part):
+                own = ex.const(1)
+            if own is None:
+                continue
+            same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
+            if kept in own_part.visible and not same and _is_small(own):
+                continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
+            rank = (not same, own != ex.const(1), own.size, slot.symbol.default is not None)
+            if best is None or rank < best[0]:
+                best = (rank, slot)
+        if best is not None and (not all(best[0][:2]) or best[0][2] <= 5):
+            taken.add(best[1].symbol)
+            matched.add(expr)
+            span = expr.origin
+            entries.append(Entry(best[1], expr, (span,) if span else ()))
+        else:
+            rest.append(expr)
+    return rest
+
+
+def _flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str, Expr]]:
+    """The numbers inside a value, each with its key in what holds it."""
+    if isinstance(value, Seq):
+        return [e for i, v in enumerate(value.elements) for e in _flat(v, f"[{i}]", depth + 1)]
+    expr = numeric(value)
+    if expr is not None:
+        return [(key, expr)]
+    if isinstance(value, Cell) and depth < 3:
+        return [e for k, v in value.items.items() if k.startswith(("[", ".")) for e in _flat(v, k, depth + 1)]
+    return []
+
+
+def _is_small(own: Expr) -> bool:
+    """A coefficient like η·λ, and not 1 − η·λ: ``own`` vanishes with its settings."""
+    table = {ex.sym(s): ex.const(0) for s in own.symbols}
+    return structure.tidy(ex.substitute(own, table, into_opaque=True)) == ex.const(0)

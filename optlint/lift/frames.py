@@ -1,0 +1,40 @@
+"""What a run notes as it goes: its repeated pieces, the values that it names, and how control leaves a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.objects import Slot, Value
+from optlint.model import Span
+
+
+class Leave(Exception):
+    """Control leaves the block: "return", "break", "continue" or "raise"."""
+
+    def __init__(self, how: str, value: Value | None = None) -> None:
+        self.how = how
+        self.value = value
+
+
+@dataclass(slots=True)
+class Frame:
+    """A repeated piece of program: a function that is called for each step, or a loop body."""
+
+    kind: str  # "function" or "loop"
+    span: Span | None
+    indices: list[Symbol] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
+    posts: list[tuple[Slot, Expr]] = field(default_factory=list)
+    returned: Value | None = None
+    depth: int = 0
+    before: dict[int, Expr | None] = field(default_factory=dict)  # what the module's code left in places, by slot
+
+
+@dataclass(slots=True)
+class Stored:
+    """A local value that the code computed and named; an update that never uses it is suspicious."""
+
+    name: str
+    expr: Expr
+    span: Span | None

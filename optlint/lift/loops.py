@@ -1,0 +1,195 @@
+"""Loops: what one iteration stands for.
+
+A loop is first run dry to see what it writes; those places then get fresh symbols (their content at the start
+of an iteration), and the body runs once for all iterations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from optlint.lift import expression as ex
+from optlint.lift.conditionals import Conditionals
+from optlint.lift.expression import Symbol
+from optlint.lift.frames import Frame, Leave
+from optlint.lift.objects import Cell, Each, Lazy, Scope, Seq, Target, Value, content, numeric
+from optlint.lift.places import belongs_to
+from optlint.model import Span
+
+
+class Loops(Conditionals):
+    """Runs loops and comprehensions on one representative element."""
+
+    def exec_For(self, node: cst.For) -> None:
+        iterable = self.eval(node.iter)
+        items = self.known_elements(iterable)
+        if items is not None:
+            for value in items:
+                self.assign(node.target, value, self.span_of(node.target))
+                try:
+                    self.run(node.body)
+                except Leave as leave:
+                    if leave.how == "break":
+                        break
+                    if leave.how != "continue":
+                        raise
+            return
+        each = self.iterate(iterable, _first_name(node.target))
+        indices = [each.index] if each.index is not None else []
+        span = self.span_of(node)
+        self.loop(node, indices, node.body, lambda: self.assign(node.target, each.element, None), span)
+
+    def exec_While(self, node: cst.While) -> None:
+        self.eval(node.test)
+        self.loop(node, [], node.body, lambda: None, self.span_of(node))
+
+    def known_elements(self, iterable: Value) -> list[Value] | None:
+        """A short literal list of names or constants is run element by element."""
+        if isinstance(iterable, Cell) and iterable.growing and iterable.expr is None:
+            keys = list(iterable.items)
+            if keys and all(k == f"[{i}]" for i, k in enumerate(keys)) and len(keys) <= 6:
+                return list(iterable.items.values())
+        if isinstance(iterable, Seq) and 0 < len(iterable.elements) <= 6:
+            return list(iterable.elements)
+        return None
+
+    def iterate(self, iterable: Value, name: str) -> Each:
+        """One representative element of an iterable, and the index that tells elements apart."""
+        if isinstance(iterable, Each):
+            if iterable.index is not None and iterable.index.name == "·":
+                iterable.index.name = name
+            return Each(self.forced(iterable.element), iterable.index)
+        index = Symbol(name, kind="index", iterates="key")
+        return Each(self.child(iterable, "[{" + name + "}]"), index)
+
+    def forced(self, value: Value) -> Value:
+        """Look up what could not be looked up before the loop's index had a name."""
+        if isinstance(value, Lazy):
+            return self.forced(value.force())
+        if isinstance(value, Seq):
+            return Seq([self.forced(v) for v in value.elements])
+        return value
+
+    def loop(
+        self,
+        node: cst.CSTNode,
+        indices: list[Symbol],
+        body: cst.BaseSuite,
+        bind: Callable[[], None],
+        span: Span | None,
+    ) -> None:
+        if self.scanning:
+            bind()
+            self._iteration(body)
+            return
+        mark, work = self.store.mark(), self.work
+        self.scanning = True
+        try:
+            with self.store.watching() as log:
+                bind()
+                self._iteration(body)
+        finally:
+            self.scanning = False
+        self.store.rollback(mark)
+        self.work = work + (self.work - work) // 2
+        for index in indices:
+            if index.name in self.aliases:
+                index.aliases.add(self.aliases[index.name])
+        frame = Frame("loop", span, indices, depth=len(self.loops) + 1)
+        for target in log:
+            if self._survives(target, indices):
+                self.refresh(target, frame)
+        self.loops.append(frame)
+        try:
+            bind()
+            self._iteration(body)
+        finally:
+            self.loops.pop()
+        self.capture(frame)
+        self.frames.append(frame)
+
+    def _iteration(self, body: cst.BaseSuite) -> None:
+        try:
+            self.run(body)
+        except Leave as leave:
+            if leave.how in ("return",) and not self.scanning:
+                raise
+
+    def _survives(self, target: Target, indices: list[Symbol]) -> bool:
+        """Whether a place that the body writes is the same place in the next iteration."""
+        home, key = target
+        if isinstance(home, Scope):
+            return key in home.vars
+        assert isinstance(home, Cell)
+        if not home.place or (key == "[*]" and key not in home.items):  # a list that the loop itself fills
+            return False
+        return not belongs_to(home.place + key, indices)
+
+    def capture(self, frame: Frame) -> None:
+        """Note what each place of the frame holds at its end."""
+        for slot in frame.slots:
+            value = content((slot.home, slot.key))
+            post = numeric(value)
+            if post is not None and post != ex.sym(slot.symbol):
+                frame.posts.append((slot, post))
+
+    # comprehensions
+
+    def comprehension(self, generator: cst.CompFor, element: Callable[[], Value]) -> Value:
+        outer = self.scope
+        self.scope = Scope(outer)
+        try:
+            iterable = self.eval(generator.iter)
+            known = self.known_elements(iterable)
+            if known is not None and generator.inner_for_in is None and not generator.ifs:
+                made = []
+                for value in known:
+                    self.assign(generator.target, value, None)
+                    made.append(element())
+                return Seq(made)
+            each = self.iterate(iterable, _first_name(generator.target))
+            self.assign(generator.target, each.element, None)
+            if generator.inner_for_in is not None:
+                return self.comprehension(generator.inner_for_in, element)
+            return Each(element(), each.index)
+        finally:
+            self.scope = outer
+
+    def eval_ListComp(self, node: cst.ListComp) -> Value:
+        made = self.comprehension(node.for_in, lambda: self.eval(node.elt))
+        cell = Cell(growing=True)
+        if isinstance(made, Seq):
+            cell.items = {f"[{i}]": v for i, v in enumerate(made.elements)}
+        elif isinstance(made, Each):
+            cell.items["[*]"] = made.element
+        return cell
+
+    def eval_GeneratorExp(self, node: cst.GeneratorExp) -> Value:
+        return self.comprehension(node.for_in, lambda: self.eval(node.elt))
+
+    eval_SetComp = eval_ListComp
+
+    def eval_DictComp(self, node: cst.DictComp) -> Value:
+        keys: list[str] = []
+
+        def element() -> Value:
+            keys.append(self.key(self.eval(node.key)))
+            return self.eval(node.value)
+
+        made = self.comprehension(node.for_in, element)
+        cell = Cell(growing=True)
+        if isinstance(made, Seq):
+            cell.items = {f"[{k}]": v for k, v in zip(keys, made.elements, strict=False)}
+        elif isinstance(made, Each):
+            cell.items["[*]"] = made.element
+        return cell
+
+
+def _first_name(target: cst.BaseExpression) -> str:
+    if isinstance(target, cst.Name):
+        return target.value
+    if isinstance(target, (cst.Tuple, cst.List)) and target.elements:
+        return _first_name(target.elements[0].value)
+    return "i"

@@ -1,0 +1,249 @@
+"""What places hold: values of operations, and symbols for what was there before the code came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import libcst as cst
+
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.notation import number, render
+from optlint.lift.objects import (
+    Cell,
+    Const,
+    Each,
+    Func,
+    Klass,
+    Lib,
+    Scope,
+    Seq,
+    Slot,
+    Store,
+    Value,
+    forget,
+    is_scalar,
+    numeric,
+)
+from optlint.lift.places import WHOLE, indices_of, key_text, loosely, place_of, place_text
+from optlint.model import Span
+
+MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
+MAX_HIDDEN = 300  # nodes of an unknown call's argument; beyond it only its symbols are kept
+
+
+class Memory:
+    """Scopes, and the values that their places hold."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.scope = Scope()
+        self.aliases: dict[str, str] = {}  # index names → the names under which elements were met first
+        self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
+
+    # values
+
+    def fresh(self, expr: Expr, *parts: Value) -> Cell:
+        """The result of an operation: a new cell, scalar only where all its parts are."""
+        if expr.size > MAX_SIZE:
+            expr = self.collapse("…", [expr], expr.origin)
+        array = any(isinstance(p, Cell) and p.array for p in parts)
+        return Cell(expr, array=array, scalar=bool(parts) and not array and all(map(is_scalar, parts)))
+
+    def collapse(self, name: str, parts: Sequence[Expr], origin: Span | None) -> Expr:
+        """An opaque quantity that keeps its dependencies as plain symbols (so that it stays small)."""
+        slim: list[Expr] = []
+        for part in parts:
+            if part.size <= MAX_HIDDEN:
+                slim.append(part)
+            else:
+                slim.extend(ex.sym(s) for s in sorted(part.symbols, key=lambda s: s.name))
+        return ex.opaque(name, slim, origin)
+
+    def opaque(self, name: str, values: Sequence[Value], origin: Span | None) -> Cell:
+        parts = [e for v in values for e in self.leaves(v)]
+        return Cell(self.collapse(name, parts, origin), open=True)
+
+    def leaves(self, value: Value, depth: int = 0) -> list[Expr]:
+        """The numbers inside a value, for dependencies."""
+        expr = numeric(value)
+        if expr is not None:
+            return [expr]
+        if depth < 3:
+            if isinstance(value, Seq):
+                return [e for v in value.elements for e in self.leaves(v, depth + 1)]
+            if isinstance(value, Each):
+                return self.leaves(value.element, depth + 1)
+            if isinstance(value, Cell):
+                return [e for v in list(value.items.values())[:20] for e in self.leaves(v, depth + 1)]
+        return []
+
+    def number(self, value: Value, node: cst.CSTNode | None = None) -> Expr:
+        """The numeric expression of a value; something that is no number becomes an opaque quantity."""
+        expr = numeric(value)
+        if expr is not None:
+            return expr
+        span = self.span_of(node) if node is not None else None
+        name = place_of(value) or "?"
+        return self.collapse(name, self.leaves(value), span)
+
+    def text(self, value: Value) -> str:
+        """What ``str(value)`` would show; symbolic numbers stand in braces."""
+        if isinstance(value, Const):
+            return str(value.value)
+        expr = numeric(value)
+        if expr is None:
+            return "{" + (place_of(value) or "?") + "}"
+        if expr.op == "const" and isinstance(expr.value, (int, float)):
+            return number(expr.value)
+        return render(expr, lambda s: "{" + s.name + "}")
+
+    def key(self, value: Value) -> str:
+        """The canonical text of a subscript."""
+        if isinstance(value, Const):
+            return repr(value.value) if isinstance(value.value, str) else str(value.value)
+        if isinstance(value, Seq):
+            return ",".join(self.key(v) for v in value.elements)
+        place = place_of(value)
+        expr = numeric(value)
+        if place and expr is not None and (expr.op == "sym" or _is_object(value)):
+            return "{" + place + "}" if "{" not in place else place
+        if expr is not None:
+            return self.text(value)
+        if isinstance(value, (Lib, Klass, Func)):  # ``group[names.BETA1]``: a constant of elsewhere
+            return place
+        return "{" + (place or "?") + "}"
+
+    # places
+
+    def child(self, home: Value, key: str, span: Span | None = None) -> Value:
+        """The content of an attribute or item; unknown places come into being as symbols."""
+        if isinstance(home, Seq):
+            return self._element(home, key, span)
+        if isinstance(home, Each):
+            return home.element
+        if not isinstance(home, Cell):
+            return self.opaque(f"{place_of(home) or '?'}{key}", [home], span)
+        if key == WHOLE:
+            return home
+        found = self.lookup(home, key)
+        if found is not None:
+            return found
+        if home.factory is not None:
+            made = home.factory(key)
+            if isinstance(made, Cell) and made.expr is None:
+                made.place = home.place + key
+                self.store.quietly(home, key, made)
+                return made
+        expr = home.expr
+        if expr is not None and not (expr.op == "sym" or key.startswith(".")):
+            return self._part(home, expr, key, span)
+        return self.unveil(home, key)
+
+    def _element(self, home: Seq, key: str, span: Span | None) -> Value:
+        try:
+            return home.elements[int(key[1:-1])]
+        except (ValueError, IndexError):
+            if home.elements and all(type(e) is type(home.elements[0]) for e in home.elements):
+                return home.elements[0]
+            return self.opaque(f"sequence{key}", home.elements, span)
+
+    def _part(self, home: Cell, expr: Expr, key: str, span: Span | None) -> Value:
+        if expr.op == "const":
+            return Cell(expr, scalar=home.scalar)
+        if expr.op == "opaque":
+            return Cell(ex.opaque(f"{expr.value}{key_text(key)}", expr.args, span), place=home.place + key, open=True)
+        if "{" in key or ":" in key:  # a coordinate stands for all of them
+            return Cell(expr, place=home.place + key)
+        return Cell(ex.opaque(f"part{key_text(key)}", (expr,), span), place=home.place + key)
+
+    def lookup(self, home: Cell, key: str) -> Value | None:
+        """A child that is there: by its key, or as the representative of all keys."""
+        if key in home.items:
+            return home.items[key]
+        if key.startswith("["):
+            if "[*]" in home.items:
+                return self._representative(home, home.items["[*]"], key)
+            if "{" in key:
+                alike = [k for k in home.items if loosely(k) == loosely(key)]
+                if len(alike) == 1:
+                    self.aliases.update(zip(indices_of(key), indices_of(alike[0]), strict=True))
+                    return home.items[alike[0]]
+        return None
+
+    def _representative(self, home: Cell, found: Value, key: str) -> Value:
+        """The element that stands for all: known under the key by which it is met first."""
+        if isinstance(found, Cell) and home.place:
+            if not found.place:
+                found.place = home.place + key
+            elif found.place.startswith(home.place):
+                first = indices_of(found.place[len(home.place) :])
+                self.aliases.update({a: b for a, b in zip(indices_of(key), first, strict=False) if a != b})
+        return found
+
+    def initial_of(self, home: Cell, key: str) -> Value | None:
+        """What a state-creating branch or ``__init__`` put at a place like this one."""
+        template = home.items.get("<template>")
+        if not isinstance(template, Cell):
+            return None
+        exact = self.lookup(template, key)
+        if exact is not None:
+            return exact
+        alike = [v for k, v in template.items.items() if loosely(k, shifts=True) == loosely(key, shifts=True)]
+        return alike[0] if alike else (template if template.expr is not None else None)
+
+    def unveil(self, home: Cell, key: str, start: Value | None = None) -> Cell:
+        """Make the symbol for a place that existed before we came."""
+        start = start if start is not None else self.initial_of(home, key)
+        place = home.place + key
+        symbol = Symbol(place_text(place), array=home.array and not key.startswith("."))
+        cell = self.adopt(symbol, place, start)
+        cell.array = symbol.array
+        self.store.quietly(home, key, cell)
+        self.store.add_slot(Slot(home, key, symbol, cell))
+        return cell
+
+    def adopt(self, symbol: Symbol, place: str, start: Value | None) -> Cell:
+        """A cell that holds ``symbol``; what is known of its first content goes to the symbol."""
+        cell = Cell(ex.sym(symbol), place=place, open=True)
+        if isinstance(start, Cell):
+            cell.array = start.array
+            cell.scalar = start.scalar
+            cell.klass = start.klass
+            cell.factory = start.factory
+            if start.items or start.growing:
+                cell.items["<template>"] = start
+        elif isinstance(start, Const) and isinstance(start.value, (int, float)):
+            cell.scalar = not isinstance(start.value, bool)
+        symbol.array = symbol.array or cell.array
+        if start is not None:
+            first = numeric(start)
+            if first is not None:
+                symbol.entry = first
+                symbol.initial = started(first)
+                if first.op == "const" and symbol.default is None and isinstance(first.value, (int, float)):
+                    symbol.default = first.value
+        return cell
+
+    def free(self, name: str) -> Cell:
+        """A name that nothing in sight binds: a global of elsewhere."""
+        symbol = Symbol(name, external=True)
+        cell = Cell(ex.sym(symbol), place=name, open=True)
+        module = self.scope.module
+        module.vars[name] = cell
+        self.store.journal.append(lambda: forget(module.vars, name))
+        self.store.add_slot(Slot(module, name, symbol, cell))
+        return cell
+
+
+def started(entry: Expr) -> Expr | None:
+    """The first content of a place that holds ``entry``: what is known of a symbol's own first content."""
+    if entry.op == "sym":
+        assert isinstance(entry.value, Symbol)
+        return entry.value.initial
+    return entry
+
+
+def _is_object(value: Value) -> bool:
+    """An array that was there before and is now changed (``state[p]`` after ``p.mul_()``): a key by identity."""
+    return isinstance(value, Cell) and value.open and value.expr is not None and value.expr.op != "opaque"

@@ -1,0 +1,144 @@
+"""What Python's operators make of numbers, texts, lists and open conditions."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+import libcst as cst
+
+from optlint.lift import expression as ex
+from optlint.lift.memory import Memory
+from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lib, Seq, Value, is_scalar
+from optlint.lift.places import place_of
+from optlint.model import Span
+
+_BINARY: dict[type, str] = {
+    cst.Add: "add", cst.Subtract: "sub", cst.Multiply: "mul", cst.Divide: "div", cst.Power: "pow",
+    cst.AddAssign: "add", cst.SubtractAssign: "sub", cst.MultiplyAssign: "mul", cst.DivideAssign: "div",
+    cst.PowerAssign: "pow", cst.Modulo: "mod",
+}  # fmt: skip
+_COMPARE = {
+    cst.LessThan: "lt", cst.LessThanEqual: "le", cst.GreaterThan: "gt", cst.GreaterThanEqual: "ge",
+    cst.Equal: "eq", cst.NotEqual: "ne",
+}  # fmt: skip
+
+
+class Operators(Memory):
+    """Operators on values, whatever the expressions were that gave them."""
+
+    def binary(self, operator: type, left: Value, right: Value, span: Span | None) -> Value:
+        name = _BINARY.get(operator)
+        texts = [v.value for v in (left, right) if isinstance(v, Const) and isinstance(v.value, str)]
+        if texts and name in ("add", "mod"):
+            if name == "mod" and isinstance(left, Const):
+                return Const(_percent(str(left.value), self.text(right)), span)
+            return Const(self.text(left) + self.text(right), span)
+        if name == "add" and isinstance(left, Seq) and isinstance(right, Seq):
+            return Seq(left.elements + right.elements)
+        if name == "add" and _is_list(left) and _is_list(right):
+            return _concatenated(left, right)
+        if isinstance(left, Cell) and left.growing and name in ("mul", "add") and left.expr is None:
+            return self._repeated(left)
+        if isinstance(right, Cell) and right.growing and right.expr is None and name == "mul":
+            return self._repeated(right)
+        if name is None or name == "mod":
+            label = operator.__name__.lower().removesuffix("assign")
+            return self.opaque(label, [left, right], span)
+        return self.fresh(ex.op(name, self.number(left), self.number(right), origin=span), left, right)
+
+    def _repeated(self, cell: Cell) -> Cell:
+        """``[0] * n``: many elements, one representative."""
+        made = Cell(growing=True)
+        if len(cell.items) >= 1:
+            made.items["[*]"] = next(iter(cell.items.values()))
+        return made
+
+    def compare(self, operator: cst.BaseCompOp, left: Value, right: Value, span: Span | None) -> Value:
+        name = _COMPARE.get(type(operator))
+        if isinstance(left, Const) and isinstance(right, Const):
+            known = _constant_comparison(operator, left.value, right.value)
+            if known is not None:
+                return Const(known, span)
+        if isinstance(operator, (cst.Is, cst.IsNot)) or name in ("eq", "ne"):
+            negative = isinstance(operator, cst.IsNot) or name == "ne"
+            if isinstance(right, Const) and right.value is None:
+                if isinstance(left, (Seq, Each, Func, Lib, Klass)) or (isinstance(left, Cell) and not left.open):
+                    return Const(negative, span)
+                return Cell(ex.opaque("is not None" if negative else "is None", [self.number(left)], span), scalar=True)
+        if isinstance(right, Const) and isinstance(right.value, str):
+            label = f"{'!=' if name == 'ne' else '=='} {right.value!r}"
+            return Cell(ex.opaque(label, [self.number(left)], span), scalar=True)
+        if name is not None:
+            return Cell(ex.op(name, self.number(left), self.number(right), origin=span), scalar=True)
+        label = {cst.In: "in", cst.NotIn: "not in", cst.Is: "is", cst.IsNot: "is not"}.get(type(operator), "?")
+        if isinstance(operator, (cst.In, cst.NotIn)) and isinstance(right, Seq) and isinstance(left, Const):
+            values = [e.value for e in right.elements if isinstance(e, Const)]
+            if len(values) == len(right.elements):
+                return Const((left.value in values) == isinstance(operator, cst.In), span)
+        place = f"{self.text(left)} {label} {place_of(right) or '?'}"
+        return Cell(ex.opaque(place, [], span), scalar=True)
+
+    def joined(self, name: str, values: list[Value], span: Span | None) -> Value:
+        open_values: list[Value] = []
+        for value in values:
+            if isinstance(value, Const):
+                if bool(value.value) == (name == "or"):
+                    return value
+            else:
+                open_values.append(value)
+        if not open_values:
+            return values[-1]
+        if len(open_values) == 1:
+            return open_values[0]
+        if name == "or":  # ``given or default``
+            return Cell(
+                ex.op("or", *(self.number(v) for v in open_values[:2]), origin=span),
+                scalar=all(map(is_scalar, open_values)),
+                open=True,
+                place=place_of(open_values[0]) or "",
+            )
+        return Cell(ex.op(name, *(self.number(v) for v in open_values[:2]), origin=span), scalar=True)
+
+
+def _is_list(value: Value) -> TypeGuard[Cell]:
+    return isinstance(value, Cell) and value.growing and value.expr is None
+
+
+def _concatenated(left: Cell, right: Cell) -> Cell:
+    """Both lists' elements; where one is seen through a representative, the first one's stands for all."""
+    made = Cell(growing=True)
+    for value in (*left.items.values(), *right.items.values()):
+        made.items[f"[{len(made.items)}]"] = value
+    if "[*]" in left.items or "[*]" in right.items:
+        rest = list(made.items.values())
+        made.items = {"[*]": rest[0]} | {f"[*{i}]": v for i, v in enumerate(rest[1:], 2)}
+    return made
+
+
+def _percent(template: str, text: str) -> str:
+    for mark in ("%d", "%s", "%i"):
+        if mark in template:
+            return template.replace(mark, text, 1)
+    return template + text
+
+
+def _constant_comparison(operator: cst.BaseCompOp, left: object, right: object) -> bool | None:
+    if isinstance(operator, cst.Is):
+        return left is right if None in (left, right) or isinstance(left, bool) else None
+    if isinstance(operator, cst.IsNot):
+        return left is not right if None in (left, right) or isinstance(left, bool) else None
+    if isinstance(operator, cst.Equal):
+        return left == right
+    if isinstance(operator, cst.NotEqual):
+        return left != right
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+        table: dict[type, bool] = {
+            cst.LessThan: left < right,
+            cst.LessThanEqual: left <= right,
+            cst.GreaterThan: left > right,
+            cst.GreaterThanEqual: left >= right,
+        }
+        return table.get(type(operator))
+    if isinstance(left, str) and isinstance(right, str) and isinstance(operator, (cst.In, cst.NotIn)):
+        return (left in right) == isinstance(operator, cst.In)
+    return None

@@ -1,0 +1,211 @@
+"""The structure of an expression: its summands and factors, its slope in a symbol, and what is left without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from optlint.lift.expression import FIRST, Expr, Symbol, const, op, substitute, sym, walk
+from optlint.model import Span
+
+
+def terms(node: Expr) -> list[tuple[int, Expr]]:
+    """The summands with their signs: ``a - (b + c)`` gives +a, -b, -c."""
+    if node.op == "add":
+        return terms(node.args[0]) + terms(node.args[1])
+    if node.op == "sub":
+        return terms(node.args[0]) + [(-s, t) for s, t in terms(node.args[1])]
+    if node.op == "neg":
+        return [(-s, t) for s, t in terms(node.args[0])]
+    return [(1, node)]
+
+
+def factors(node: Expr) -> list[tuple[Expr, float]]:
+    """The factors with their exponents: ``-a / sqrt(b)`` gives (-1, 1), (a, 1), (b, -0.5)."""
+    if node.op == "mul":
+        return factors(node.args[0]) + factors(node.args[1])
+    if node.op == "div":
+        return factors(node.args[0]) + [(f, -e) for f, e in factors(node.args[1])]
+    if node.op == "neg":
+        return [(const(-1), 1.0), *factors(node.args[0])]
+    if node.op == "sqrt":
+        return [(f, e * 0.5) for f, e in _whole(node.args[0])]
+    if node.op == "pow" and node.args[1].op == "const":
+        exponent = float(node.args[1].value)  # type: ignore[arg-type]
+        return [(f, e * exponent) for f, e in _whole(node.args[0])]
+    return [(node, 1.0)]
+
+
+def _whole(node: Expr) -> list[tuple[Expr, float]]:
+    """A power's base: one factor, unless it is itself a power (√(x²) is |x|, so only roots nest)."""
+    if node.op == "sqrt":
+        return [(f, e * 0.5) for f, e in _whole(node.args[0])]
+    return [(node, 1.0)]
+
+
+def product(parts: Iterable[tuple[Expr, float]], origin: Span | None = None) -> Expr:
+    """The inverse of ``factors``."""
+    above: Expr | None = None
+    below: Expr | None = None
+    for node, exponent in parts:
+        piece = power(node, abs(exponent))
+        if exponent >= 0:
+            above = piece if above is None else op("mul", above, piece)
+        else:
+            below = piece if below is None else op("mul", below, piece)
+    above = const(1) if above is None else above
+    return (above if below is None else op("div", above, below)).at(origin)
+
+
+def power(node: Expr, exponent: float) -> Expr:
+    if exponent == 1:
+        return node
+    if exponent == 0.5:
+        return op("sqrt", node)
+    return op("pow", node, const(int(exponent) if float(exponent).is_integer() else exponent))
+
+
+def total(parts: Iterable[tuple[int, Expr]], origin: Span | None = None) -> Expr:
+    """The inverse of ``terms``."""
+    result: Expr | None = None
+    for sign, node in parts:
+        if result is None:
+            result = node if sign > 0 else op("neg", node)
+        else:
+            result = op("add" if sign > 0 else "sub", result, node)
+    return (const(0) if result is None else result).at(origin)
+
+
+def square_root_of(node: Expr) -> Expr | None:
+    """E where ``node`` is E² in any spelling, else None."""
+    if node.op == "pow" and node.args[1].op == "const" and node.args[1].value == 2:
+        return node.args[0]
+    if node.op == "mul" and node.args[0] == node.args[1]:
+        return node.args[0]
+    if node.op == "mul":  # (c*g) * g' spelled apart is left to the numbers; g * g under signs is not
+        a, b = node.args
+        if a.op == "neg" and b.op == "neg" and a.args[0] == b.args[0]:
+            return a.args[0]
+    return None
+
+
+def slope(node: Expr, symbol: Symbol) -> Expr | None:
+    """The coefficient of ``symbol`` where ``node`` is affine in it, else None (an unknown call is one quantity)."""
+    zero, one = const(0), const(1)
+    memo: dict[int, Expr | None] = {}
+
+    def go(n: Expr) -> Expr | None:
+        if symbol not in n.visible:
+            return zero
+        if n.op == "sym":
+            return one
+        if id(n) not in memo:
+            memo[id(n)] = rule(n)
+        return memo[id(n)]
+
+    def rule(n: Expr) -> Expr | None:
+        if n.op in ("add", "sub"):
+            a, b = go(n.args[0]), go(n.args[1])
+            return None if a is None or b is None else _tidy(n.op, a, b)
+        if n.op == "neg":
+            a = go(n.args[0])
+            return None if a is None else _tidy("sub", zero, a)
+        if n.op == "mul":
+            left, right = n.args
+            if symbol not in left.visible:
+                b = go(right)
+                return None if b is None else _tidy("mul", left, b)
+            if symbol not in right.visible:
+                a = go(left)
+                return None if a is None else _tidy("mul", a, right)
+            return None
+        if n.op == "div" and symbol not in n.args[1].visible:
+            a = go(n.args[0])
+            return None if a is None else _tidy("div", a, n.args[1])
+        if n.op == "where" and symbol not in n.args[0].visible:
+            a, b = go(n.args[1]), go(n.args[2])
+            if a is not None and a == b:
+                return a
+        return None
+
+    return go(node)
+
+
+def retention(post: Expr, old: Symbol) -> Expr | None:
+    """How much of a state's old content stays: its slope, also inside a maximum (Adamax, AMSGrad), else None.
+
+    A first step of its own (``where(t = 1, g², …)``) is left out.
+    """
+    own = slope(post, old)
+    if own is None and post.op == "where" and (old in post.args[1].visible) != (old in post.args[2].visible):
+        return retention(post.args[1] if old in post.args[1].visible else post.args[2], old)
+    if own is None and post.op == "max":
+        inside = [a for a in post.args if old in a.visible]
+        return slope(inside[0], old) if len(inside) == 1 else None
+    return own
+
+
+def after_first(root: Expr) -> Expr:
+    """What holds from the second step on: ``where(step = 1, a, b)`` is b."""
+    table: dict[Expr, Expr] = {}
+    for node in walk(root):
+        if node.op == "where" and node.args[0].op == "eq" and any(s.name == FIRST for s in node.args[0].symbols):
+            table[node] = substitute(node.args[2], table)
+    return substitute(root, table) if table else root
+
+
+def rest(node: Expr, symbol: Symbol) -> Expr:
+    """What is left of an affine ``node`` where ``symbol`` is 0."""
+    return tidy(substitute(node, {sym(symbol): const(0)}))
+
+
+def tidy(root: Expr) -> Expr:
+    """Drop neutral elements (x + 0, 1*x, 0*x): for reading, never for judging."""
+    memo: dict[int, Expr] = {}
+
+    def go(node: Expr) -> Expr:
+        if not node.args or node.op == "opaque":
+            return node
+        done = memo.get(id(node))
+        if done is None:
+            args = tuple(go(a) for a in node.args)
+            if node.op in ("add", "sub", "mul", "div", "neg"):
+                done = _tidy(node.op, *args, origin=node.origin, old=node)
+            else:
+                same = all(a is b for a, b in zip(args, node.args, strict=True))
+                done = node if same else op(node.op, *args, origin=node.origin)
+            memo[id(node)] = done
+        return done
+
+    return go(root)
+
+
+def _is(node: Expr, value: float) -> bool:
+    return node.op == "const" and node.value == value
+
+
+def _tidy(name: str, *args: Expr, origin: Span | None = None, old: Expr | None = None) -> Expr:
+    if name == "add":
+        if _is(args[0], 0):
+            return args[1]
+        if _is(args[1], 0):
+            return args[0]
+    elif name == "sub":
+        if _is(args[1], 0):
+            return args[0]
+        if _is(args[0], 0):
+            return op("neg", args[1], origin=origin)
+    elif name == "mul":
+        if _is(args[0], 0) or _is(args[1], 0):
+            return const(0)
+        if _is(args[0], 1):
+            return args[1]
+        if _is(args[1], 1):
+            return args[0]
+    elif name == "div":
+        if _is(args[0], 0):
+            return const(0)
+        if _is(args[1], 1):
+            return args[0]
+    if old is not None and all(a is b for a, b in zip(args, old.args, strict=True)):
+        return old
+    return op(name, *args, origin=origin)

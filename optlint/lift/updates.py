@@ -1,0 +1,227 @@
+"""From a frame's entries to its updates: which place is the parameter, and which states move it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.frames import Frame
+from optlint.lift.objects import Cell, Store
+from optlint.lift.places import belongs_to
+from optlint.lift.recurrence import Entry, Recurrence, State
+from optlint.model import Span
+
+
+def updates_of(
+    frame: Frame, inner: Iterable[Frame], store: Store, sinks: Sequence[Expr], name: str
+) -> list[Recurrence]:
+    """Every parameter that a frame moves, with the states that move it."""
+    table = entry_values(inner)
+    entries = entries_of(frame, store, table)
+    outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
+    if not entries:
+        return []
+    outputs += [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
+    found = _Grouping(frame, entries, outputs, name).recurrences()
+    for recurrence in found:
+        recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
+    return found
+
+
+def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> bool:
+    """A counter of the update is advanced by the very loop that goes over the parameters."""
+    slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
+    places = [(s.home.place if isinstance(s.home, Cell) else "") + s.key for s in slots]
+    for frame in inner:
+        if not any(belongs_to(place, frame.indices) for place in places):
+            continue
+        for moved, post in frame.posts:
+            own = structure.slope(post, moved.symbol)
+            if own != ex.const(1) or structure.rest(post, moved.symbol).op != "const":
+                continue
+            if any(
+                c.slot is not None and (c.slot.home, c.slot.key) == (moved.home, moved.key) for c in recurrence.counters
+            ):
+                return True
+    return False
+
+
+def _is_input(entry: Entry, entries: list[Entry]) -> bool:
+    """A gradient that the code clips, scales or clears in place: it takes in nothing new of its own."""
+    symbol = entry.slot.symbol
+    own = structure.slope(entry.post, symbol)
+    if symbol.initial is not None or symbol.default is not None:
+        return False
+    if own == ex.const(1) and structure.rest(entry.post, symbol).op == "const":
+        return False  # a counter
+    readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]
+    if not readers or any(_complemented(post, symbol) for post in readers):
+        return False
+    by_symbol = {e.slot.symbol: e for e in entries}
+    if own is not None and not own.visible & by_symbol.keys():  # c·g + λ·w, whatever c and λ are
+        return all(_is_decay(t, entry, by_symbol) for _, t in structure.terms(structure.rest(entry.post, symbol)))
+    for node in ex.walk(entry.post):
+        if node.op == "opaque" and node.args:
+            return False
+        if node.op == "sym" and node.symbol is not symbol:
+            other = by_symbol.get(node.symbol)
+            if other is None and node.symbol.default is None:
+                return False  # it may be data
+            if other is not None and not _is_decayed_by(entry, other):
+                return False
+    return True
+
+
+def _complemented(post: Expr, symbol: Symbol) -> bool:
+    """Read as 1 − p: a running product βᵗ."""
+    return any(
+        n.op == "sub" and n.args[0] == ex.const(1) and any(f == ex.sym(symbol) for f, _ in structure.factors(n.args[1]))
+        for n in ex.walk(post)
+    )
+
+
+def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
+    """λ·w, or a number."""
+    if term.op == "const":
+        return True
+    others = [by_symbol[s] for s in term.visible if s in by_symbol]
+    return (
+        len(others) == 1
+        and _is_decayed_by(entry, others[0])
+        and structure.slope(term, others[0].slot.symbol) is not None
+        and structure.rest(term, others[0].slot.symbol) == ex.const(0)
+    )
+
+
+def _is_decayed_by(entry: Entry, other: Entry) -> bool:
+    """``g += λ·w``: linear in a place that itself moves by what it is added to."""
+    symbol = other.slot.symbol
+    return (
+        entry.slot.symbol in other.post.symbols
+        and (1, ex.sym(symbol)) in structure.terms(other.post)
+        and structure.slope(entry.post, symbol) is not None
+    )
+
+
+class _Grouping:
+    """Finds the parameters among a frame's entries, and for each the states that it needs."""
+
+    def __init__(self, frame: Frame, entries: list[Entry], outputs: list[Expr], name: str) -> None:
+        self.frame = frame
+        self.name = name
+        self.outputs = outputs
+        self.states = []
+        self.by_new: dict[Symbol, State] = {}
+        self.by_old: dict[Symbol, State] = {}
+        self.overwritten: list[Entry] = []
+        entries = [e for e in entries if not _is_input(e, entries)]
+        read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in outputs))
+        for entry in entries:
+            if entry.slot.symbol not in read:  # overwritten before it is read: no state
+                self.overwritten.append(entry)
+                continue
+            new = Symbol(f"{entry.slot.symbol.name}'")
+            first = entry.slot.symbol.initial
+            state = State(entry.slot.symbol.name, entry.slot.symbol, new, entry.post, first, entry.spans, entry.slot)
+            self.states.append(state)
+            self.by_new[new] = state
+            self.by_old[state.old] = state
+        self._refer()
+
+    def _refer(self) -> None:
+        """Write each post in terms of the other states' new values, as the code does."""
+        values = [(s.post, ex.sym(s.new)) for s in self.states if s.post.args]
+        for state in self.states:
+            table = {post: new for post, new in values if post != state.post}
+            state.post = ex.substitute(state.post, table)
+        self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
+
+    def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
+        """The states that a post reads, old or new, and theirs in turn; dependencies first."""
+        order: list[State] = []
+        active: set[int] = {id(s) for s in skip}
+
+        def go(expr: Expr) -> None:
+            for symbol in sorted(expr.visible, key=lambda s: s.name):
+                state = self.by_new.get(symbol) or self.by_old.get(symbol)
+                if state is None or id(state) in active:
+                    continue
+                active.add(id(state))
+                go(state.post)
+                order.append(state)
+
+        go(post)
+        return order
+
+    def recurrences(self) -> list[Recurrence]:
+        parameters = [s for s in self.states if self._is_parameter(s)]
+        found = []
+        for parameter in parameters:
+            needed = self.needs(parameter.post, parameters)
+            found.append(self._make(parameter, None, needed))
+        if not any(r.states for r in found):
+            for output in self.outputs:
+                needed = self.needs(output)
+                if any(not s.is_counter for s in needed):
+                    found.append(self._make(None, output, needed))
+        return found
+
+    def _moves_by(self, parameter: State, state: State) -> bool:
+        """``parameter`` is plainly one, and what it moves by reads ``state``, which does not read it."""
+        return (
+            structure.slope(parameter.post, parameter.old) == ex.const(1)
+            and not parameter.is_counter
+            and bool({state.old, state.new} & parameter.post.visible)
+            and not any({parameter.old, parameter.new} & s.post.visible for s in self.states if s is not parameter)
+        )
+
+    def _is_parameter(self, state: State) -> bool:
+        own = structure.slope(state.post, state.old)
+        if own is None and (1, ex.sym(state.old)) in structure.terms(state.post):
+            if any(self._moves_by(s, state) for s in self.states if s is not state):
+                return False  # an accumulator that the real parameter reads (Adadelta's)
+            own = ex.const(1)  # w − η·f(w): the gradient is written out
+        if own is None or state.is_counter or own == ex.const(0):
+            return False
+        visible = state.post.visible - {state.old}
+        others = [s for s in self.states if s is not state and not s.is_counter]
+        if any(state.new in s.post.visible for s in others):
+            return False
+        if any(state.new in o.visible for o in self.outputs):
+            return False
+        reads_new = any(s.new in visible for s in others)
+        reads_old = any(s.old in visible for s in others if state.old not in s.post.visible)
+        if reads_new or reads_old:
+            return True
+        plain = own == ex.const(1) or (1, ex.sym(state.old)) in structure.terms(state.post)
+        return plain and not any(state.old in s.post.visible for s in others)
+
+    def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
+        spans = [sp for s in needed for sp in s.spans]
+        if parameter is not None:
+            spans.extend(parameter.spans)
+        post = parameter.post if parameter is not None else output
+        assert post is not None
+        if post.origin is not None:
+            spans.append(post.origin)
+        if not spans and self.frame.span is not None:
+            spans.append(self.frame.span)
+        span = spans[0] if spans else Span(1, 1, 1, 1)
+        for other in spans[1:]:
+            if other.cell == span.cell:
+                span = span.joined(other)
+        return Recurrence(
+            name=self.name,
+            parameter=parameter,
+            output=output,
+            states=[s for s in needed if not s.is_counter],
+            counters=[s for s in needed if s.is_counter],
+            indices=list(self.frame.indices),
+            span=span,
+            frame=self.frame.kind,
+            depth=self.frame.depth,
+            overwritten=[e for e in self.overwritten if isinstance(e.slot.home, Cell)],
+        )

@@ -1,0 +1,185 @@
+"""A recurrence made ready to be judged: time counted, the effective gradient cut out, settings told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from optlint.clocks import clocks_of
+from optlint.gradient import effective_gradient
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence, State
+from optlint.sandbox.evaluate import evaluate
+from optlint.subject import Hyper, Subject, pseudo
+
+
+def prepare(recurrence: Recurrence) -> Subject:
+    """Get a recurrence ready to be judged."""
+    states = list(recurrence.states)
+    step = recurrence.step
+    parameter = recurrence.parameter.old if recurrence.parameter is not None else None
+    moving = {x for s in states for x in (s.old, s.new)}
+    if parameter is None and (parameter := _decayed(step, states, moving)) is not None:
+        step = ex.op("add", ex.sym(parameter), step)
+    posts = [*(s.post for s in states), step]
+    posts = _named_settings(states, posts, moving)
+    states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
+    step = posts[-1]
+    clocks = clocks_of(recurrence, posts)
+    time = {c.symbol for c in clocks}
+    settings = _settings(states, posts, moving, time, parameter)
+    g = Symbol("g", kind="role")
+    gradient = effective_gradient(states, step, parameter, moving, time, settings)
+    if gradient is not None:
+        table = {gradient: ex.sym(g)}
+        posts = [ex.substitute(p, table) for p in posts]
+    posts = _without_schedules(posts, moving | {g} | ({parameter} if parameter else set()), time)
+    new_states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
+    hypers = _hypers(new_states, posts, moving, time, parameter, g)
+    return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers)
+
+
+def _named_settings(states: list[State], posts: list[Expr], moving: set[Symbol]) -> list[Expr]:
+    """Unknown calls that give a decay or ε (``self.beta1(step)``) are settings with a name of their own."""
+    decays: list[Expr] = []
+    for state in states:
+        own = structure.retention(state.post, state.old)
+        if own is not None:
+            decays.append(own)
+    nodes = [n for p in posts for n in ex.walk(p)]
+    decays += [n.args[0] for n in nodes if n.op == "pow" and n.args[1].op != "const"]
+    floors = [  # ε
+        a
+        for n in nodes
+        if n.op in ("add", "max")
+        for a, b in (n.args, n.args[::-1])
+        if a.op == "opaque" and b.op in ("sqrt", "div", "mul") and b.symbols & moving and _has_root(b)
+    ]
+    table: dict[Expr, Expr] = {}
+    for setting in [*decays, *floors]:
+        for node in ex.walk(setting):
+            if node.op == "opaque" and node not in table and not node.symbols & moving:
+                table[node] = ex.sym(Symbol(str(node.value)))
+    return [ex.substitute(p, table) for p in posts] if table else posts
+
+
+def _has_root(node: Expr) -> bool:
+    return any(n.op == "sqrt" or (n.op == "pow" and n.args[1] == ex.const(0.5)) for n in ex.walk(node))
+
+
+def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | None:
+    """The parameter that a returned step decays: η·(m̂/(√v̂ + ε) + λ·w) reads w beside what the states give."""
+    fed = frozenset().union(*(s.post.symbols for s in states)) if states else frozenset()
+    found: list[Symbol] = []
+
+    def go(node: Expr) -> None:
+        if node.op in ("add", "sub"):
+            for a, b in (node.args, node.args[::-1]):
+                if a.symbols & moving and not b.symbols & moving:
+                    data = [s for s in b.visible - fed if s.default is None and s.kind == "place" and "[" in s.name]
+                    found.extend(s for s in data if s not in found)
+        if node.op == "div":
+            go(node.args[0])
+        elif node.op not in ("sqrt", "pow", "norm", "opaque"):
+            for a in node.args:
+                go(a)
+
+    go(step)
+    return found[0] if len(found) == 1 else None
+
+
+def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) -> list[Expr]:
+    """A step size that follows a schedule (η/√t, η/(1 + κt)) is a setting; powers βᵗ are not schedules."""
+    table: dict[Expr, Expr] = {}
+    for post in posts:
+        inside: dict[int, bool] = {}
+        for node in ex.walk(post):
+            free = not node.symbols & busy
+            power = node.op == "pow" and bool(node.args[1].symbols & time)
+            good = free and not power and all(inside.get(id(a), False) for a in node.args)
+            inside[id(node)] = good
+        for node in ex.walk(post):
+            for a in node.args if node.op != "opaque" else ():
+                whole = node.symbols & busy or (not inside[id(node)] and a.symbols - time)
+                if inside[id(a)] and whole and a.args and a.symbols & time and node.op in ("mul", "div"):
+                    size = ex.sym(Symbol(f"schedule{len(table) or ''}", kind="role"))
+                    table[a] = ex.op("neg", size) if _is_negative(a, time) else size
+    return [ex.substitute(p, table) for p in posts]
+
+
+def _is_negative(schedule: Expr, time: set[Symbol]) -> bool:
+    """The sign of a step size, with its settings as the code has them."""
+    usual = {s: 1.0 if s in time else s.default or 0.01 for s in schedule.symbols}
+    return bool(np.all(evaluate(schedule, usual, pseudo) < 0))
+
+
+def _settings(
+    states: list[State], posts: list[Expr], moving: set[Symbol], time: set[Symbol], parameter: Symbol | None
+) -> set[Symbol]:
+    """Symbols that structure shows to be settings: decay coefficients, what is raised to t, what has a default."""
+    found: set[Symbol] = set()
+    for state in states:
+        own = structure.retention(state.post, state.old)
+        if own is not None and not (own.symbols & moving):
+            found |= {s for s in own.symbols if not s.array}
+    for post in posts:
+        for node in ex.walk(post):
+            if node.op == "pow" and node.symbols & time and node.args[0].op == "sym":
+                found.add(node.args[0].value)  # type: ignore[arg-type]
+            if node.op == "sym":
+                symbol = node.value
+                assert isinstance(symbol, Symbol)
+                if symbol.default is not None and not symbol.array and "{" not in symbol.name:
+                    found.add(symbol)
+    return found - moving - time - ({parameter} if parameter else set())
+
+
+def _hypers(
+    states: list[State],
+    posts: list[Expr],
+    moving: set[Symbol],
+    time: set[Symbol],
+    parameter: Symbol | None,
+    g: Symbol,
+) -> list[Hyper]:
+    decays: set[Symbol] = set()
+    for state in states:
+        own = structure.retention(state.post, state.old)
+        if own is not None:
+            decays |= own.symbols
+    epsilons: set[Symbol] = set()
+    order: list[Symbol] = []
+    for post in posts:
+        for node in ex.walk(post):
+            if node.op == "sym":
+                symbol = node.value
+                assert isinstance(symbol, Symbol)
+                if symbol not in moving and symbol not in time and symbol not in (parameter, g) and symbol not in order:
+                    order.append(symbol)
+            if node.op == "pow" and node.args[1].symbols & time:
+                decays |= {s for s in node.args[0].symbols if s not in moving and s not in time}
+            if node.op in ("add", "max"):
+                for a, b in (node.args, node.args[::-1]):
+                    if b.symbols & (moving | {g}) and not a.symbols & (moving | {g, parameter}):
+                        epsilons |= {f.symbol for f, e in structure.factors(a) if f.op == "sym" and e == 1}
+    result = []
+    for state in states:
+        for symbol in state.initial.symbols if state.initial is not None else ():
+            if symbol not in moving and symbol not in order and symbol is not parameter:
+                order.append(symbol)
+    seen = 0
+    for symbol in order:
+        if symbol in decays:
+            usual = 0.9 if seen == 0 else 0.999
+            seen += 1
+            own_value = symbol.default if symbol.default is not None and 0 < symbol.default < 1 else usual
+            result.append(Hyper(symbol, "decay", own_value))
+        elif symbol in epsilons:
+            result.append(Hyper(symbol, "epsilon", symbol.default if symbol.default is not None else 1e-8))
+        else:
+            value = symbol.default if symbol.default not in (None, 0) else 0.01
+            result.append(Hyper(symbol, "other", float(value or 0.01)))
+    return result
