@@ -14,6 +14,7 @@ from optlint.settings import Settings
 from optlint.source import Source
 
 MAX_SEARCHES = 4  # configurations of one update that may turn out to be like nothing known
+MAX_UNCLEAR = 12  # and those of one file
 
 
 def analyze(source: Source, settings: Settings) -> Report:
@@ -29,11 +30,12 @@ def analyze(source: Source, settings: Settings) -> Report:
         unclear: Counter[str] = Counter()
         for recurrence in lifted.recurrences:
             recurrence.text = _text(program, recurrence)
-            verdict = judge(recurrence, source.path, settings, search=unclear[recurrence.name] < MAX_SEARCHES)
+            search = unclear[recurrence.name] < MAX_SEARCHES and unclear.total() < MAX_UNCLEAR
+            verdict = judge(recurrence, source.path, settings, search)
             if verdict is not None:
                 unclear[recurrence.name] += verdict.status == "unmatched"
                 judged.append((recurrence, verdict))
-        judged.extend(_seen_from_callers(lifted, judged, program, source, settings))
+        judged.extend(_seen_from_callers(lifted, judged, program, source, settings, MAX_UNCLEAR - unclear.total()))
         judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
         for recurrence, verdict in judged:
             if recurrence.on_data:
@@ -56,9 +58,17 @@ def _out_of_sight(lifted: Lifted, updates: list[Update], path: str) -> Iterator[
 
 
 def _seen_from_callers(
-    lifted: Lifted, judged: list[tuple[Recurrence, Judgement]], program: Program, source: Source, settings: Settings
+    lifted: Lifted,
+    judged: list[tuple[Recurrence, Judgement]],
+    program: Program,
+    source: Source,
+    settings: Settings,
+    left: int,
 ) -> list[tuple[Recurrence, Judgement]]:
-    """Functions whose update is like nothing known by itself, judged with what their callers hand in."""
+    """Functions whose update is like nothing known by itself, judged with what their callers hand in.
+
+    At most ``left`` searches may fail.
+    """
     names: dict[str, bool] = {}
     for recurrence, verdict in judged:
         names[recurrence.name] = names.get(recurrence.name, True) and verdict.status == "unmatched"
@@ -68,7 +78,8 @@ def _seen_from_callers(
             clear = []
             for number, recurrence in enumerate(views):
                 recurrence.text = _text(program, recurrence)
-                view = judge(recurrence, source.path, settings, search=number < MAX_SEARCHES)
+                view = judge(recurrence, source.path, settings, search=number < MAX_SEARCHES and left > 0)
+                left -= view is not None and view.status == "unmatched"
                 if view is not None and view.status in ("matched", "mistaken"):
                     clear.append((recurrence, view))
             found.extend(clear)

@@ -46,10 +46,12 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = 
     """
     verdict = _judge(recurrence, path, settings, search)
     if verdict is None or verdict.status == "unmatched":
-        for view in views(recurrence):
-            simpler = _judge(view, path, settings, search)
-            if simpler is not None and simpler.status in ("matched", "mistaken"):
-                return simpler
+        simpler = list(views(recurrence))
+        for searched in (False, True) if search else (False,):
+            for view in simpler:
+                seen = _judge(view, path, settings, searched)
+                if seen is not None and seen.status in ("matched", "mistaken"):
+                    return seen
     return verdict
 
 
