@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from optlint.diagnose.judge import Judgement, judge
+from optlint.diagnose.twins import twins_that_differ
 from optlint.intent import meant
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.program import Program
@@ -42,6 +43,7 @@ def analyze(source: Source, settings: Settings) -> Report:
                 _keep_agreed(recurrence, verdict, judged)
             updates.append(_update(source.path, recurrence, verdict))
             findings.extend(verdict.findings)
+        findings.extend(twins_that_differ(judged, source.path, settings))
         for missed in lifted.missed:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
         updates.extend(_out_of_sight(lifted, updates, source.path))

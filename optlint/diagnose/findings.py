@@ -90,6 +90,15 @@ class Context:
         fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, every step is finite on every probe"
         return self.make(page, repair, page.message, self.evidence(seen, page.meant or right, fixed))
 
+    def beside(self, page: MistakePage, repair: Repair, message: str) -> Finding | None:
+        """The finding for an update that behaves otherwise than another one of the same function."""
+        seen = look(self.subject, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        if seen is None or repair.right is None:
+            return None
+        right = render(repair.right, self.spell(repair))
+        fixed = f"{right if len(right) <= 160 else 'as there'}; then both behave alike on every probe"
+        return self.make(page, repair, message, self.evidence(seen, page.meant or right, fixed))
+
     def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
         if repair.right is None:
             return ""

@@ -1,0 +1,138 @@
+"""Twins that differ: the updates of W and of b in one function, one of them with a slip. No family is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from optlint.diagnose.findings import Context
+from optlint.diagnose.judge import Judgement
+from optlint.diagnose.repairs import Repair
+from optlint.knowledge import find_mistake
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence
+from optlint.model import Finding
+from optlint.prepare import prepare
+from optlint.sandbox.evaluate import TooLarge
+from optlint.settings import Settings
+from optlint.subject import Subject
+
+CODE = "OPT119"
+MAX_TWINS = 12  # in one function
+
+Judged = tuple[Recurrence, Judgement]
+
+
+def twins_that_differ(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[Finding]:
+    """One finding for each update that has a twin beside it and differs from it in one equation."""
+    page = find_mistake(CODE)
+    if page is None or page.off:
+        return
+    for siblings in _siblings(judged):
+        odd = _odd_one(siblings)
+        if odd is None:
+            continue
+        (recurrence, _), written, repaired, part, other = odd
+        wrong, right = written.posts[part], repaired.posts[part]
+        repair = Repair(CODE, repaired, *_smallest(wrong, right), root=wrong)
+        context = Context(recurrence, written, path, settings)
+        finding = context.beside(page, repair, f"{page.message} of {_name(other)}")
+        if finding is not None:
+            yield finding
+
+
+def _siblings(judged: Sequence[Judged]) -> Iterator[list[Judged]]:
+    """Updates of different parameters in one function, under one configuration, without findings of their own."""
+    groups: dict[tuple[object, ...], dict[str, Judged]] = {}
+    for recurrence, verdict in judged:
+        if recurrence.parameter is None or verdict.status not in ("matched", "unmatched") or not recurrence.states:
+            continue
+        key = (recurrence.name, tuple(sorted(recurrence.configuration.items())), len(recurrence.states))
+        groups.setdefault(key, {}).setdefault(recurrence.parameter.name, (recurrence, verdict))
+    for group in groups.values():
+        if 2 <= len(group) <= MAX_TWINS:
+            yield list(group.values())
+
+
+Difference = tuple[Judged, Subject, Subject, int, Recurrence]
+
+
+def _odd_one(siblings: list[Judged]) -> Difference | None:
+    """The update that is like nothing known (or unlike most), as written and with its twin's equation."""
+    try:
+        subjects = [prepare(recurrence) for recurrence, _ in siblings]
+    except TooLarge:
+        return None
+    unlike: dict[int, list[tuple[int, Subject, int]]] = {}
+    for (i, a), (j, b) in combinations(enumerate(subjects), 2):
+        for one, mine, other, theirs in ((i, a, j, b), (j, b, i, a)):
+            found = _with_part_of(mine, theirs)
+            if found is not None:
+                unlike.setdefault(one, []).append((other, *found))
+    if not unlike:
+        return None
+
+    def rank(index: int) -> tuple[bool, int, int]:
+        return siblings[index][1].status == "unmatched", len(unlike[index]), index
+
+    odd = max(unlike, key=rank)
+    standing = [u for u in unlike[odd] if rank(u[0])[:2] < rank(odd)[:2] or len(siblings) == 2]
+    if not standing:
+        return None
+    other, repaired, part = standing[0]
+    return siblings[odd], subjects[odd], repaired, part, siblings[other][0]
+
+
+def _with_part_of(mine: Subject, theirs: Subject) -> tuple[Subject, int] | None:
+    """``mine`` with the one equation in which its twin behaves otherwise; None where there are none or several."""
+    table = _correspondence(theirs, mine)
+    if table is None:
+        return None
+    twin = [ex.substitute(p, table) for p in theirs.posts]
+    known = frozenset().union(*(p.symbols for p in mine.posts), {h.symbol for h in mine.hypers})
+    if any(not p.symbols <= known for p in twin):
+        return None
+    differing = []
+    for index, (own, other) in enumerate(zip(mine.posts, twin, strict=True)):
+        if own != other:
+            posts = list(mine.posts)
+            posts[index] = other
+            mixed = mine.replaced(posts)
+            if not _alike(mine, mixed):
+                differing.append((mixed, index))
+    return differing[0] if len(differing) == 1 else None
+
+
+def _correspondence(theirs: Subject, mine: Subject) -> dict[Expr, Expr] | None:
+    """Which symbol of one twin plays the part of which of the other's: states and settings in order."""
+    if len(theirs.states) != len(mine.states) or len(theirs.hypers) != len(mine.hypers):
+        return None
+    pairs: list[tuple[Symbol | None, Symbol | None]] = [(theirs.g, mine.g), (theirs.parameter, mine.parameter)]
+    for their, own in zip(theirs.states, mine.states, strict=True):
+        pairs += [(their.old, own.old), (their.new, own.new)]
+    for theirs_hyper, own_hyper in zip(theirs.hypers, mine.hypers, strict=True):
+        if theirs_hyper.role != own_hyper.role:
+            return None
+        pairs.append((theirs_hyper.symbol, own_hyper.symbol))
+    return {ex.sym(a): ex.sym(b) for a, b in pairs if a is not None and b is not None and a is not b}
+
+
+def _alike(one: Subject, other: Subject) -> bool:
+    return bool(np.allclose(one.beginning.step, other.beginning.step, rtol=1e-9, atol=0, equal_nan=True))
+
+
+def _smallest(wrong: Expr, right: Expr) -> tuple[Expr, Expr]:
+    """The smallest pair of sub-expressions in which the two differ."""
+    while wrong.op == right.op and len(wrong.args) == len(right.args) and wrong.op not in ("sym", "const", "opaque"):
+        unequal = [(a, b) for a, b in zip(wrong.args, right.args, strict=True) if a != b]
+        if len(unequal) != 1:
+            break
+        wrong, right = unequal[0]
+    return wrong, right
+
+
+def _name(recurrence: Recurrence) -> str:
+    return recurrence.parameter.name if recurrence.parameter is not None else recurrence.name
