@@ -100,9 +100,9 @@ class Context:
         return self.make(page, repair, message, self.evidence(seen, page.meant or right, fixed))
 
     def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
-        if repair.right is None:
+        if repair.right is None and repair.details.get("kind") != "state":
             return ""
-        right = repair.right
+        right = repair.right if repair.right is not None else ex.sym(ex.Symbol("as meant"))
         if repair.effective is not None:
             right = ex.substitute(right, {ex.sym(self.subject.g): repair.effective})
         text = render(right, self.spell(repair))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.findings import Context
-from optlint.diagnose.search import Explanation, explain, restore
+from optlint.diagnose.search import Explanation, explain, explain_lost, restore
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
 from optlint.intent import meant
@@ -64,10 +64,9 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     context = Context(recurrence, subject, path, settings)
     prefer = context.preferred
     plain = best([m for m in found if not m.variant.deviation], prefer)
-    if not subject.states and recurrence.at_home and starts_over(recurrence):
-        explanation = explain(subject, recurrence.text)
-        if explanation is not None:
-            return mistaken(context, explanation, None)
+    lost = explain_lost(subject, plain, recurrence.text) if recurrence.at_home else None
+    if lost is not None:
+        return mistaken(context, lost, None)
     named = meant(recurrence.name)
     beyond = named if named is not None and not named.modelled else None
     if plain is not None and beyond is not None and plain.family in _SIMPLE and plain.family not in beyond.allows:
@@ -137,12 +136,6 @@ def looks_like_update(subject: Subject) -> bool:
             return False
     rooted = any(n.op in ("sqrt", "pow", "max") for p in subject.posts for n in ex.walk(p))
     return subject.parameter is not None or rooted
-
-
-def starts_over(recurrence: Recurrence) -> bool:
-    """An average decays a literal 0: its state was made in this very call."""
-    nodes = list(ex.walk(recurrence.step))
-    return any(n.op == "mul" and any(a.op == "const" and a.value == 0 for a in n.args) for n in nodes)
 
 
 def is_gradient_step(subject: Subject, match: Match) -> bool:

@@ -126,7 +126,7 @@ class Proposals:
 @lru_cache(maxsize=1)
 def searched() -> tuple[MistakePage, ...]:
     """The pages that explain an update that is no published one (the others stand beside a match)."""
-    return tuple(p for p in mistakes() if p.options.get("when") != "matched" and not p.off)
+    return tuple(p for p in mistakes() if "when" not in p.options and not p.off)
 
 
 def load_checks() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from optlint.diagnose.repairs import Proposals, Repair
+from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
 from optlint.identify import Match, best, matches
 from optlint.intent import meant_families
-from optlint.knowledge import FAMILIES, find_mistake
+from optlint.knowledge import FAMILIES, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.moments import known_moments
@@ -98,6 +98,26 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
         if hits:
             return _choose(hits)
         level = sorted(following, key=lambda p: p.strange)[:WIDTH]
+    return None
+
+
+def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Explanation | None:
+    """The mistakes that keep a state from being one: what is left of the update may well look like another optimizer.
+
+    Pages with ``when = "lost"``; ``plain`` is what the update equals as it stands. A second mistake may stand beside.
+    """
+    load_checks()
+    kept = plain is not None and bool(plain.form.states)
+    for page in mistakes():
+        if page.options.get("when") != "lost" or page.off or (kept and not page.options.get("even_matched")):
+            continue
+        for repair in from_check(subject, page):
+            match = ordinary(repair.subject)
+            if match is not None and match.form.states:
+                return Explanation([repair], match)
+            beside = explain(repair.subject, intent) if match is None and repair.subject.states else None
+            if beside is not None:
+                return Explanation([repair, *beside.repairs], beside.match)
     return None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from optlint.lift.branches import Paths
+from optlint.lift.branches import Choices, Paths
 from optlint.lift.expression import sym, walk
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
@@ -208,30 +208,64 @@ class _Lifter:
         while paths:
             choices = paths.next()
             lifted: object = None
-            machine.choices = choices
-            mark, slots = machine.store.mark(), len(machine.store.slots)
-            machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
-            machine.pending, machine.aliases, machine.unseen = [], {}, {}
             try:
-                frame = run_entry(machine, func, klass)
                 before = len(self.result.recurrences)
-                lifted = self.collect(machine, frame, name)
-                found |= len(self.result.recurrences) > before
-                if not choices.given:
-                    for inner in list(machine.nested):
-                        self.nested(machine, inner, f"{name}.{inner.name}")
+                with self._running(machine, choices):
+                    lifted = self.collect(machine, run_entry(machine, func, klass), name)
+                    if not choices.given:
+                        for inner in list(machine.nested):
+                            self.nested(machine, inner, f"{name}.{inner.name}")
+                    discarded = list(machine.discarded)
+                made = self.result.recurrences[before:]
+                found |= bool(made)
+                if discarded and made:
+                    self._as_if_kept(machine, func, klass, name, choices, made, discarded)
             except Unsupported as failed:
                 error = error or failed
             except RecursionError:
                 error = error or Unsupported("nested too deeply", span)
-            finally:
-                machine.store.rollback(mark)
-                del machine.store.slots[slots:]
             paths.learn(choices, lifted)
         if error is not None and not found:
             self.miss(name, error.span or span, error)
         elif not found and limit is None and span is not None:
             self.result.quiet.append(Missed(name, span, _why_quiet(machine)))
+
+    @contextmanager
+    def _running(self, machine: Interpreter, choices: Choices) -> Iterator[None]:
+        """One run from a fresh start; what it wrote is taken back at its end."""
+        machine.choices = choices
+        mark, slots = machine.store.mark(), len(machine.store.slots)
+        machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
+        machine.pending, machine.aliases, machine.unseen, machine.discarded = [], {}, {}, []
+        try:
+            yield
+        finally:
+            machine.store.rollback(mark)
+            del machine.store.slots[slots:]
+
+    def _as_if_kept(
+        self,
+        machine: Interpreter,
+        func: Func,
+        klass: Klass | None,
+        name: str,
+        choices: Choices,
+        made: list[Recurrence],
+        discarded: list[Span],
+    ) -> None:
+        """Run once more as if the results that nobody takes were kept, and note for each update what it would be."""
+        machine.keeps_results = True
+        try:
+            with self._running(machine, Choices(given=dict(choices.taken))):
+                frame = run_entry(machine, func, klass)
+                for kept in self._found(machine, frame, name):
+                    for recurrence in made:
+                        if set(kept.writes) & set(recurrence.writes):
+                            recurrence.kept, recurrence.discarded = kept, tuple(discarded)
+        except (Unsupported, RecursionError):
+            pass
+        finally:
+            machine.keeps_results = False
 
     def nested(self, machine: Interpreter, func: Func, name: str) -> None:
         """A function inside a function: its home's variables are state where it writes them."""
@@ -259,6 +293,16 @@ class _Lifter:
 
         Returns what tells this run's updates from another's.
         """
+        kept = self._found(machine, frame, name)
+        for recurrence in kept:
+            key = (recurrence.name, recurrence.span, recurrence.equations())
+            if key not in self.seen:
+                self.seen.add(key)
+                self.result.recurrences.append(recurrence)
+        return frozenset((r.span, r.equations()) for r in kept)
+
+    def _found(self, machine: Interpreter, frame: Frame, name: str) -> list[Recurrence]:
+        """The updates of a run's frames, in source order, with what the run knows of them."""
         frames = [frame, *machine.frames]
         found: list[Recurrence] = []
         for candidate in frames:
@@ -273,7 +317,8 @@ class _Lifter:
         for slot in machine.store.slots:
             if numeric(content((slot.home, slot.key))) != sym(slot.symbol):
                 advanced.add(slot.symbol)
-        for recurrence in sorted(kept, key=lambda r: (r.span.line, r.span.column)):
+        kept.sort(key=lambda r: (r.span.line, r.span.column))
+        for recurrence in kept:
             recurrence.advanced = frozenset(advanced)
             recurrence.stored = list(machine.stored)
             recurrence.aliases = list(machine.shared)
@@ -281,11 +326,11 @@ class _Lifter:
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
             recurrence.at_home = self._is_home(frame, recurrence)
-            key = (recurrence.name, recurrence.span, recurrence.equations())
-            if key not in self.seen:
-                self.seen.add(key)
-                self.result.recurrences.append(recurrence)
-        return frozenset((r.span, r.equations()) for r in kept)
+            recurrence.home = frame.span
+            recurrence.escapes = (
+                frozenset(machine.leaves(frame.returned)) if frame.returned is not None else frozenset()
+            )
+        return kept
 
     def _same_step(self, one: Recurrence, other: Recurrence) -> bool:
         """Two frames' views of one parameter write."""

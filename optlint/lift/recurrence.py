@@ -60,6 +60,10 @@ class Recurrence:
     per_parameter: bool = False  # a counter advances once for each tensor
     on_data: bool = False  # lies on a path that depends on computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
+    kept: Recurrence | None = None  # what it would be if the results that nobody takes were kept
+    discarded: tuple[Span, ...] = ()  # where those stand
+    home: Span | None = None  # the function that was run
+    escapes: frozenset[Expr] = frozenset()  # values that the function hands back
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
 
     @property

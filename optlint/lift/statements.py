@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
 from optlint.lift.calls import Calls
 from optlint.lift.evaluator import MAX_WORK, dotted
+from optlint.lift.expression import Expr, walk
 from optlint.lift.frames import Leave, Stored
 from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lib, Scope, Seq, Unsupported, Value, is_scalar, numeric
 from optlint.lift.places import WHOLE, attribute
@@ -17,6 +18,16 @@ from optlint.model import Span
 
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
 CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
+
+
+def _roots(call: cst.Call) -> Iterator[cst.BaseExpression]:
+    """What a call could compute a new content of: where its chain of methods starts, else its first argument."""
+    node: cst.BaseExpression = call
+    while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        node = node.func.value
+    for place in (node, call.args[0].value if call.args else None):
+        if isinstance(place, (cst.Name, cst.Attribute, cst.Subscript)):
+            yield place
 
 
 class Statements(Calls):
@@ -44,6 +55,21 @@ class Statements(Calls):
             expr = numeric(value)
             if expr is not None and expr.op == "opaque" and not self.scanning:
                 self.sinks.extend(expr.args)
+            elif isinstance(node.value, cst.Call) and expr is not None:
+                self._discard(node.value, value, expr)
+
+    def _discard(self, call: cst.Call, value: Value, expr: Expr) -> None:
+        """Note a result that nobody takes: ``v.addcmul(g, g)``, ``np.maximum(vmax, v)`` as statements."""
+        home = next((h for h in map(self.eval, _roots(call)) if not isinstance(h, Lib)), None)
+        span = self.span_of(call)
+        if not isinstance(home, Cell) or home is value or home.expr is None or span is None or expr == home.expr:
+            return
+        if not expr.args or not home.expr.symbols <= expr.symbols or any(n.op == "opaque" for n in walk(expr)):
+            return
+        if self.keeps_results:
+            self.store.fill(home, expr, span)
+        elif not self.scanning:
+            self.discarded.append(span)
 
     def eval_Yield(self, node: cst.Yield) -> Value:
         if isinstance(node.value, cst.BaseExpression):

@@ -43,6 +43,9 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         number = len(states) + 1
         old, new = Symbol(f"state{number}"), Symbol(f"state{number}'")
         zero = next(a for a in term.args if a.op == "const" and a.value == 0)
+        here = recurrence.home is None or zero.origin is None or recurrence.home.covers(zero.origin)
+        if here == (page.check == "state-not-kept"):  # the other page's: made in this very call, or never written
+            continue
         kept = tuple(ex.sym(old) if a is zero else a for a in term.args)
         post = ex.replace_node(node, term, ex.Expr(term.op, kept, None, term.origin))
         states.append(State(f"state{number}", old, new, post, ex.const(0), (node.origin,) if node.origin else ()))
@@ -59,6 +62,77 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     )
     first = next(iter(table))
     yield Repair(page.code, prepare(whole), first, states[0].post, where="", details={"kind": "state"})
+
+
+@check("state-not-kept")
+def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """m = β₁·self.m + (1 − β₁)·g as a local name that nothing keeps: make each such average a state."""
+    recurrence = subject.recurrence
+    if not recurrence.states:
+        yield from state_reset(subject, page)
+    held = {x for s in recurrence.states for x in (s.old, s.new)}
+    posts = [*(s.post for s in recurrence.states), recurrence.step]
+    states: list[State] = []
+    spans = []
+    for stored in recurrence.stored:
+        if stored.expr in recurrence.escapes or not any(ex.contains(p, stored.expr) for p in posts):
+            continue
+        found = [s for s in _averaged(stored.expr, recurrence.parameter) if s not in held]
+        if len(found) != 1 or any(s.old is found[0] for s in states):
+            continue
+        old, new = found[0], Symbol(f"{found[0].name}'")
+        states.append(State(old.name, old, new, stored.expr, old.initial, (stored.span,) if stored.span else ()))
+        spans.append(stored.span)
+    if not states:
+        return
+    table = {s.post: ex.sym(s.new) for s in states}
+    parameter = recurrence.parameter
+    whole = replace(
+        recurrence,
+        states=[
+            *(replace(s, post=_without(s.post, table)) for s in states),
+            *(replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states),
+        ],
+        parameter=replace(parameter, post=ex.substitute(parameter.post, table)) if parameter is not None else None,
+        output=ex.substitute(recurrence.output, table) if recurrence.output is not None else None,
+    )
+    yield Repair(page.code, prepare(whole), states[0].post, None, span=spans[0], where="", details={"kind": "state"})
+
+
+def _without(post: Expr, table: dict[Expr, Expr]) -> Expr:
+    """The other averages in an average's own equation."""
+    return ex.substitute(post, {e: new for e, new in table.items() if e is not post and e != post})
+
+
+def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
+    """The places that ``post`` keeps a part of, beside what it adds: a·s + …, with 0 < a < 1 or a setting."""
+    if post.op not in ("add", "sub"):
+        return []
+    found = []
+    for symbol in post.visible:
+        own = structure.slope(post, symbol)
+        if symbol.kind != "place" or own is None or (own.op == "const" and not 0 < own.number < 1):
+            continue
+        if parameter is not None and symbol is parameter.old:
+            continue
+        if (
+            symbol.default is None
+            and structure.rest(post, symbol) != ex.const(0)
+            and own.symbols != frozenset({symbol})
+        ):
+            found.append(symbol)
+    return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
+
+
+@check("result-discarded")
+def result_discarded(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """A call that returns a new array stands as a statement: the update as it would be with the result kept."""
+    recurrence = subject.recurrence
+    if recurrence.kept is None:
+        return
+    made = prepare(recurrence.kept)
+    if made.posts != subject.posts:
+        yield Repair(page.code, made, span=recurrence.discarded[0], where="", details={"kind": "state"})
 
 
 @check("state-aliased")
