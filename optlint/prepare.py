@@ -25,7 +25,8 @@ def prepare(recurrence: Recurrence) -> Subject:
     if parameter is None and (parameter := _decayed(step, states, moving)) is not None:
         step = ex.op("add", ex.sym(parameter), step)
     posts = [*(s.post for s in states), step]
-    posts = _named_settings(states, posts, moving)
+    named = _named_settings(states, posts, moving)
+    posts = [ex.substitute(p, named) for p in posts]
     states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
     step = posts[-1]
     clocks = clocks_of(recurrence, posts)
@@ -36,13 +37,17 @@ def prepare(recurrence: Recurrence) -> Subject:
     if gradient is not None:
         table = {gradient: ex.sym(g)}
         posts = [ex.substitute(p, table) for p in posts]
-    posts = _without_schedules(posts, moving | {g} | ({parameter} if parameter else set()), time)
+    scheduled = _schedules(posts, moving | {g} | ({parameter} if parameter else set()), time)
+    posts = [ex.substitute(p, scheduled) for p in posts]
     new_states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
     hypers = _hypers(new_states, posts, moving, time, parameter, g)
-    return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers)
+    stands_for = {g: gradient} if gradient is not None else {}
+    for written, size in [*named.items(), *scheduled.items()]:
+        stands_for[next(iter(size.symbols))] = ex.op("neg", written) if size.op == "neg" else written
+    return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers, stands_for)
 
 
-def _named_settings(states: list[State], posts: list[Expr], moving: set[Symbol]) -> list[Expr]:
+def _named_settings(states: list[State], posts: list[Expr], moving: set[Symbol]) -> dict[Expr, Expr]:
     """Unknown calls that give a decay or ε (``self.beta1(step)``) are settings with a name of their own."""
     decays: list[Expr] = []
     for state in states:
@@ -63,7 +68,7 @@ def _named_settings(states: list[State], posts: list[Expr], moving: set[Symbol])
         for node in ex.walk(setting):
             if node.op == "opaque" and node not in table and not node.symbols & moving:
                 table[node] = ex.sym(Symbol(str(node.value)))
-    return [ex.substitute(p, table) for p in posts] if table else posts
+    return table
 
 
 def _has_root(node: Expr) -> bool:
@@ -91,7 +96,7 @@ def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | N
     return found[0] if len(found) == 1 else None
 
 
-def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) -> list[Expr]:
+def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) -> dict[Expr, Expr]:
     """A step size that follows a schedule (η/√t, η/(1 + κt)) is a setting; powers βᵗ are not schedules."""
     table: dict[Expr, Expr] = {}
     for post in posts:
@@ -107,7 +112,7 @@ def _without_schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) 
                 if inside[id(a)] and whole and a.args and a.symbols & time and node.op in ("mul", "div"):
                     size = ex.sym(Symbol(f"schedule{len(table) or ''}", kind="role"))
                     table[a] = ex.op("neg", size) if _is_negative(a, time) else size
-    return [ex.substitute(p, table) for p in posts]
+    return table
 
 
 def _is_negative(schedule: Expr, time: set[Symbol]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -57,6 +57,7 @@ class Subject:
     parameter: Symbol | None
     clocks: list[Clock]
     hypers: list[Hyper]
+    stands_for: dict[Symbol, Expr] = field(default_factory=dict)  # symbols that preparing made up
 
     @cached_property
     def bound(self) -> dict[Symbol, Any]:

@@ -44,7 +44,6 @@ class Calls(Evaluator):
         self.frames: list[Frame] = []
         self.stored: list[Stored] = []
         self.sinks: list[Expr] = []  # what unknown calls get as statements: ``layer.step(name, -update)``
-        self.scanning = False
         self.unseen: dict[str, int] = {}  # calls of code that is not in sight, with how much they take
         self.loops: list[Frame] = []
         self.stack: list[cst.CSTNode] = []

@@ -7,6 +7,7 @@ import ast
 import libcst as cst
 
 from optlint.lift import expression as ex
+from optlint.lift.frames import Worth
 from optlint.lift.objects import (
     Cell,
     Const,
@@ -35,6 +36,8 @@ class Evaluator(Operators):
     def __init__(self) -> None:
         super().__init__()
         self.work = 0
+        self.scanning = False  # a dry run, which only shows what is written
+        self.worth: list[Worth] = []
 
     # hooks of later layers and the vocabulary
 
@@ -63,7 +66,15 @@ class Evaluator(Operators):
         if method is None:
             raise Unsupported(f"{type(node).__name__} is not understood", self.span_of(node))
         result: Value = method(node)
+        self.keep_worth(node, result)
         return result
+
+    def keep_worth(self, node: cst.BaseExpression, value: Value) -> None:
+        """Remember what an expression of the source, read or written, was worth in this run."""
+        if not self.scanning:
+            expr = numeric(value)
+            if expr is not None:
+                self.worth.append((node, expr, self.span_of))
 
     def eval_Name(self, node: cst.Name) -> Value:
         holder = self.scope.holder(node.value)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import libcst as cst
 
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Slot, Value
 from optlint.model import Span
+
+Worth = tuple[cst.BaseExpression, Expr, Callable[[cst.CSTNode], Span | None]]
+"""An expression of the source, what it was worth, and what tells its place."""
 
 
 class Leave(Exception):

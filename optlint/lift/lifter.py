@@ -236,7 +236,7 @@ class _Lifter:
         machine.choices = choices
         mark, slots = machine.store.mark(), len(machine.store.slots)
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
-        machine.pending, machine.aliases, machine.unseen, machine.discarded = [], {}, {}, []
+        machine.pending, machine.aliases, machine.unseen, machine.discarded, machine.worth = [], {}, {}, [], []
         try:
             yield
         finally:
@@ -321,6 +321,7 @@ class _Lifter:
         for recurrence in kept:
             recurrence.advanced = frozenset(advanced)
             recurrence.stored = list(machine.stored)
+            recurrence.worth = machine.worth
             recurrence.aliases = list(machine.shared)
             recurrence.on_data = machine.choices.on_data
             recurrence.configuration = dict(machine.choices.taken)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.frames import Stored
+from optlint.lift.frames import Stored, Worth
 from optlint.lift.notation import render
 from optlint.lift.objects import Slot
 from optlint.model import Span
@@ -64,6 +65,7 @@ class Recurrence:
     discarded: tuple[Span, ...] = ()  # where those stand
     home: Span | None = None  # the function that was run
     escapes: frozenset[Expr] = frozenset()  # values that the function hands back
+    worth: Sequence[Worth] = ()  # every expression of the source that this run read or wrote, with its value, in order
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
 
     @property

@@ -116,6 +116,7 @@ class Statements(Calls):
             self.assign(node.target, self.eval(node.value), self.span_of(node))
 
     def assign(self, target: cst.BaseExpression, value: Value, span: Span | None) -> None:
+        self.keep_worth(target, value)
         if isinstance(target, cst.Name):
             self.note(target.value, value, span)
             self.store.bind(self.scope.target(target.value), target.value, value, span)
@@ -194,6 +195,7 @@ class Statements(Calls):
         result = self.binary(type(node.operator), old, right, span)
         if self.mutates(old, right):
             assert isinstance(old, Cell)
+            self.keep_worth(node.target, result)
             self.store.fill(old, self.number(result), span)
             self.note(old.place, result, span)
             if isinstance(node.target, cst.Name):

@@ -1,0 +1,132 @@
+"""What expressions are worth under one arbitrary choice of numbers: equal worth, equal meaning, whatever the spelling.
+
+An equation of a subject and an expression of the source speak of the same quantities in different forms (a state's
+new value under its own symbol, or as all that it was computed from). Under fixed numbers for all that is read, both
+are the same numbers.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.subject import Subject
+
+Numbers = NDArray[np.complex128]
+Worth = tuple[tuple[float, float], ...]
+
+_LANES = 3
+_DIGITS = 9
+
+
+class Values:
+    """Evaluates raw and prepared expressions of one update alike. Complex numbers: every root and power has a value."""
+
+    def __init__(self, subject: Subject) -> None:
+        recurrence = subject.recurrence
+        self._numbers: dict[Symbol, Numbers] = {}
+        self._memo: dict[Expr, Numbers] = {}
+        self._rounded: dict[Expr, Worth] = {}
+        self._means: dict[Symbol, Expr] = dict(subject.stands_for)
+        for state in (*recurrence.states, *recurrence.counters, *([recurrence.parameter] if recurrence.parameter else [])):
+            self._means[state.new] = state.post
+            self._means.pop(state.old, None)
+        held = {s.old for s in (*recurrence.states, *recurrence.counters)} | {h.symbol for h in subject.hypers}
+        held |= {c.symbol for c in subject.clocks} - self._means.keys()
+        if recurrence.parameter is not None:
+            held.add(recurrence.parameter.old)
+        self._held = held
+        self._busy: set[Symbol] = set()
+
+    def means(self, symbol: Symbol, expr: Expr) -> None:
+        """From now on ``symbol`` is what ``expr`` is worth."""
+        self._means[symbol] = expr
+        self._numbers.pop(symbol, None)
+        self._memo.clear()
+        self._rounded.clear()
+
+    def worth(self, node: Expr) -> Worth:
+        """Equal for expressions that compute the same."""
+        found = self._rounded.get(node)
+        if found is None:
+            numbers = self.numbers(node)
+            found = tuple((_rounded(z.real), _rounded(z.imag)) for z in numbers)
+            self._rounded[node] = found
+        return found
+
+    def same(self, one: Expr, other: Expr) -> bool:
+        return one is other or self.worth(one) == self.worth(other)
+
+    def numbers(self, root: Expr) -> Numbers:
+        with np.errstate(all="ignore"):
+            for node in _everything(root):
+                if node not in self._memo:
+                    self._memo[node] = self._one(node)
+        return self._memo[root]
+
+    def _one(self, node: Expr) -> Numbers:
+        if node.op == "const":
+            return np.full(_LANES, complex(node.number))
+        if node.op == "sym":
+            return self._of(node.symbol)
+        args = [self._memo[a] for a in node.args]
+        function = _FUNCTIONS.get(node.op)
+        if function is not None:
+            return np.asarray(function(*args), dtype=complex)
+        return _arbitrary(f"{node.op}:{node.value}:" + ",".join(str(_key(a)) for a in args))
+
+    def _of(self, symbol: Symbol) -> Numbers:
+        found = self._numbers.get(symbol)
+        if found is None:
+            meaning = self._means.get(symbol)
+            if meaning is None and symbol not in self._held:
+                meaning = symbol.entry  # an inner loop counts as one iteration
+            if meaning is not None and symbol not in self._busy:
+                self._busy.add(symbol)
+                found = self.numbers(meaning)
+                self._busy.discard(symbol)
+            else:
+                found = _arbitrary(f"symbol {len(self._numbers)} {symbol.name}")
+            self._numbers[symbol] = found
+        return found
+
+
+def _everything(root: Expr) -> Iterable[Expr]:
+    """Every node, children first, inside unknown calls too."""
+    stack: list[tuple[Expr, bool]] = [(root, False)]
+    seen: set[int] = set()
+    while stack:
+        node, done = stack.pop()
+        if done:
+            yield node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack.extend((a, False) for a in node.args)
+
+
+def _arbitrary(name: str) -> Numbers:
+    """Numbers between 0.2 and 0.9 that belong to a name."""
+    return np.asarray(np.random.default_rng(zlib.crc32(name.encode())).uniform(0.2, 0.9, _LANES), dtype=complex)
+
+
+def _rounded(x: float) -> float:
+    if not np.isfinite(x):
+        return float("inf")
+    return 0.0 if abs(x) < 1e-12 else float(f"{x:.{_DIGITS}g}")
+
+
+def _key(numbers: Numbers) -> Worth:
+    return tuple((_rounded(z.real), _rounded(z.imag)) for z in numbers)
+
+
+_FUNCTIONS = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
+    "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "abs": np.abs, "sign": lambda x: np.sign(x.real),
+    "max": lambda a, b: np.maximum(a.real, b.real), "min": lambda a, b: np.minimum(a.real, b.real),
+}  # fmt: skip
