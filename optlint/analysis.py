@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from optlint.diagnose.judge import Judgement, judge
 from optlint.diagnose.twins import twins_that_differ
+from optlint.fix.offer import offered
+from optlint.fix.verify import Judged
 from optlint.intent import meant
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.program import Program
@@ -25,30 +27,40 @@ def analyze(source: Source, settings: Settings) -> Report:
     findings: list[Finding] = []
     candidates = 0
     if program.has_candidates:
-        lifted = lift(program)
+        lifted, judged = judged_updates(program, source.path, settings)
         candidates = lifted.candidates
-        judged: list[tuple[Recurrence, Judgement]] = []
-        unclear: Counter[str] = Counter()
-        for recurrence in lifted.recurrences:
-            recurrence.text = _text(program, recurrence)
-            search = unclear[recurrence.name] < MAX_SEARCHES and unclear.total() < MAX_UNCLEAR
-            verdict = judge(recurrence, source.path, settings, search)
-            if verdict is not None:
-                unclear[recurrence.name] += verdict.status == "unmatched"
-                judged.append((recurrence, verdict))
-        judged.extend(_seen_from_callers(lifted, judged, program, source, settings, MAX_UNCLEAR - unclear.total()))
-        judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
+        fixes = offered(program, judged, lambda units: judged_updates(Program.read(units), source.path, settings)[1])
         for recurrence, verdict in judged:
-            if recurrence.on_data:
-                _keep_agreed(recurrence, verdict, judged)
             updates.append(_update(source.path, recurrence, verdict))
-            findings.extend(verdict.findings)
+            findings.extend(fixes.get((f.code, f.span), f) for f in verdict.findings)
         findings.extend(twins_that_differ(judged, source.path, settings))
         for missed in lifted.missed:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
         updates.extend(_out_of_sight(lifted, updates, source.path))
     problems = tuple(Problem(source.path, line, message, cell) for cell, line, message in program.problems)
     return Report(tuple(_merged(updates)), tuple(_distinct(findings)), problems, 1, candidates)
+
+
+def judged_updates(program: Program, path: str, settings: Settings) -> tuple[Lifted, Judged]:
+    """A program's updates, each with its verdict."""
+    if not program.has_candidates:
+        return Lifted(), []
+    lifted = lift(program)
+    judged: Judged = []
+    unclear: Counter[str] = Counter()
+    for recurrence in lifted.recurrences:
+        recurrence.text = _text(program, recurrence)
+        search = unclear[recurrence.name] < MAX_SEARCHES and unclear.total() < MAX_UNCLEAR
+        verdict = judge(recurrence, path, settings, search)
+        if verdict is not None:
+            unclear[recurrence.name] += verdict.status == "unmatched"
+            judged.append((recurrence, verdict))
+    judged.extend(_seen_from_callers(lifted, judged, program, path, settings, MAX_UNCLEAR - unclear.total()))
+    judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
+    for recurrence, verdict in judged:
+        if recurrence.on_data:
+            _keep_agreed(recurrence, verdict, judged)
+    return lifted, judged
 
 
 def _out_of_sight(lifted: Lifted, updates: list[Update], path: str) -> Iterator[Update]:
@@ -61,12 +73,12 @@ def _out_of_sight(lifted: Lifted, updates: list[Update], path: str) -> Iterator[
 
 def _seen_from_callers(
     lifted: Lifted,
-    judged: list[tuple[Recurrence, Judgement]],
+    judged: Judged,
     program: Program,
-    source: Source,
+    path: str,
     settings: Settings,
     left: int,
-) -> list[tuple[Recurrence, Judgement]]:
+) -> Judged:
     """Functions whose update is like nothing known by itself, judged with what their callers hand in.
 
     At most ``left`` searches may fail.
@@ -74,13 +86,13 @@ def _seen_from_callers(
     names: dict[str, bool] = {}
     for recurrence, verdict in judged:
         names[recurrence.name] = names.get(recurrence.name, True) and verdict.status == "unmatched"
-    found: list[tuple[Recurrence, Judgement]] = []
+    found: Judged = []
     for name in (n for n, unclear in names.items() if unclear):
         for views in lifted.seen_from_callers(name):
             clear = []
             for number, recurrence in enumerate(views):
                 recurrence.text = _text(program, recurrence)
-                view = judge(recurrence, source.path, settings, search=number < MAX_SEARCHES and left > 0)
+                view = judge(recurrence, path, settings, search=number < MAX_SEARCHES and left > 0)
                 left -= view is not None and view.status == "unmatched"
                 if view is not None and view.status in ("matched", "mistaken"):
                     clear.append((recurrence, view))
@@ -90,7 +102,7 @@ def _seen_from_callers(
     return found
 
 
-def _by_option(recurrence: Recurrence, verdict: Judgement, judged: list[tuple[Recurrence, Judgement]]) -> Judgement:
+def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Judgement:
     """A published deviation that the user can turn on or off (``if bias_correction:``) is chosen, not forgotten."""
     if verdict.deviation is None:
         return verdict
@@ -103,7 +115,7 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: list[tuple[Re
     return verdict
 
 
-def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: list[tuple[Recurrence, Judgement]]) -> None:
+def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> None:
     """On a path that data chooses, only what every path of the update shows is the update's mistake."""
     for other, view in judged:
         if other is not recurrence and set(other.writes) & set(recurrence.writes) and view.status != "unmatched":

@@ -83,6 +83,13 @@ class MistakePage:
     off: str = ""
     options: dict[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
+    @property
+    def unsafe(self) -> str:
+        """Why a fix of this mistake is a choice that its author has to make ("" where it is none)."""
+        section = self.text.partition("## Fix safety\n")[2].partition("\n## ")[0]
+        said = " ".join(section.split())
+        return said.removeprefix("Unsafe: ").partition(". ")[0].rstrip(".") if said.startswith("Unsafe") else ""
+
 
 def rules_folder() -> Path:
     """``rules/`` inside the installed package, or beside it in a checkout."""

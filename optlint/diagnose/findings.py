@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +22,18 @@ from optlint.settings import Settings
 from optlint.subject import Subject
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A finding with the repair that confirmed it. match: what comes out once all are repaired."""
+
+    finding: Finding
+    page: MistakePage
+    before: Subject
+    repair: Repair
+    match: Match | None = None
+    readings: int = 1  # explanations of the same size
+
+
 @dataclass(slots=True)
 class Context:
     """One update under judgement, and what stands to be said about it."""
@@ -30,6 +42,7 @@ class Context:
     subject: Subject
     path: str
     settings: Settings
+    proofs: list[Proof] = field(default_factory=list)
 
     @property
     def preferred(self) -> str | None:
@@ -76,7 +89,10 @@ class Context:
         if latent:
             message += f" (as long as {' and '.join(latent)} is 0, its default, nothing is seen of it)"
         severity: Severity | None = "warning" if latent and page.severity == "error" else None
-        return self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
+        made = self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
+        readings = 1 + len(explanation.others) + bool(reading is not None and reading.variant.deviation)
+        self.proofs.append(Proof(made, page, before, repair, match, readings))
+        return made
 
     def lawless(self, restored: Restored) -> Finding | None:
         """The finding for an update of an optimizer that is not known, which breaks a law that all obey."""
@@ -187,6 +203,7 @@ class Context:
             for repair in CHECKS[page.check](subject, page):
                 finding = self.confirm(page, repair, subject, match)
                 if finding is not None:
+                    self.proofs.append(Proof(finding, page, subject, repair, match))
                     yield finding
 
     def confirm(self, page: MistakePage, repair: Repair, subject: Subject, match: Match) -> Finding | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from optlint.diagnose.conventions import epsilon_findings
-from optlint.diagnose.findings import Context
+from optlint.diagnose.findings import Context, Proof
 from optlint.diagnose.search import Explanation, explain, explain_lost, restore
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
@@ -26,7 +26,10 @@ _SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
 
 @dataclass(slots=True)
 class Judgement:
-    """deviation: the verdict if the update is meant as the published deviation that it also equals."""
+    """deviation: the verdict if the update is meant as the published deviation that it also equals.
+
+    subject: the update as it was judged; worst: its largest relative difference from the convention on any probe.
+    """
 
     status: Status
     family: str
@@ -34,6 +37,9 @@ class Judgement:
     reason: str = ""
     findings: list[Finding] = field(default_factory=list)
     deviation: Judgement | None = None
+    subject: Subject | None = None
+    proofs: list[Proof] = field(default_factory=list)
+    worst: float = 0.0
 
 
 def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = True) -> Judgement | None:
@@ -100,7 +106,8 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
 def matched(context: Context, match: Match) -> Judgement:
     findings = [*context.extra(context.subject, match), *epsilon_findings(context, match)]
     status: Status = "mistaken" if any(f.severity != "note" for f in findings) else "matched"
-    return Judgement(status, match.family, match.title, findings=findings)
+    proofs = context.proofs
+    return Judgement(status, match.family, match.title, "", findings, None, context.subject, proofs, match.worst)
 
 
 def mistaken(context: Context, explanation: Explanation, reading: Match | None) -> Judgement:
@@ -118,7 +125,8 @@ def mistaken(context: Context, explanation: Explanation, reading: Match | None) 
     findings.extend(context.extra(explanation.repaired, match))
     if all(f.severity == "note" for f in findings):
         return Judgement("matched" if findings else "unmatched", match.family, match.title, findings=findings)
-    return Judgement("mistaken", match.family, match.title, findings=findings[:MAX_FINDINGS])
+    kept = findings[:MAX_FINDINGS]
+    return Judgement("mistaken", match.family, match.title, "", kept, None, context.subject, context.proofs)
 
 
 def looks_like_update(subject: Subject) -> bool:

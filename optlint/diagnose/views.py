@@ -32,7 +32,8 @@ def after_first_step(recurrence: Recurrence) -> Recurrence | None:
 def without_idle(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence with its summands that are 0 by default left out (optax's ``eps_root=0.0``); None without any."""
     idle = idle_settings(recurrence)
-    return _changed(recurrence, lambda post: at_zero(post, idle)) if idle else None
+    view = _changed(recurrence, lambda post: at_zero(post, idle)) if idle else None
+    return replace(view, left_out=idle) if view is not None else None
 
 
 def idle_settings(recurrence: Recurrence) -> frozenset[Symbol]:

@@ -8,7 +8,7 @@ are the same numbers.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,21 +27,27 @@ _DIGITS = 9
 class Values:
     """Evaluates raw and prepared expressions of one update alike. Complex numbers: every root and power has a value."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, posts: Sequence[Expr] | None = None) -> None:
+        """posts: the equations that count instead of the source's own (in the subject's terms)."""
         recurrence = subject.recurrence
         self._numbers: dict[Symbol, Numbers] = {}
         self._memo: dict[Expr, Numbers] = {}
         self._rounded: dict[Expr, Worth] = {}
         self._means: dict[Symbol, Expr] = dict(subject.stands_for)
-        for state in (*recurrence.states, *recurrence.counters, *([recurrence.parameter] if recurrence.parameter else [])):
+        moved = [recurrence.parameter] if recurrence.parameter is not None else []
+        for state in (*recurrence.states, *recurrence.counters, *moved):
             self._means[state.new] = state.post
             self._means.pop(state.old, None)
+        for made, post in zip(subject.states, posts or (), strict=False):
+            self._means[made.new] = post
+        self._means |= dict.fromkeys(recurrence.left_out, ex.const(0))
         held = {s.old for s in (*recurrence.states, *recurrence.counters)} | {h.symbol for h in subject.hypers}
         held |= {c.symbol for c in subject.clocks} - self._means.keys()
         if recurrence.parameter is not None:
             held.add(recurrence.parameter.old)
         self._held = held
         self._busy: set[Symbol] = set()
+        self._named: dict[str, int] = {}  # symbols met: equal names give equal numbers in another reading
 
     def means(self, symbol: Symbol, expr: Expr) -> None:
         """From now on ``symbol`` is what ``expr`` is worth."""
@@ -77,7 +83,7 @@ class Values:
         args = [self._memo[a] for a in node.args]
         function = _FUNCTIONS.get(node.op)
         if function is not None:
-            return np.asarray(function(*args), dtype=complex)
+            return np.asarray(function(*args), dtype=np.complex128)
         return _arbitrary(f"{node.op}:{node.value}:" + ",".join(str(_key(a)) for a in args))
 
     def _of(self, symbol: Symbol) -> Numbers:
@@ -91,7 +97,8 @@ class Values:
                 found = self.numbers(meaning)
                 self._busy.discard(symbol)
             else:
-                found = _arbitrary(f"symbol {len(self._numbers)} {symbol.name}")
+                count = self._named[symbol.name] = self._named.get(symbol.name, 0) + 1
+                found = _arbitrary(f"symbol {symbol.name} {count}")
             self._numbers[symbol] = found
         return found
 
@@ -125,7 +132,7 @@ def _key(numbers: Numbers) -> Worth:
     return tuple((_rounded(z.real), _rounded(z.imag)) for z in numbers)
 
 
-_FUNCTIONS = {
+_FUNCTIONS: Mapping[str, Callable[..., Numbers]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
     "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "abs": np.abs, "sign": lambda x: np.sign(x.real),
     "max": lambda a, b: np.maximum(a.real, b.real), "min": lambda a, b: np.minimum(a.real, b.real),

@@ -74,6 +74,32 @@ class Program:
                         queue.append(index)
         return sorted(wanted)
 
+    def related(self, indices: Collection[int]) -> set[int]:
+        """The blocks that what these blocks compute depends on, or that depend on it; blocks without updates stay."""
+        users: dict[str, list[int]] = {}
+        for index, (_, block) in enumerate(self.blocks):
+            for name in block.uses | block.mentions:
+                users.setdefault(name, []).append(index)
+        wanted, queue = set(indices), list(indices)
+        while queue:
+            for user in users.get(self.blocks[queue.pop()][1].name or "", ()):
+                if user not in wanted:
+                    wanted.add(user)
+                    queue.append(user)
+        also = set(wanted)
+        names = {n for i in wanted for n in self.blocks[i][1].uses}
+        while True:
+            more = {i for i, (_, b) in enumerate(self.blocks) if b.name in names and i not in also}
+            if not more:
+                break
+            also |= more
+            names |= {n for i in more for n in self.blocks[i][1].uses}
+        return also | {i for i, (_, b) in enumerate(self.blocks) if not b.candidate}
+
+    def parsed(self, index: int) -> Parsed | None:
+        """A block's statements where they were needed so far."""
+        return self._cache.get(index)
+
     def parse(self, index: int) -> Parsed | None:
         """A block's statements, or None (with a problem noted) where LibCST cannot read what ``ast`` could."""
         if index not in self._cache:

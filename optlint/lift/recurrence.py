@@ -66,6 +66,7 @@ class Recurrence:
     home: Span | None = None  # the function that was run
     escapes: frozenset[Expr] = frozenset()  # values that the function hands back
     worth: Sequence[Worth] = ()  # every expression of the source that this run read or wrote, with its value, in order
+    left_out: frozenset[Symbol] = frozenset()  # settings that this view takes as 0
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
 
     @property

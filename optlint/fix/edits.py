@@ -1,0 +1,81 @@
+"""Changes of an equation → edits of the source that could make them, the most likely first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import libcst as cst
+
+from optlint.fix.difference import Change
+from optlint.fix.reading import Read, Reading, needed
+from optlint.fix.spelling import Speller
+from optlint.model import Edit, Span
+
+_SITES = 6  # places that are tried for one change
+
+
+def edits_of(change: Change, reading: Reading, speller: Speller, near: Span) -> Iterator[tuple[Edit, ...]]:
+    """Edits that each could turn ``change.old`` into ``change.new``."""
+    seen: set[tuple[Edit, ...]] = set()
+    for site in islice(_sites(change, reading, near), _SITES):
+        for edits in _at(site, change, reading, speller):
+            if edits not in seen:
+                seen.add(edits)
+                yield edits
+
+
+def _sites(change: Change, reading: Reading, near: Span) -> Iterator[Read]:
+    """The places where the source computes what is to be changed."""
+
+    def rank(read: Read) -> tuple[object, ...]:
+        inside = change.within is not None and change.within.covers(read.span)
+        return (not near.covers(read.span), not inside, abs(read.span.line - near.line), not read.simple, read.span)
+
+    met: set[Span] = set()
+    found = [r for r in reading.by_worth.get(reading.values.worth(change.old), ()) if not r.written]
+    for read in sorted(found, key=rank):
+        if read.span not in met and not isinstance(reading.parents.get(read.node), cst.Expr):
+            met.add(read.span)
+            yield read
+
+
+def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Iterator[tuple[Edit, ...]]:
+    parent = reading.parents.get(site.node)
+    signs = ((change.new, change.old), (change.old, change.new))
+    if any(a.op == "neg" and reading.values.same(a.args[0], b) for a, b in signs):
+        yield from _negated(site, reading)
+    if reading.changes_in_place(site.node):
+        return
+    text = speller.spell(change.new, site)
+    if text is not None:
+        yield (Edit(site.span, text.at(needed(site.node, parent))),)
+
+
+_FLIPPED: dict[type, str] = {cst.Add: "-", cst.Subtract: "+", cst.AddAssign: "-=", cst.SubtractAssign: "+="}
+
+
+def _negated(site: Read, reading: Reading) -> Iterator[tuple[Edit, ...]]:
+    """The other sign: of the operator before the expression, of an own minus, else a new minus."""
+    node, parent = site.node, reading.parents.get(site.node)
+    while isinstance(parent, cst.BinaryOperation) and isinstance(parent.operator, (cst.Multiply, cst.Divide)):
+        if parent.left is not node or parent.lpar:
+            break
+        node, parent = parent, reading.parents.get(parent)
+    operator = getattr(parent, "operator", None)
+    follows = isinstance(parent, cst.AugAssign) or (isinstance(parent, cst.BinaryOperation) and parent.right is node)
+    if parent is not None and follows and type(operator) in _FLIPPED:
+        span = reading.operator(parent)
+        if span is not None:
+            yield (Edit(span, _FLIPPED[type(operator)]),)
+    if isinstance(site.node, cst.UnaryOperation) and isinstance(site.node.operator, cst.Minus):
+        inner = reading.span(site.node.expression)
+        if inner is not None:
+            yield (Edit(site.span, reading.text(inner)),)
+    elif isinstance(site.node, cst.BinaryOperation) and not site.node.lpar and site.text.startswith("-"):
+        yield (Edit(site.span, site.text[1:].lstrip()),)
+    else:
+        wanted = needed(site.node, reading.parents.get(site.node))
+        level = 11 if site.simple or isinstance(site.node, (cst.Call, cst.Integer, cst.Float)) else 0
+        text = f"-{site.text}" if level else f"-({site.text})"
+        yield (Edit(site.span, f"({text})" if wanted > 11 else text),)

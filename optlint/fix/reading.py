@@ -1,0 +1,196 @@
+"""The expressions of the source that an update's run read or wrote: their place, their text, what they were worth."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import libcst as cst
+
+from optlint.fix.values import Values, Worth
+from optlint.lift.expression import Expr
+from optlint.lift.program import Program
+from optlint.lift.recurrence import Recurrence
+from optlint.model import Span
+
+ATOM = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One expression at one moment of the run. moment: its number in the run's order; written: it is a target."""
+
+    moment: int
+    node: cst.BaseExpression
+    span: Span
+    expr: Expr
+    text: str
+    written: bool
+    simple: bool  # a name, an attribute or an item: the content of a place
+
+
+class Reading:
+    """All reads of one run, by worth."""
+
+    def __init__(self, program: Program, recurrence: Recurrence, values: Values) -> None:
+        self.program = program
+        self.values = values
+        self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
+        self.reads: list[Read] = []
+        self.by_worth: dict[Worth, list[Read]] = {}
+        self.by_text: dict[str, list[Read]] = {}
+        self._places: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
+        self._lines = {unit.cell: unit.text.split("\n") for unit in program.units}
+        self._know_parents(recurrence)
+        for moment, (node, expr, place) in enumerate(recurrence.worth):
+            span = place(node)
+            if span is None or node not in self.parents:
+                continue
+            simple = isinstance(node, (cst.Name, cst.Attribute, cst.Subscript))
+            read = Read(moment, node, span, expr, self.text(span), self._is_target(node), simple)
+            self.reads.append(read)
+            self.by_worth.setdefault(values.worth(expr), []).append(read)
+            if simple:
+                self.by_text.setdefault(read.text, []).append(read)
+
+    def _know_parents(self, recurrence: Recurrence) -> None:
+        wanted = {id(node) for node, _, _ in recurrence.worth}
+        for index in range(len(self.program.blocks)):
+            parsed = self.program.parsed(index)
+            for statement in parsed.body if parsed is not None else ():
+                stack: list[cst.CSTNode] = [statement]
+                own: dict[cst.CSTNode, cst.CSTNode] = {}
+                met = False
+                while stack:
+                    node = stack.pop()
+                    for child in node.children:
+                        own[child] = node
+                        stack.append(child)
+                        met = met or id(child) in wanted
+                if met and parsed is not None:
+                    self.parents |= own
+                    self._places.update((id(node), parsed.span) for node in (statement, *own))
+
+    def span(self, node: cst.CSTNode) -> Span | None:
+        place = self._places.get(id(node))
+        return place(node) if place is not None else None
+
+    def operator(self, node: cst.CSTNode) -> Span | None:
+        """The operator's own characters in ``a - b`` and ``a -= b``."""
+        operator = getattr(node, "operator", None)
+        place = self.span(operator) if operator is not None else None
+        if place is None:
+            return None
+        text = self.text(place)
+        bare = text.strip()
+        if "\n" in text or not bare:
+            return None
+        start = place.column + text.index(bare)
+        return Span(place.line, start, place.line, start + len(bare), place.cell)
+
+    def text(self, span: Span) -> str:
+        lines = self._lines[span.cell]
+        if span.line == span.end_line:
+            return lines[span.line - 1][span.column - 1 : span.end_column - 1]
+        first, last = lines[span.line - 1][span.column - 1 :], lines[span.end_line - 1][: span.end_column - 1]
+        return "\n".join([first, *lines[span.line : span.end_line - 1], last])
+
+    def _is_target(self, node: cst.CSTNode) -> bool:
+        parent = self.parents.get(node)
+        while isinstance(parent, (cst.Element, cst.Tuple, cst.List, cst.StarredElement)):
+            node, parent = parent, self.parents.get(parent)
+        if isinstance(parent, (cst.AssignTarget, cst.AnnAssign, cst.AugAssign)):
+            return getattr(parent, "target", None) is node
+        return isinstance(parent, (cst.For, cst.CompFor)) and parent.target is node
+
+    def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        parent = self.parents.get(node)
+        while parent is not None:
+            yield parent
+            parent = self.parents.get(parent)
+
+    def function(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """The function that an expression stands in."""
+        return next((a for a in self.ancestors(node) if isinstance(a, (cst.FunctionDef, cst.Lambda))), None)
+
+    def statement(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        return next((a for a in self.ancestors(node) if isinstance(a, cst.BaseSmallStatement)), None)
+
+    def holds(self, text: str, moment: int, worth: Worth) -> bool:
+        """Whether the place of that text has that worth at a moment."""
+        met = self.by_text.get(text, ())
+        before = [r for r in met if r.moment <= moment]
+        later = [r for r in met if r.moment > moment]
+        if before:
+            return self.values.worth(before[-1].expr) == worth
+        return bool(later) and not later[0].written and self.values.worth(later[0].expr) == worth
+
+    def changes_in_place(self, node: cst.CSTNode) -> bool:
+        """A call that changes what it is called on: ``v.mul_(b)``."""
+        return any(_in_place(n) for n in _inside(node))
+
+
+def _inside(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    yield node
+    for child in node.children:
+        yield from _inside(child)
+
+
+def _in_place(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.NamedExpr):
+        return True
+    if not isinstance(node, cst.Call):
+        return False
+    name = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
+    named_out = any(a.keyword is not None and a.keyword.value == "out" for a in node.args)
+    return named_out or (name.endswith("_") and not name.startswith("__")) or name in ("copyto", "assign", "append")
+
+
+_BINARY = {cst.Add: 9, cst.Subtract: 9, cst.Multiply: 10, cst.Divide: 10, cst.Modulo: 10, cst.FloorDivide: 10,
+           cst.MatrixMultiply: 10, cst.Power: 12}  # fmt: skip
+
+
+def needed(node: cst.CSTNode, parent: cst.CSTNode | None) -> int:
+    """The level that a text needs to stand unparenthesized in a node's place."""
+    if getattr(node, "lpar", ()):
+        return 0
+    if isinstance(parent, cst.BinaryOperation):
+        level = _BINARY.get(type(parent.operator), 13)
+        if isinstance(parent.operator, cst.Power):
+            return 13 if parent.left is node else 11
+        return level if parent.left is node else level + 1
+    if isinstance(parent, cst.UnaryOperation):
+        return 11
+    if isinstance(parent, (cst.Arg, cst.Index, cst.Assign, cst.AugAssign, cst.AnnAssign, cst.Return, cst.Expr)):
+        return 0
+    if isinstance(parent, (cst.Lambda, cst.DictElement, cst.Element, cst.DictComp)):
+        return 0
+    if isinstance(parent, (cst.IfExp, cst.BooleanOperation, cst.Comparison, cst.ComparisonTarget)):
+        return 9
+    return ATOM
+
+
+def level_of(text: str) -> int:
+    """How tightly an expression's text holds together."""
+    try:
+        node = ast.parse(f"({text})", mode="eval").body
+    except (SyntaxError, ValueError):
+        return 0
+    if isinstance(node, ast.BinOp):
+        return 12 if isinstance(node.op, ast.Pow) else 9 if isinstance(node.op, (ast.Add, ast.Sub)) else 10
+    if isinstance(node, ast.UnaryOp):
+        return 3 if isinstance(node.op, ast.Not) else 11
+    if isinstance(node, ast.Compare):
+        return 4
+    if isinstance(node, ast.BoolOp):
+        return 1
+    if isinstance(node, (ast.IfExp, ast.Lambda, ast.NamedExpr, ast.Yield, ast.Await)):
+        return 0
+    if isinstance(node, ast.Tuple):
+        return ATOM if text.startswith("(") and text.endswith(")") else 0
+    return ATOM
+
+
+def parenthesized(text: str, level: int, wanted: int) -> str:
+    return text if level >= wanted else f"({text})"

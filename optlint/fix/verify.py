@@ -1,0 +1,144 @@
+"""Whether an edited source does what it was edited for: it is lifted and judged again, and compared."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from optlint.diagnose.judge import Judgement
+from optlint.fix.text import edited, overlap
+from optlint.fix.values import Values, Worth
+from optlint.lift.expression import Expr
+from optlint.lift.program import Program
+from optlint.lift.recurrence import Recurrence
+from optlint.model import Edit, Finding, Span
+from optlint.source import Unit
+from optlint.subject import Subject
+
+EXACT = 1e-12
+
+Judged = list[tuple[Recurrence, Judgement]]
+Judge = Callable[[tuple[Unit, ...]], Judged]
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an edited source is. exact: it equals the meant optimizer on every probe to the last digits."""
+
+    good: bool
+    exact: bool = False
+
+
+def key_of(recurrence: Recurrence) -> _Key:
+    return recurrence.name, recurrence.parameter.old.name if recurrence.parameter is not None else ""
+
+
+class Verifier:
+    """Judges edited versions of one program."""
+
+    def __init__(self, program: Program, before: Judged, judge: Judge) -> None:
+        self.program = program
+        self.judge = judge
+        self.before = before
+
+    def verify(
+        self,
+        recurrence: Recurrence,
+        expected: Sequence[Worth] | None,
+        mended: Sequence[Finding],
+        title: str,
+        edits: Sequence[Edit],
+    ) -> Verdict:
+        """``mended``: the findings that must be gone; ``title``: the update's convention once all are.
+
+        expected: what the update's equations are worth once repaired, where that can be told.
+        """
+        if overlap(edits):
+            return Verdict(False)
+        units = self._reduced(edits)
+        if units is None:
+            return Verdict(False)
+        after = self.judge(units)
+        key = key_of(recurrence)
+        mine = [(r, v) for r, v in after if key_of(r) == key]
+        gone = {(f.code, f.span) for f in mended}
+        if not mine or not self._all_say(after, gone):
+            return Verdict(False)
+        left = _codes(v for _, v in mine)
+        twin = [(r, v) for r, v in mine if r.configuration == recurrence.configuration] or mine
+        judged = [v for _, v in twin if v.status in ("matched", "mistaken")]
+        if not judged:
+            return Verdict(False)
+        if +left:
+            return Verdict(any(v.family for v in judged))
+        same = [v for v in judged if v.convention == title] if title else judged
+        if not same or any(v.status == "unmatched" for _, v in mine if v.subject is not None):
+            return Verdict(False)
+        subject = same[0].subject
+        told = expected is None or (subject is not None and worths(subject) == list(expected))
+        return Verdict(told, told and same[0].worst <= EXACT)
+
+    def _reduced(self, edits: Sequence[Edit]) -> tuple[Unit, ...] | None:
+        """The edited units, without the blocks that have nothing to do with the edits; None if they do not parse."""
+        program = self.program
+        touched = {
+            index
+            for index, (number, block) in enumerate(program.blocks)
+            for e in edits
+            if program.units[number].cell == e.span.cell and block.line <= e.span.line <= block.end_line
+        }
+        kept = program.related(touched)
+        units = []
+        for number, unit in enumerate(program.units):
+            lines = unit.text.split("\n")
+            for index, (home, block) in enumerate(program.blocks):
+                if home == number and index not in kept:
+                    lines[block.line - 1 : block.end_line] = [""] * (block.end_line - block.line + 1)
+            made = edited(Unit(unit.cell, "\n".join(lines)), edits)
+            if any(e.span.cell == unit.cell for e in edits) and not _parses(made.text):
+                return None
+            units.append(made)
+        return tuple(units)
+
+    def _all_say(self, after: Judged, gone: set[tuple[str, Span]]) -> bool:
+        """Every update that is left says what it said, except for what is gone."""
+        now: dict[_Key, list[Judgement]] = {}
+        for recurrence, verdict in after:
+            now.setdefault(key_of(recurrence), []).append(verdict)
+        was: dict[_Key, list[Judgement]] = {}
+        for recurrence, verdict in self.before:
+            was.setdefault(key_of(recurrence), []).append(verdict)
+        for key, verdicts in now.items():
+            if key not in was or +_codes(verdicts) != +_codes(was[key], gone):
+                return False
+            same = _codes(was[key]) == _codes(was[key], gone)
+            if same and {v.convention for v in verdicts} != {v.convention for v in was[key]}:
+                return False
+        return True
+
+
+def _codes(verdicts: Iterable[Judgement], gone: Collection[tuple[str, Span]] = ()) -> Counter[str]:
+    """How often each code stands in different places."""
+    places = {(f.code, f.span) for v in verdicts for f in v.findings if f.severity != "note"}
+    return Counter(code for code, _ in places - set(gone))
+
+
+def worths(subject: Subject, posts: Sequence[Expr] | None = None) -> list[Worth]:
+    """What a subject's equations (or others in its terms) are worth, by the names of what they read."""
+    posts = subject.posts if posts is None else posts
+    values = Values(subject, posts)
+    return [values.worth(p) for p in posts]
+
+
+def _parses(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True

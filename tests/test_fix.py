@@ -1,0 +1,40 @@
+"""Fixes: what is offered is verified, repairs what it is offered for, and leaves nothing to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from optlint.analysis import analyze
+from optlint.fix.text import edited
+from optlint.knowledge import mistakes
+from optlint.model import Fix, Report
+from optlint.settings import Settings
+from optlint.source import Unit, source_from_text
+
+EXAMPLES = [
+    pytest.param(page.code, example, id=f"{page.code}-{number}")
+    for page in mistakes()
+    if not page.off
+    for number, example in enumerate(page.bad, 1)
+]
+
+
+def lint(text: str) -> Report:
+    return analyze(source_from_text("example.py", text), Settings())
+
+
+def apply(text: str, *fixes: Fix) -> str:
+    return edited(Unit(None, text), [e for fix in fixes for e in fix.edits]).text
+
+
+@pytest.mark.parametrize(("code", "text"), EXAMPLES)
+def test_each_fix_of_a_page_silences_what_it_is_offered_for(code: str, text: str) -> None:
+    report = lint(text)
+    fixes = [f.fix for f in report.findings if f.code == code and f.fix is not None]
+    if not fixes:
+        pytest.skip("no fix is offered")
+    after = lint(apply(text, *fixes))
+    assert code not in [f.code for f in after.findings]
+    assert [u.status for u in after.updates if u.status == "unmatched"] == []
+    others = sorted(f.code for f in report.findings if f.code != code and f.severity != "note")
+    assert sorted(f.code for f in after.findings if f.severity != "note") == others
