@@ -21,11 +21,15 @@ _Part = TypeVar("_Part")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``old`` becomes ``new``. within: the source of the smallest expression around it that has one."""
+    """``old`` becomes ``new``.
+
+    within: the source of the smallest expression around it that has one; home: where its equation's place is written.
+    """
 
     old: Expr
     new: Expr
     within: Span | None
+    home: tuple[Span, ...] = ()
 
 
 def changes(old: Expr, new: Expr, values: Values) -> list[list[Change]]:

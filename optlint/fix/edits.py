@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from itertools import islice
 
 import libcst as cst
+import numpy as np
 
 from optlint.fix.difference import Change
 from optlint.fix.reading import Read, Reading, needed
 from optlint.fix.spelling import Speller
+from optlint.lift import expression as ex
 from optlint.model import Edit, Span
 
 _SITES = 6  # places that are tried for one change
@@ -28,9 +30,14 @@ def edits_of(change: Change, reading: Reading, speller: Speller, near: Span) -> 
 def _sites(change: Change, reading: Reading, near: Span) -> Iterator[Read]:
     """The places where the source computes what is to be changed."""
 
+    around = any(reading.values.same(node, change.old) for node in ex.walk(change.new))
+
     def rank(read: Read) -> tuple[object, ...]:
         inside = change.within is not None and change.within.covers(read.span)
-        return (not near.covers(read.span), not inside, abs(read.span.line - near.line), not read.simple, read.span)
+        here = near.covers(read.span) and (inside or any(h.covers(near) or near.covers(h) for h in change.home))
+        home = any(h.covers(read.span) for h in change.home)
+        own = read.span == change.old.origin and not around  # what is changed inside is changed where it is computed
+        return (not own, not here, not home, not inside, abs(read.span.line - near.line), not read.simple, read.span)
 
     met: set[Span] = set()
     found = [r for r in reading.by_worth.get(reading.values.worth(change.old), ()) if not r.written]
@@ -45,11 +52,28 @@ def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Itera
     signs = ((change.new, change.old), (change.old, change.new))
     if any(a.op == "neg" and reading.values.same(a.args[0], b) for a, b in signs):
         yield from _negated(site, reading)
+    if _is_inverse(change, reading):
+        yield from _divided(site, reading)
     if reading.changes_in_place(site.node):
         return
     text = speller.spell(change.new, site)
     if text is not None:
         yield (Edit(site.span, text.at(needed(site.node, parent))),)
+
+
+def _is_inverse(change: Change, reading: Reading) -> bool:
+    old, new = reading.values.numbers(change.old), reading.values.numbers(change.new)
+    return bool(np.allclose(old * new, 1.0, rtol=1e-9))
+
+
+def _divided(site: Read, reading: Reading) -> Iterator[tuple[Edit, ...]]:
+    """``a * x`` ↔ ``a / x``."""
+    parent = reading.parents.get(site.node)
+    if isinstance(parent, cst.BinaryOperation) and parent.right is site.node:
+        sign = {cst.Multiply: "/", cst.Divide: "*"}.get(type(parent.operator))
+        span = reading.operator(parent)
+        if sign is not None and span is not None:
+            yield (Edit(span, sign),)
 
 
 _FLIPPED: dict[type, str] = {cst.Add: "-", cst.Subtract: "+", cst.AddAssign: "-=", cst.SubtractAssign: "+="}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice, product
+from itertools import chain, groupby, islice, product
 
 from optlint.diagnose.findings import Proof
 from optlint.diagnose.judge import Judgement
 from optlint.fix.difference import Change, changes
 from optlint.fix.edits import edits_of
-from optlint.fix.reading import Reading
+from optlint.fix.reading import Read, Reading, unbracketed
+from optlint.fix.recipes import Recipes
 from optlint.fix.spelling import Speller
-from optlint.fix.text import overlap
+from optlint.fix.text import narrowed
 from optlint.fix.values import Values
 from optlint.fix.verify import Judge, Judged, Verdict, Verifier, worths
 from optlint.lift import expression as ex
-from optlint.lift.expression import Expr
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit, Finding, Fix, Span
@@ -52,17 +53,37 @@ class _Update:
         self.subject: Subject = verdict.subject
         self.verifier = verifier
         self.values = Values(self.subject)
+        self.exact = False
+        self.made_up: set[Symbol] = set()  # clocks that the source has under other names, or not at all
         self.reading = Reading(program, recurrence, self.values)
         source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
         self.speller = Speller(self.reading, source, self._home(source))
+        self.recipes = Recipes(recurrence, self.reading, source)
 
     def _home(self, source: str) -> str:
         span = self.recurrence.home or self.recurrence.span
         return "\n".join(source.split("\n")[span.line - 1 : span.end_line])
 
     def fixed(self) -> Iterator[Finding]:
+        proofs = list(self._proofs())
+        made = list(self._one_by_one(proofs))
+        if len(made) < len(proofs) or len({p.finding.code for p in proofs}) > 1 or not self.exact:
+            yield from made
+            return
+        for finding, proof in zip(made, proofs, strict=True):  # one slip in several places, all mended
+            assert finding.fix is not None
+            told = finding.fix.message.partition(_UNSAFE)[0]
+            yield replace(finding, fix=_fix_of(finding.fix.edits, told, self._reason(proof)))
+
+    def _proofs(self) -> Iterator[Proof]:
+        """What stands to be mended; several repairs of one finding are one."""
         shown = {(f.code, f.span) for f in self.verdict.findings}
-        proofs = [p for p in self.verdict.proofs if (p.finding.code, p.finding.span) in shown]
+        for (code, span), same in groupby(self.verdict.proofs, key=lambda p: (p.finding.code, p.finding.span)):
+            first, *more = same
+            if (code, span) in shown:
+                yield replace(first, repair=more[-1].repair) if more else first
+
+    def _one_by_one(self, proofs: list[Proof]) -> Iterator[Finding]:
         done: list[Edit] = []
         mended: list[Finding] = []
         gradient: Expr = ex.sym(self.subject.g)
@@ -80,35 +101,85 @@ class _Update:
     def _fix(
         self, proof: Proof, done: list[Edit], mended: Sequence[Finding], gradient: Expr, last: bool
     ) -> tuple[Fix, Expr] | None:
-        repair = proof.repair
-        after = repair.subject
+        repair, after = proof.repair, proof.repair.subject
         g = ex.sym(self.subject.g)
         effective = ex.substitute(repair.effective, {g: gradient}) if repair.effective is not None else gradient
         old = [ex.substitute(p, {g: gradient}) for p in proof.before.posts]
         new = [ex.substitute(p, {g: effective}) for p in _counted(proof.before, after)]
-        if len(old) != len(new):
-            return None
-        expected = worths(after, new) if last else None
+        self.made_up |= set(_fresh(proof.before, after))
+        known = not self.made_up and repair.details.get("kind") not in ("state", "clock", "constants")
+        expected = worths(after, new) if last and known else None
         title = proof.match.title if proof.match is not None and last else ""
         for edits in islice(self._candidates(old, new, proof), MAX_TRIES):
-            whole = [*done, *edits]
-            verdict = self.verifier.verify(self.recurrence, expected, mended, title, whole)
+            narrow = tuple(dict.fromkeys(n for e in edits for n in narrowed(e, self.reading.text(e.span))))
+            verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow])
             if verdict.good:
-                return self._made(edits, proof, verdict, len(mended) > 1 or not last), effective
+                beside = any(p.finding.code != proof.finding.code for p in self.verdict.proofs)
+                return replace(self._made(edits, proof, verdict, beside), edits=narrow), effective
         return None
 
     def _candidates(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
+        seen: set[tuple[Edit, ...]] = set()
+        for edits in self._all_candidates(old, new, proof):
+            if edits and edits not in seen:
+                seen.add(edits)
+                yield edits
+
+    def _all_candidates(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
+        before, after = proof.before, proof.repair.subject
+        kind = proof.repair.details.get("kind")
+        if kind == "state":
+            yield from self.recipes.stored(before, after)
+            yield from self.recipes.kept()
+            yield from self.recipes.separated()
+            yield from self.recipes.crossed(proof.finding.span)
+        elif kind == "gradient" and self.subject.gradient is not None and proof.repair.effective is not None:
+            for way in changes(self.subject.gradient, proof.repair.effective, self.values)[:_MAX_WAYS]:
+                yield from self._edits(way, proof.finding.span)
+        elif kind == "constants":
+            yield from self.recipes.swapped(self._site(proof.finding.span))
+        elif kind == "clock":
+            yield from self.recipes.moved_out()
+        if kind in ("clock", "constants") or len(old) != len(new):
+            return
+        yield from self.recipes.renamed(before, after)
+        fresh = _fresh(before, after)
+        if not fresh:
+            yield from self._changed(old, new, proof)
+            return
+        site = self._site(proof.finding.span)
+        for t in fresh:
+            if any(h.symbol is t for h in before.hypers):
+                for more in self.recipes.advanced(t, site):
+                    for edits in islice(chain(self._changed(old, new, proof), ((),)), 2):
+                        yield (*edits, *more)
+                continue
+            for counter in self.recipes.counters(site):
+                there = [ex.substitute(p, {ex.sym(t): counter.expr}) for p in new] if counter.expr is not None else new
+                self.speller.named = counter.spelled(t)
+                for edits in islice(self._changed(old, there, proof), 3):
+                    yield (*edits, *counter.edits)
+
+    def _site(self, span: Span) -> Read:
+        """A read of the update near to a place."""
+        reads = self.reading.reads
+        return next(
+            (r for r in reads if span.covers(r.span)), next((r for r in reads if r.span.line >= span.line), reads[-1])
+        )
+
+    def _changed(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
+        """Edits of expressions that turn the one equations into the others."""
         ways: list[list[list[Change]]] = []
-        for before, after in zip(old, new, strict=True):
+        for home, before, after in zip(self._homes(proof.before), old, new, strict=True):
             found = changes(before, after, self.values)
             if found:
-                ways.append(found[:_MAX_WAYS])
-        seen: set[tuple[Edit, ...]] = set()
+                ways.append([[replace(c, home=home) for c in way] for way in found[:_MAX_WAYS]])
         for together in islice(product(*ways), _MAX_WAYS * 2) if ways else ():
-            for edits in self._edits([c for way in together for c in way], proof.finding.span):
-                if edits and edits not in seen:
-                    seen.add(edits)
-                    yield edits
+            yield from self._edits([c for way in together for c in way], proof.finding.span)
+
+    def _homes(self, subject: Subject) -> list[tuple[Span, ...]]:
+        """Where each equation's place is written."""
+        return [*(s.spans for s in subject.states), self.recurrence.writes]
 
     def _edits(self, wanted: list[Change], near: Span) -> Iterator[tuple[Edit, ...]]:
         """Edits that make all those changes: each in its likeliest place first."""
@@ -116,25 +187,40 @@ class _Update:
         if not all(choices):
             return
         for chosen in islice(product(*choices), 12):
-            edits = tuple(dict.fromkeys(e for some in chosen for e in some))
-            if not overlap(edits):
-                yield edits
+            yield tuple(dict.fromkeys(e for some in chosen for e in some))
+
+    def _reason(self, proof: Proof) -> str:
+        """Why a fix that is right may still not be what is meant."""
+        return proof.page.unsafe or ("there is another reading of the code" if proof.readings > 1 else "")
 
     def _made(self, edits: tuple[Edit, ...], proof: Proof, verdict: Verdict, beside: bool) -> Fix:
-        reason = proof.page.unsafe
+        self.exact = verdict.exact
+        reason = self._reason(proof)
         if beside:
             reason = reason or "another mistake stands in the same update"
-        if proof.readings > 1:
-            reason = reason or "there is another reading of the code"
-        if not verdict.exact and not beside:
-            reason = reason or "the result was not compared to the last digit"
-        return Fix("unsafe" if reason else "safe", _message(edits, reason), edits)
+        if not verdict.exact:
+            reason = reason or "only part of the update's mistakes"
+        return _fix_of(edits, _told(edits), reason)
 
 
-def _message(edits: tuple[Edit, ...], reason: str) -> str:
-    told = " and ".join(dict.fromkeys(f"`{' '.join(e.text.split())}`" for e in edits if e.text.strip()))
-    text = f"write {told}" if told else "remove it"
-    return f"{text} (unsafe: {reason})" if reason else text
+_UNSAFE = " (unsafe: "
+
+
+def _fix_of(edits: tuple[Edit, ...], told: str, reason: str) -> Fix:
+    return Fix("unsafe" if reason else "safe", f"{told}{_UNSAFE}{reason})" if reason else told, edits)
+
+
+def _told(edits: tuple[Edit, ...]) -> str:
+    """What is written where something is written."""
+    texts = (" ".join(e.text.split()) for e in edits if e.text.strip())
+    told = " and ".join(dict.fromkeys(f"`{unbracketed(t)}`" for t in texts))
+    return f"write {told}" if told else "remove it"
+
+
+def _fresh(before: Subject, after: Subject) -> list[Symbol]:
+    """The clocks that a repaired update needs and the written one has not."""
+    have = {c.symbol for c in before.clocks}
+    return [c.symbol for c in after.clocks if c.symbol not in have]
 
 
 def _counted(before: Subject, after: Subject) -> list[Expr]:

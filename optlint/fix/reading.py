@@ -40,6 +40,7 @@ class Reading:
         self.reads: list[Read] = []
         self.by_worth: dict[Worth, list[Read]] = {}
         self.by_text: dict[str, list[Read]] = {}
+        self._turn: dict[int, bool] = {}
         self._places: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self._lines = {unit.cell: unit.text.split("\n") for unit in program.units}
         self._know_parents(recurrence)
@@ -48,7 +49,7 @@ class Reading:
             if span is None or node not in self.parents:
                 continue
             simple = isinstance(node, (cst.Name, cst.Attribute, cst.Subscript))
-            read = Read(moment, node, span, expr, self.text(span), self._is_target(node), simple)
+            read = Read(moment, node, span, expr, self.text(span), self._is_written(node), simple)
             self.reads.append(read)
             self.by_worth.setdefault(values.worth(expr), []).append(read)
             if simple:
@@ -76,6 +77,15 @@ class Reading:
         place = self._places.get(id(node))
         return place(node) if place is not None else None
 
+    def nodes(self, inside: cst.CSTNode | None) -> Iterator[cst.CSTNode]:
+        """Every node of a part of the source, or of all that the run has read, in order."""
+        if inside is not None:
+            yield from _inside(inside)
+            return
+        tops = {id(p): p for p in self.parents.values() if p not in self.parents}
+        for top in tops.values():
+            yield from _inside(top)
+
     def operator(self, node: cst.CSTNode) -> Span | None:
         """The operator's own characters in ``a - b`` and ``a -= b``."""
         operator = getattr(node, "operator", None)
@@ -89,6 +99,10 @@ class Reading:
         start = place.column + text.index(bare)
         return Span(place.line, start, place.line, start + len(bare), place.cell)
 
+    def line(self, span: Span) -> str:
+        """The whole first line of a place."""
+        return self._lines[span.cell][span.line - 1]
+
     def text(self, span: Span) -> str:
         lines = self._lines[span.cell]
         if span.line == span.end_line:
@@ -96,11 +110,15 @@ class Reading:
         first, last = lines[span.line - 1][span.column - 1 :], lines[span.end_line - 1][: span.end_column - 1]
         return "\n".join([first, *lines[span.line : span.end_line - 1], last])
 
-    def _is_target(self, node: cst.CSTNode) -> bool:
+    def _is_written(self, node: cst.CSTNode) -> bool:
+        """A target; that of ``x += y`` is read first."""
         parent = self.parents.get(node)
+        if isinstance(parent, cst.AugAssign) and parent.target is node:
+            self._turn[id(node)] = not self._turn.get(id(node), True)
+            return self._turn[id(node)]
         while isinstance(parent, (cst.Element, cst.Tuple, cst.List, cst.StarredElement)):
             node, parent = parent, self.parents.get(parent)
-        if isinstance(parent, (cst.AssignTarget, cst.AnnAssign, cst.AugAssign)):
+        if isinstance(parent, (cst.AssignTarget, cst.AnnAssign)):
             return getattr(parent, "target", None) is node
         return isinstance(parent, (cst.For, cst.CompFor)) and parent.target is node
 
@@ -194,3 +212,16 @@ def level_of(text: str) -> int:
 
 def parenthesized(text: str, level: int, wanted: int) -> str:
     return text if level >= wanted else f"({text})"
+
+
+def unbracketed(text: str) -> str:
+    """A text without the brackets around all of it."""
+    inner = text[1:-1]
+    if not (text.startswith("(") and text.endswith(")")):
+        return text
+    try:
+        node = ast.parse(text, mode="eval").body
+        same = ast.dump(node) == ast.dump(ast.parse(inner.strip(), mode="eval").body)
+    except (SyntaxError, ValueError):
+        return text
+    return inner if same else text

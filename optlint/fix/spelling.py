@@ -9,7 +9,7 @@ import libcst as cst
 
 from optlint.fix.reading import ATOM, Read, Reading, level_of, parenthesized
 from optlint.lift import structure
-from optlint.lift.expression import Expr
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import number
 
 _LONG = 60  # characters of a text that is worth repeating
@@ -31,10 +31,13 @@ class Speller:
     def __init__(self, reading: Reading, source: str, home: str) -> None:
         self.reading = reading
         self.idioms = Idioms(home, source)
+        self.named: dict[Symbol, Text] = {}  # symbols that a fix brings into being
 
     def spell(self, expr: Expr, site: Read) -> Text | None:
         if expr.op == "const" and (float(expr.number).is_integer() or abs(expr.number) == 0.5):
             return Text(number(expr.number), ATOM if expr.number >= 0 else 11)
+        if expr.op == "sym" and expr.symbol in self.named:
+            return self.named[expr.symbol]
         known = self.available(expr, site)
         if known is not None:
             return known

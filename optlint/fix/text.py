@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
 from itertools import pairwise
 
-from optlint.model import Edit
+from optlint.model import Edit, Span
 from optlint.source import Unit
+
+_TOKEN = re.compile(r"\s+|\w+|\*\*|.", re.DOTALL)
 
 
 def overlap(edits: Iterable[Edit]) -> bool:
@@ -30,3 +34,26 @@ def edited(unit: Unit, edits: Iterable[Edit]) -> Unit:
         head, tail = lines[span.line - 1][: span.column - 1], lines[span.end_line - 1][span.end_column - 1 :]
         lines[span.line - 1 : span.end_line] = (head + edit.text + tail).split("\n")
     return Unit(unit.cell, "\n".join(lines)) if mine else unit
+
+
+def narrowed(edit: Edit, text: str) -> Iterator[Edit]:
+    """The tokens that an edit changes: what it repeats of the old ``text`` stays as it is, comments and all."""
+    old, new = _TOKEN.findall(text), _TOKEN.findall(edit.text)
+    offsets = [0]
+    for token in old:
+        offsets.append(offsets[-1] + len(token))
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            span = _within(edit.span, text, offsets[a], offsets[b])
+            yield Edit(span, "".join(new[c:d]))
+
+
+def _within(span: Span, text: str, start: int, end: int) -> Span:
+    """The stretch of a span between two offsets of its text."""
+
+    def place(offset: int) -> tuple[int, int]:
+        line = text.count("\n", 0, offset)
+        column = offset - (text.rfind("\n", 0, offset) + 1) + 1
+        return span.line + line, column + (span.column - 1 if line == 0 else 0)
+
+    return Span(*place(start), *place(end), cell=span.cell)

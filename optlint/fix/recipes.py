@@ -1,0 +1,336 @@
+"""Repairs that take statements: a counter, a name for a corrected moment, a value that is kept, an array of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import libcst as cst
+
+from optlint.fix.reading import ATOM, Read, Reading
+from optlint.fix.spelling import Text
+from optlint.fix.statements import Statements, free_name, last_name, later_reads
+from optlint.fix.values import Values
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence
+from optlint.model import Edit, Span
+from optlint.subject import Subject
+
+Edits = tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A count of steps for an equation: an expression of the source, or a new name with what brings it about."""
+
+    expr: Expr | None = None
+    text: str = ""
+    edits: Edits = ()
+
+    def spelled(self, symbol: Symbol) -> dict[Symbol, Text]:
+        return {symbol: Text(self.text, ATOM)} if self.text else {}
+
+
+@dataclass(slots=True)
+class Recipes:
+    """What statements can do for one update."""
+
+    recurrence: Recurrence
+    reading: Reading
+    source: str
+    statements: Statements = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.statements = Statements(self.reading)
+
+    @property
+    def values(self) -> Values:
+        return self.reading.values
+
+    # a count of steps
+
+    def counters(self, site: Read) -> Iterator[Counter]:
+        """What could count the steps at a place: what the source counts already, then a new counter."""
+        seen: set[Expr] = set()
+        for expr in self._counted():
+            if expr not in seen:
+                seen.add(expr)
+                yield Counter(expr)
+        yield from self._attribute(site)
+        yield from self._beside_state(site)
+        yield from self._local(site)
+
+    def _counted(self) -> Iterator[Expr]:
+        for read in self.reading.reads:
+            if read.expr.op == "pow" and read.expr.args[1].op != "const":
+                yield read.expr.args[1]
+        for counter in self.recurrence.counters:
+            start = counter.initial
+            t: Expr = ex.sym(counter.new)
+            yield t if start is None or start == ex.const(0) else ex.op("sub", t, start)
+        for index in self.recurrence.indices:
+            if index.name.strip("_") == "":
+                continue
+            late = 1 - (index.start.number if index.start is not None and index.start.op == "const" else 0)
+            t = ex.sym(index)
+            yield t if late == 0 else ex.op("add", t, ex.const(int(late)))
+
+    def _attribute(self, site: Read) -> Iterator[Counter]:
+        """``self.t``: 0 in ``__init__``, one more at the start of the method."""
+        home, method = self.statements.class_of(site.node), self.reading.function(site.node)
+        init = method_of(home, "__init__") if home is not None else None
+        if init is None or not isinstance(method, cst.FunctionDef) or method is init:
+            return
+        owner = method.params.params[0].name.value if method.params.params else "self"
+        name = free_name(["t", "step_count", "iterations"], self.source_of(home))
+        begin = self.statements.at_end(init, f"{owner}.{name} = 0")
+        advance = self.statements.at_start(method, f"{owner}.{name} += 1")
+        if begin is not None and advance is not None:
+            yield Counter(text=f"{owner}.{name}", edits=(begin, advance))
+
+    def _beside_state(self, site: Read) -> Iterator[Counter]:
+        """``state["step"]``: 0 where the moments are made, one more before they are updated."""
+        for state in self.recurrence.states:
+            for write in self.reading.reads:
+                if not (write.written and isinstance(write.node, cst.Subscript)) or write.expr != state.initial:
+                    continue
+                owner = self.reading.span(write.node.value)
+                if owner is None or self.reading.function(write.node) is not self.reading.function(site.node):
+                    continue
+                quote = "'" if "'" in write.text else '"'
+                text = f"{self.reading.text(owner)}[{quote}step{quote}]"
+                if text in self.source:
+                    continue
+                begin = self.statements.after(self.statements.line_of(write.node), f"{text} = 0")
+                guard = next((a for a in self.reading.ancestors(write.node) if isinstance(a, cst.If)), None)
+                advance = self.statements.after(guard, f"{text} += 1") if guard is not None else None
+                if begin is not None and advance is not None:
+                    yield Counter(text=text, edits=(begin, advance))
+                    return
+
+    def _local(self, site: Read) -> Iterator[Counter]:
+        """A local ``t`` around the loop that steps."""
+        home = self.reading.function(site.node)
+        span = self.reading.span(home) if home is not None else None
+        taken = self.reading.text(span) if span is not None else self.source
+        name = free_name(["t", "step_number", "iteration"], taken)
+        for loop in self.statements.loops_around(site.node):
+            begin = self.statements.before(loop, f"{name} = 0")
+            advance = self.statements.at_start(loop, f"{name} += 1")
+            if begin is not None and advance is not None:
+                yield Counter(text=name, edits=(begin, advance))
+
+    def source_of(self, node: cst.CSTNode | None) -> str:
+        span = self.reading.span(node) if node is not None else None
+        return self.reading.text(span) if span is not None else self.source
+
+    def advanced(self, symbol: Symbol, site: Read) -> Iterator[Edits]:
+        """A stored number that should count and never does: advanced where the step begins, or where it ends."""
+        texts = dict.fromkeys(r.text for r in self.reading.reads if r.simple and r.expr == ex.sym(symbol))
+        for text in texts:
+            places = [self.reading.function(site.node), *self.statements.loops_around(site.node)]
+            for place in places:
+                if isinstance(place, (cst.FunctionDef, cst.For, cst.While)):
+                    for edit in (
+                        self.statements.at_start(place, f"{text} += 1"),
+                        self.statements.at_end(place, f"{text} += 1"),
+                    ):
+                        if edit is not None:
+                            yield (edit,)
+
+    def moved_out(self) -> Iterator[Edits]:
+        """The counter's increment in front of the loop that it stands in."""
+        for counter in self.recurrence.counters:
+            for read in self.reading.reads:
+                if read.span not in counter.spans and not any(s.covers(read.span) for s in counter.spans):
+                    continue
+                line = self.statements.line_of(read.node)
+                out = self.statements.without(line)
+                text = self.source_of(line).strip()
+                for loop in self.statements.loops_around(line):
+                    into = self.statements.before(loop, text)
+                    if out is not None and into is not None:
+                        yield (into, out)
+                return
+
+    # a name of its own
+
+    def renamed(self, before: Subject, after: Subject) -> Iterator[Edits]:
+        """``m = m/(1 − βᵗ)`` gets another name, which the step then reads."""
+        edits: list[Edit] = []
+        for old, new in zip(before.states, after.states, strict=False):
+            if old.post == new.post:
+                continue
+            made = self._renamed(old.post, new.post)
+            if made is None:
+                return
+            edits += made
+        if edits:
+            yield tuple(edits)
+
+    def _renamed(self, corrected: Expr, raw: Expr) -> list[Edit] | None:
+        writes = [r for r in self.reading.by_worth.get(self.values.worth(corrected), ()) if r.written and r.simple]
+        for write in writes:
+            statement = self.reading.statement(write.node)
+            taken = self.source_of(self.reading.function(write.node))
+            base = last_name(write.text)
+            name = free_name([f"{base}_hat", f"{base}_corrected", f"{base}_unbiased"], taken)
+            if isinstance(statement, cst.AugAssign) and isinstance(statement.operator, cst.DivideAssign):
+                sign, place = self.reading.operator(statement), write.span
+                if sign is None:
+                    continue
+                edits = [Edit(place, name), Edit(sign, f"= {write.text} /")]
+            elif isinstance(statement, cst.Assign) and len(statement.targets) == 1:
+                value = statement.value
+                if not isinstance(value, cst.BinaryOperation) or not isinstance(value.operator, cst.Divide):
+                    continue
+                inner = value.left
+                edits = [Edit(write.span, name)]
+                span = self.reading.span(inner)
+                if span is not None and self.reading.text(span) != write.text:
+                    whole = self.reading.span(statement)
+                    rest = self.reading.span(value)
+                    if whole is None or rest is None or (inner.lpar == () and not isinstance(inner, cst.Name)):
+                        continue
+                    tail = self.reading.text(rest)[len(self._with_brackets(inner)) :]
+                    edits = [Edit(whole, f"{write.text} = {self.reading.text(span)}")]
+                    line = self.statements.after(self.statements.line_of(statement), f"{name} = {write.text}{tail}")
+                    if line is None:
+                        continue
+                    edits.append(line)
+            else:
+                continue
+            reads = {r.span for r in later_reads(self.reading, write)}
+            return [*edits, *(Edit(span, name) for span in sorted(reads))]
+        return None
+
+    def _with_brackets(self, node: cst.BaseExpression) -> str:
+        span = self.reading.span(node)
+        assert span is not None
+        return "(" * len(node.lpar) + self.reading.text(span) + ")" * len(node.rpar)
+
+    # what is kept
+
+    def stored(self, before: Subject, after: Subject) -> Iterator[Edits]:
+        """``self.m = m`` behind the line that computes a state's new content and leaves it in a local name."""
+        held = {s.old for s in before.recurrence.states}
+        edits: list[Edit] = []
+        for state in after.recurrence.states:
+            if state.old in held:
+                continue
+            start = {ex.sym(state.old): state.initial} if state.initial is not None else {}
+            posts = (state.post, ex.substitute(state.post, start))
+            found = [
+                (r, post)
+                for post in posts
+                for r in self.reading.by_worth.get(self.values.worth(post), ())
+                if r.written and isinstance(r.node, cst.Name)
+            ]
+            if not found:
+                return
+            write, post = found[-1]
+            content = state.initial if post is not state.post and state.initial is not None else ex.sym(state.old)
+            place = self._place(content, write)
+            edit = self.statements.after(self.statements.line_of(write.node), f"{place} = {write.text}")
+            if place is None or edit is None:
+                return
+            edits.append(edit)
+        if edits:
+            yield tuple(edits)
+
+    def _place(self, content: Expr, write: Read) -> str | None:
+        """The attribute or item that a statement takes a state's old content from."""
+        statement = self.reading.statement(write.node)
+        within = self.reading.span(statement) if statement is not None else None
+        for read in self.reading.reads:
+            inside = within is not None and within.covers(read.span) and not isinstance(read.node, cst.Name)
+            if inside and read.simple and not read.written and self.values.same(read.expr, content):
+                return read.text
+        return None
+
+    def crossed(self, near: Span) -> Iterator[Edits]:
+        """``v = β₂·m + …``: the average's own place for the other's."""
+        for write in self.reading.reads:
+            statement = self.reading.statement(write.node) if write.written and write.simple else None
+            whole = self.reading.span(statement) if statement is not None else None
+            if whole is None or not whole.covers(near):
+                continue
+            for read in self.reading.reads:
+                if whole.covers(read.span) and read.simple and not read.written and read.text != write.text:
+                    yield (Edit(read.span, write.text),)
+
+    def swapped(self, site: Read) -> Iterator[Edits]:
+        """Two numbers exchanged where the code gives them, as near to the update as both stand alone."""
+        homes = [a for a in self.reading.ancestors(site.node) if isinstance(a, (cst.FunctionDef, cst.ClassDef))]
+        for inside in (*homes, None):
+            numbers = [n for n in self.reading.nodes(inside) if isinstance(n, cst.Float)]
+            for one, other in combinations(numbers, 2):
+                a, b = self.reading.span(one), self.reading.span(other)
+                if a is not None and b is not None and one.evaluated_value > other.evaluated_value >= 0.5:
+                    yield (Edit(a, other.value), Edit(b, one.value))
+
+    def kept(self) -> Iterator[Edits]:
+        """``v.mul(b)`` as a statement: in place, or assigned."""
+        for read in self.reading.reads:
+            if read.span not in self.recurrence.discarded or not isinstance(read.node, cst.Call):
+                continue
+            root = self._root(read.node)
+            home = self.reading.span(root) if root is not None else None
+            if root is None or home is None:
+                continue
+            if all(root is not a.value for a in read.node.args):
+                yield from self._in_place(read.node)
+            start = Span(read.span.line, read.span.column, read.span.line, read.span.column, read.span.cell)
+            yield (Edit(start, f"{self.reading.text(home)} = "),)
+
+    def _root(self, call: cst.Call) -> cst.BaseExpression | None:
+        """What a chain of calls starts from; a library function's first argument."""
+        node: cst.BaseExpression = call
+        while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            node = node.func.value
+        known = {id(r.node) for r in self.reading.reads}
+        first = call.args[0].value if call.args else None
+        for place in (node, first):
+            if isinstance(place, (cst.Name, cst.Attribute, cst.Subscript)) and id(place) in known:
+                return place
+        return None
+
+    def _in_place(self, call: cst.Call) -> Iterator[Edits]:
+        edits: list[Edit] = []
+        node: cst.BaseExpression = call
+        while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            name = node.func.attr
+            span = self.reading.span(name)
+            if span is None:
+                return
+            if not name.value.endswith("_"):
+                edits.append(Edit(span, f"{name.value}_"))
+            node = node.func.value
+        if edits:
+            yield tuple(edits)
+
+    def separated(self) -> Iterator[Edits]:
+        """``m = v = zeros`` as two statements."""
+        done: set[int] = set()
+        for read in self.reading.reads:
+            statement = self.reading.statement(read.node) if read.written else None
+            if not isinstance(statement, cst.Assign) or len(statement.targets) < 2 or id(statement) in done:
+                continue
+            done.add(id(statement))
+            value, whole = self.reading.span(statement.value), self.reading.span(statement)
+            names = [self.reading.span(t.target) for t in statement.targets]
+            if value is None or whole is None or any(n is None for n in names):
+                continue
+            indent = self.reading.line(whole)[: whole.column - 1]
+            if indent.strip():
+                continue
+            lines = [f"{self.reading.text(n)} = {self.reading.text(value)}" for n in names if n is not None]
+            yield (Edit(whole, f"\n{indent}".join(lines)),)
+
+
+def method_of(klass: cst.ClassDef, name: str) -> cst.FunctionDef | None:
+    """A method that the class itself defines."""
+    found = (s for s in klass.body.body if isinstance(s, cst.FunctionDef) and s.name.value == name)
+    return next(found, None)
