@@ -75,7 +75,7 @@ class Program:
         return sorted(wanted)
 
     def related(self, indices: Collection[int]) -> set[int]:
-        """The blocks that what these blocks compute depends on, or that depend on it; blocks without updates stay."""
+        """The blocks that what these blocks compute depends on, or that depend on it; blocks without updates and scripts stay."""
         users: dict[str, list[int]] = {}
         for index, (_, block) in enumerate(self.blocks):
             for name in block.uses | block.mentions:
@@ -94,7 +94,7 @@ class Program:
                 break
             also |= more
             names |= {n for i in more for n in self.blocks[i][1].uses}
-        return also | {i for i, (_, b) in enumerate(self.blocks) if not b.candidate}
+        return also | {i for i, (_, b) in enumerate(self.blocks) if not b.candidate or b.kind == "code"}
 
     def parsed(self, index: int) -> Parsed | None:
         """A block's statements where they were needed so far."""
