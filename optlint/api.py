@@ -64,7 +64,16 @@ def _linted(path: str, data: bytes, source_of: Callable[[], Source], settings: S
         return _analyzed(path, source_of, settings)
     except Exception as error:  # RecursionError and MemoryError, too
         message = " ".join(f"internal error: {type(error).__name__}: {error}".split())
-        return Report(files=1, problems=(Problem(path, None, message),))
+        return Report(files=1, problems=(Problem(path, None, message, trace=_trace(error)),))
+
+
+def _trace(error: Exception) -> str:
+    import traceback
+
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # the error's own text fails, or memory is gone
+        return ""
 
 
 def _analyzed(path: str, source_of: Callable[[], Source], settings: Settings) -> Report:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from optlint import __version__
+from optlint.report.output import Output, output_options
 from optlint.settings import CONVENTIONS, FAIL_ON, OUTPUT_FORMATS, Settings
+from optlint.terminal import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ INTERRUPTED = 130
 @click.option("--rules", is_flag=True, help="List all rules.")
 @click.option("--stdin-filename", metavar="FILE", default="<stdin>", help="The name of what '-' reads.")
 @click.option("--isolated", is_flag=True, help="Read no configuration file.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
+@output_options
 @click.version_option(__version__, "-V", "--version", message="optlint %(version)s")
 @click.pass_context
 def main(
@@ -59,7 +59,7 @@ def main(
     rules: bool,
     stdin_filename: str,
     isolated: bool,
-    color: str,
+    output: Output,
 ) -> NoReturn:
     """Find mistakes in hand-written optimizers (SGD with momentum, RMSprop, Adam and their family).
 
@@ -68,10 +68,10 @@ def main(
     """
     try:
         if explain is not None:
-            _print(_explained(explain))
+            write(_explained(explain))
             ctx.exit(0)
         if rules:
-            _print(_rule_table())
+            write(_rule_table())
             ctx.exit(0)
         settings = Settings(
             convention=convention,
@@ -82,21 +82,17 @@ def main(
             isolated=isolated,
             show_updates=show_updates,
         )
-        ctx.exit(_run(paths or (".",), settings, stdin_filename, color))
+        ctx.exit(_run(paths or (".",), settings, stdin_filename, output))
     except KeyboardInterrupt:
         ctx.exit(INTERRUPTED)
 
 
-def _run(paths: Iterable[str], settings: Settings, stdin_filename: str, color: str) -> int:
+def _run(paths: Iterable[str], settings: Settings, stdin_filename: str, output: Output) -> int:
     from optlint.api import lint_paths
-    from optlint.report import HUMAN_FORMATS, render
 
+    output.check(settings)
     report = lint_paths(paths, settings=settings, stdin_filename=stdin_filename)
-    if settings.output_format in HUMAN_FORMATS:
-        from optlint.report.text import problem_line
-
-        _print("".join(f"{problem_line(problem)}\n" for problem in report.problems), error=True)
-    _print(render(report, settings, color=_wants_color(color)))
+    output.show(report, settings)
     return exit_code(report, settings)
 
 
@@ -110,16 +106,6 @@ def exit_code(report: Report, settings: Settings) -> int:
         return 0
     ranks: dict[str, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     return int(any(ranks[finding.severity] >= ranks[settings.fail_on] for finding in report.findings))
-
-
-def _wants_color(choice: str) -> bool:
-    if choice != "auto":
-        return choice == "always"
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
-        return True
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _explained(wanted: str) -> str:
@@ -146,18 +132,3 @@ def _rule_table() -> str:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) + "\n"
         for row in rows
     )
-
-
-def _print(text: str, *, error: bool = False) -> None:
-    """Write UTF-8, whatever the locale's encoding; a reader that has gone away is no error."""
-    stream = sys.stderr if error else sys.stdout
-    if not text or stream is None:
-        return
-    raw: BinaryIO = stream.buffer
-    try:
-        stream.flush()
-        raw.write(text.encode("utf-8", "backslashreplace"))
-        raw.flush()
-    except BrokenPipeError:
-        # The interpreter flushes once more at its end: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -118,6 +118,7 @@ class Problem:
     message: str
     cell: int | None = None
     fatal: bool = False  # a path that cannot be read at all: the run exits with 2
+    trace: str = field(default="", compare=False, repr=False)  # where an internal error arose
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-OUTPUT_FORMATS = ("full", "concise", "json")
+OUTPUT_FORMATS = (
+    "full",
+    "concise",
+    "grouped",
+    "json",
+    "json-lines",
+    "github",
+    "gitlab",
+    "sarif",
+    "junit",
+    "rdjson",
+    "rdjsonl",
+    "pylint",
+    "azure",
+)
 FAIL_ON = ("error", "warning", "note", "never")
 CONVENTIONS = (
     "auto",

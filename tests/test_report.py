@@ -5,48 +5,15 @@ import time
 from dataclasses import replace
 
 import pytest
+from handmade import EVIDENCE, FINDING, FIX, LINE, SPAN, UNREAD, UPDATE, report
 from hypothesis import given
 from hypothesis import strategies as st
 
 from optlint import __version__
-from optlint.model import Edit, Evidence, Finding, Fix, Problem, Report, Span, Update
+from optlint.model import Evidence, Finding, Problem, Report, Span
 from optlint.report import render
 from optlint.report.text import expand_tabs, problem_line, width
 from optlint.settings import Settings
-
-LINE = "    S[key] = beta2 * S[key] + (1 - beta2) * (np.square(g) + reg_term)"
-SPAN = Span(14, 46, 14, 69)
-EVIDENCE = Evidence(
-    ran="step 1 with w = -1, g = 1e-3: S = -1.0e-05, sqrt(S) = nan",
-    meant="S' = β₂·S + (1-β₂)·(g + r)²",
-    fixed="np.square(g + reg_term); equals that optimizer on all probes",
-    probe="decay",
-    step=1,
-    quantity="S",
-    observed=float("nan"),
-    expected=1e-5,
-    ratio=float("-inf"),
-    inputs=(("w", -1.0), ("g", float("inf"))),
-)
-FIX = Fix("safe", "square the sum", (Edit(Span(14, 46, 14, 69), "np.square(g + reg_term)"),))
-FINDING = Finding(
-    code="OPT101",
-    name="regularization-outside-square",
-    severity="error",
-    verdict="confirmed",
-    message="regularization is added outside the square",
-    path="src/rmsprop.py",
-    span=SPAN,
-    update="rmsprop",
-    evidence=EVIDENCE,
-    fix=FIX,
-)
-UPDATE = Update("src/a.py", "step", Span(3, 5, 9, 2), "adam", "paper", "matched", equations=("m' = β₁·m", "v' = v"))
-UNREAD = Update("src/a.py", "other", Span(20, 1, 21, 2), "other", "", "unsupported", reason="a while loop")
-
-
-def report(*findings: Finding, line: str = LINE) -> Report:
-    return Report(findings=findings, texts={"src/rmsprop.py": ("",) * 13 + (line,)}, files=1)
 
 
 def printed(of: Report, output_format: str = "full", color: bool = False, show_updates: bool = False) -> str:
@@ -222,7 +189,8 @@ def strict(text: str) -> object:
 
 def test_json_contract() -> None:
     in_cell = replace(FINDING, evidence=None, fix=None, span=replace(SPAN, cell=2), severity="warning")
-    everything = Report((UPDATE, UNREAD), (FINDING, in_cell), (Problem("b.py", None, "gone", fatal=True),), 7, 3)
+    related = replace(FINDING, related=((Span(1, 2, 1, 4), "starts here"),))
+    everything = Report((UPDATE, UNREAD), (related, in_cell), (Problem("b.py", None, "gone", fatal=True),), 7, 3)
     text = printed(everything, "json")
     place = {"line": 14, "column": 46, "end_line": 14, "end_column": 69}
     said = {
@@ -253,6 +221,7 @@ def test_json_contract() -> None:
             "message": "square the sum",
             "edits": [{**place, "text": "np.square(g + reg_term)"}],
         },
+        "related": [{"cell": None, "line": 1, "column": 2, "end_line": 1, "end_column": 4, "message": "starts here"}],
     }
     expected = {
         "version": 1,
@@ -292,7 +261,7 @@ def test_json_contract() -> None:
                 "equations": [],
             },
         ],
-        "findings": [said, {**said, "severity": "warning", "cell": 2, "evidence": None, "fix": None}],
+        "findings": [said, {**said, "severity": "warning", "cell": 2, "evidence": None, "fix": None, "related": []}],
         "problems": [{"path": "b.py", "cell": None, "line": None, "message": "gone"}],
     }
     assert strict(text) == expected

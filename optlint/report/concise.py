@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from optlint.model import Finding, Report
-from optlint.report.text import fixable, paint, place, printable, summary
+from optlint.report.text import fixable, paint, place, printable
 
 
 def render(report: Report, color: bool) -> str:
-    return "".join(f"{_line(finding, color)}\n" for finding in report.findings) + summary(report, color)
+    return "".join(f"{_line(finding, color)}\n" for finding in report.findings)
 
 
 def _line(finding: Finding, color: bool) -> str:

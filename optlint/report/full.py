@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from optlint.model import Finding, Report
-from optlint.report.text import expand_tabs, paint, place, printable, summary, width
+from optlint.report.common import account
+from optlint.report.text import expand_tabs, paint, place, printable, width
 from optlint.source import place_name
 
 _MAX_WIDTH = 160  # a longer line is cut around the finding
 
 
 def render(report: Report, color: bool) -> str:
-    blocks = [_finding(finding, report, color) + "\n\n" for finding in report.findings]
-    return "".join(blocks) + summary(report, color)
+    return "".join(_finding(finding, report, color) + "\n\n" for finding in report.findings)
 
 
 def _finding(finding: Finding, report: Report, color: bool) -> str:
@@ -81,10 +81,7 @@ def _head(text: str) -> str:
 
 
 def _remarks(finding: Finding) -> list[tuple[str, str]]:
-    evidence = finding.evidence
-    remarks = [("ran", evidence.ran), ("meant", evidence.meant), ("fixed", evidence.fixed)] if evidence else []
-    if finding.fix is not None and not (evidence and evidence.fixed):
-        remarks.append(("fix", finding.fix.message))
+    remarks = account(finding)
     remarks += [("see", f"{place(finding.path, span)}: {text}") for span, text in finding.related]
     remarks.append(("more", f"optlint --explain {finding.code}"))
     return [(label, text) for label, text in remarks if text]

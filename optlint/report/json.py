@@ -19,8 +19,8 @@ def render(report: Report, color: bool) -> str:
         "optlint": __version__,
         "summary": _summary(report),
         "updates": [_update(update) for update in report.updates],
-        "findings": [_finding(finding) for finding in report.findings],
-        "problems": [_problem(problem) for problem in report.problems],
+        "findings": [finding_fields(finding) for finding in report.findings],
+        "problems": [problem_fields(problem) for problem in report.problems],
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
@@ -52,7 +52,7 @@ def _update(update: Update) -> dict[str, object]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def finding_fields(finding: Finding) -> dict[str, object]:
     return {
         "code": finding.code,
         "name": finding.name,
@@ -63,8 +63,9 @@ def _finding(finding: Finding) -> dict[str, object]:
         "cell": finding.span.cell,
         **_range(finding.span),
         "update": finding.update,
-        "evidence": None if finding.evidence is None else _evidence(finding.evidence),
+        "evidence": None if finding.evidence is None else evidence_fields(finding.evidence),
         "fix": None if finding.fix is None else _fix(finding.fix),
+        "related": [{"cell": span.cell, **_range(span), "message": text} for span, text in finding.related],
     }
 
 
@@ -77,7 +78,7 @@ def _range(span: Span) -> dict[str, int]:
     }
 
 
-def _evidence(evidence: Evidence) -> dict[str, object]:
+def evidence_fields(evidence: Evidence) -> dict[str, object]:
     fields = asdict(evidence)
     fields["inputs"] = dict(evidence.inputs)
     return {name: _finite(value) for name, value in fields.items() if value is not None}
@@ -99,5 +100,5 @@ def _fix(fix: Fix) -> dict[str, object]:
     }
 
 
-def _problem(problem: Problem) -> dict[str, object]:
+def problem_fields(problem: Problem) -> dict[str, object]:
     return {"path": problem.path, "cell": problem.cell, "line": problem.line, "message": problem.message}

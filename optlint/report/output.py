@@ -1,0 +1,110 @@
+"""How a report is shown: the command's options about that, and where the text goes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import click
+
+from optlint.model import Problem, Report
+from optlint.report import HUMAN_FORMATS, STATISTICS_FORMATS, render
+from optlint.settings import Settings
+from optlint.terminal import encoded, wants_color, write
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """quiet: findings and failures alone; silent: nothing on the terminal; verbose: what went on, too."""
+
+    color: str = "auto"
+    output_file: str | None = None
+    statistics: bool = False
+    quiet: bool = False
+    silent: bool = False
+    verbose: bool = False
+
+    def check(self, settings: Settings) -> None:
+        """Raises UsageError where the options do not go together."""
+        if self.statistics and settings.output_format not in STATISTICS_FORMATS:
+            known = ", ".join(sorted(STATISTICS_FORMATS))
+            raise click.UsageError(f"--statistics goes with the formats {known}, not with {settings.output_format}.")
+
+    def show(self, report: Report, settings: Settings) -> None:
+        """Findings to standard output or to the file, everything else to standard error."""
+        to_file = self.output_file is not None
+        if (settings.output_format in HUMAN_FORMATS or to_file) and not self.silent:
+            self._show_problems(report.problems)
+        if self.silent and not to_file:
+            return
+        text = render(
+            report,
+            settings,
+            color=wants_color(self.color) if not to_file else self.color == "always",
+            quiet=self.quiet,
+            statistics=self.statistics,
+        )
+        if self.output_file is None:
+            write(text)
+        else:
+            _save(self.output_file, text)
+        if self.verbose and not self.silent:
+            write(f"optlint: {_read(report)}\n", error=True)
+
+    def _show_problems(self, problems: tuple[Problem, ...]) -> None:
+        from optlint.report.text import problem_line
+
+        for problem in problems:
+            if problem.fatal or not self.quiet:
+                write(f"{problem_line(problem)}\n{problem.trace if self.verbose else ''}", error=True)
+
+
+def output_options(command: _Command) -> _Command:
+    """Adds the options of ``Output`` to a click command, which receives them as one argument ``output``."""
+
+    @functools.wraps(command)
+    def with_output(**values: Any) -> Any:
+        output = Output(**{field.name: values.pop(field.name) for field in fields(Output)})
+        return command(output=output, **values)
+
+    options = [
+        click.option(
+            "-o",
+            "--output-file",
+            metavar="FILE",
+            envvar="OPTLINT_OUTPUT_FILE",
+            help="Write the report to a file instead of to standard output.",
+        ),
+        click.option("--statistics", is_flag=True, help="Count the findings of each rule instead of showing them."),
+        click.option("-q", "--quiet", is_flag=True, help="Print findings, and nothing else."),
+        click.option("-s", "--silent", is_flag=True, help="Print nothing: the exit code tells."),
+        click.option("-v", "--verbose", is_flag=True, help="Print what was read, and where an internal error arose."),
+        click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True),
+    ]
+    for option in reversed(options):
+        with_output = option(with_output)
+    return with_output  # type: ignore[return-value]
+
+
+def _save(path: str, text: str) -> None:
+    from optlint import atomic
+
+    try:
+        atomic.write(path, encoded(text))
+    except (OSError, ValueError) as error:
+        from optlint.files import reason
+
+        raise click.BadParameter(f"{path} cannot be written: {reason(error)}", param_hint="'--output-file'") from None
+
+
+def _read(report: Report) -> str:
+    from optlint.report.text import plural
+
+    return (
+        f"{plural(report.files, 'file')} read, {plural(report.candidates, 'place')} that could hold an optimizer, "
+        f"{plural(len(report.updates), 'update')}, {plural(len(report.findings), 'finding')}"
+    )

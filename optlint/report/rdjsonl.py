@@ -1,0 +1,12 @@
+"""Reviewdog's diagnostics, one a line."""
+
+from __future__ import annotations
+
+import json
+
+from optlint.model import Report
+from optlint.report.rdjson import diagnostics
+
+
+def render(report: Report, color: bool) -> str:
+    return "".join(json.dumps(diagnostic, ensure_ascii=False) + "\n" for diagnostic in diagnostics(report))
