@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 from optlint.files import FoundFile, discover, read
 from optlint.model import Finding, Problem, Report, Span, Update
 from optlint.settings import Settings
+from optlint.settings.resolve import Resolver
 
 if TYPE_CHECKING:
     from optlint.source import Source
 
 
 def lint_source(text: str, path: str = "<string>", *, settings: Settings | None = None) -> Report:
-    """Lint a text as if it stood in ``path``; a notebook's JSON where that ends in ``.ipynb``."""
+    """Lint a text as if it stood in ``path``; a notebook's JSON where that ends in ``.ipynb``.
+
+    No configuration file is read. Settings that name a rule that does not exist raise ValueError.
+    """
+    _checked(settings)
 
     def source() -> Source:
         from optlint.source import source_from_text
@@ -32,14 +37,31 @@ def lint_paths(
     settings: Settings | None = None,
     stdin_filename: str = "<stdin>",
 ) -> Report:
-    """Lint files, and all Python files and notebooks below directories; ``-`` is standard input."""
+    """Lint files, and all Python files and notebooks below directories; ``-`` is standard input.
+
+    Without ``settings`` each file has those of the nearest configuration file. Settings that name a rule that does
+    not exist raise ValueError.
+    """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    settings = settings or Settings()
-    return _together([_lint_found(found, settings) for found in discover(paths, stdin_filename)])
+    _checked(settings)
+    return lint(paths, Resolver() if settings is None else Resolver.fixed(settings), stdin_filename)
 
 
-def _lint_found(found: FoundFile | Problem, settings: Settings) -> Report:
+def lint(paths: Iterable[str | os.PathLike[str]], resolver: Resolver, stdin_filename: str = "<stdin>") -> Report:
+    """Lint paths, each file with the settings that the resolver has for it."""
+    return _together([_lint_found(found) for found in discover(paths, stdin_filename, resolver)])
+
+
+def _checked(settings: Settings | None) -> None:
+    if settings is not None and settings.speaks_of_rules:
+        from optlint.knowledge import mistakes
+        from optlint.selection import check
+
+        check(settings, mistakes())
+
+
+def _lint_found(found: FoundFile | Problem) -> Report:
     if isinstance(found, Problem):
         return Report(problems=(found,))
     data = read(found)
@@ -51,7 +73,7 @@ def _lint_found(found: FoundFile | Problem, settings: Settings) -> Report:
 
         return read_source(found.name, data)
 
-    return _linted(found.name, data, source, settings)
+    return _linted(found.name, data, source, found.settings)
 
 
 def _linted(path: str, data: bytes, source_of: Callable[[], Source], settings: Settings) -> Report:
@@ -88,6 +110,11 @@ def _analyzed(path: str, source_of: Callable[[], Source], settings: Settings) ->
 
     report = analyze(source, settings)
     findings = [f for f in report.findings if settings.unconfirmed or f.verdict != "unconfirmed"]
+    if findings and settings.speaks_of_rules:
+        from optlint.knowledge import mistakes
+        from optlint.selection import Chosen
+
+        findings = Chosen(settings, mistakes()).apply(findings, path)
     return replace(
         report,
         files=1,

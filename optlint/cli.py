@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from optlint import __version__
 from optlint.report.output import Output, output_options
-from optlint.settings import CONVENTIONS, FAIL_ON, OUTPUT_FORMATS, Settings
+from optlint.settings import ConfigError, Settings
+from optlint.settings.arguments import configured, given, settings_options
+from optlint.settings.resolve import Resolver
 from optlint.terminal import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from optlint.model import Report
 
 INTERRUPTED = 130
@@ -21,79 +21,92 @@ INTERRUPTED = 130
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("paths", nargs=-1, type=click.Path(allow_dash=True))
-@click.option("--output-format", type=click.Choice(OUTPUT_FORMATS), default="full", show_default=True)
+@settings_options
 @click.option(
-    "--convention",
-    type=click.Choice(CONVENTIONS),
-    default="auto",
-    show_default=True,
-    help="Whose reading of epsilon and bias correction counts.",
+    "--config",
+    multiple=True,
+    metavar="FILE|KEY=VALUE",
+    help="A configuration file that stands for all others, or one setting in TOML.",
 )
-@click.option("--unconfirmed", is_flag=True, help="Show findings that could not be confirmed by running, too.")
-@click.option("--show-updates", is_flag=True, help="Print every update that was read, as equations.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(FAIL_ON),
-    default="warning",
-    show_default=True,
-    help="The lowest severity that makes the exit code 1.",
-)
-@click.option("--exit-zero", is_flag=True, help="Exit with 0 even where there are findings.")
+@click.option("--isolated", is_flag=True, help="Read no configuration file.")
+@click.option("--stdin-filename", metavar="FILE", default="<stdin>", help="The name of what '-' reads.")
+@click.option("--show-settings", is_flag=True, help="Print the settings that the files are linted with.")
+@click.option("--show-files", is_flag=True, help="List the files that would be linted.")
 @click.option("--explain", metavar="CODE", help="Print the page of a rule, by code or name.")
 @click.option("--rules", is_flag=True, help="List all rules.")
-@click.option("--stdin-filename", metavar="FILE", default="<stdin>", help="The name of what '-' reads.")
-@click.option("--isolated", is_flag=True, help="Read no configuration file.")
 @output_options
 @click.version_option(__version__, "-V", "--version", message="optlint %(version)s")
 @click.pass_context
-def main(
-    ctx: click.Context,
-    paths: tuple[str, ...],
-    output_format: str,
-    convention: str,
-    unconfirmed: bool,
-    show_updates: bool,
-    fail_on: str,
-    exit_zero: bool,
-    explain: str | None,
-    rules: bool,
-    stdin_filename: str,
-    isolated: bool,
-    output: Output,
-) -> NoReturn:
+def main(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> NoReturn:
     """Find mistakes in hand-written optimizers (SGD with momentum, RMSprop, Adam and their family).
 
     PATHS are files, directories and notebooks, or '-' for standard input; the default is '.'.
     The code is read and never executed. Exit code: 0 no findings, 1 findings, 2 the run itself failed.
     """
     try:
-        if explain is not None:
-            write(_explained(explain))
-            ctx.exit(0)
-        if rules:
-            write(_rule_table())
-            ctx.exit(0)
-        settings = Settings(
-            convention=convention,
-            output_format=output_format,
-            unconfirmed=unconfirmed,
-            exit_zero=exit_zero,
-            fail_on=fail_on,
-            isolated=isolated,
-            show_updates=show_updates,
-        )
-        ctx.exit(_run(paths or (".",), settings, stdin_filename, output))
+        ctx.exit(_main(paths or (".",), options))
+    except ConfigError as error:
+        from optlint.report.text import problem_line
+
+        write(problem_line(error.problem()) + "\n", error=True)
+        ctx.exit(2)
     except KeyboardInterrupt:
         ctx.exit(INTERRUPTED)
 
 
-def _run(paths: Iterable[str], settings: Settings, stdin_filename: str, output: Output) -> int:
-    from optlint.api import lint_paths
+def _main(paths: tuple[str, ...], options: dict[str, Any]) -> int:
+    resolver = _resolver(options)
+    settings = resolver.root()
+    if options["explain"] is not None:
+        write(_explained(options["explain"]))
+        return 0
+    if options["rules"]:
+        write(_rule_table())
+        return 0
+    if options["show_files"] or options["show_settings"]:
+        return _show(paths, resolver, options)
+    return _run(paths, settings, resolver, options)
 
+
+def _resolver(options: dict[str, Any]) -> Resolver:
+    file, layers = configured(options["config"])
+    if file is not None and options["isolated"]:
+        raise ConfigError("--config", None, f"--isolated reads no configuration file, not even {file}")
+    return Resolver((*layers, given(options)), config=file, isolated=options["isolated"])
+
+
+def _run(paths: tuple[str, ...], settings: Settings, resolver: Resolver, options: dict[str, Any]) -> int:
+    from optlint.api import lint
+
+    output: Output = options["output"]
     output.check(settings)
-    report = lint_paths(paths, settings=settings, stdin_filename=stdin_filename)
+    report = lint(paths, resolver, options["stdin_filename"])
+    _warn(resolver)
     output.show(report, settings)
     return exit_code(report, settings)
+
+
+def _warn(resolver: Resolver) -> None:
+    write("".join(f"optlint: {warning}\n" for warning in resolver.warnings), error=True)
+
+
+def _show(paths: tuple[str, ...], resolver: Resolver, options: dict[str, Any]) -> int:
+    """The files that would be linted, or the settings that they would be linted with."""
+    from optlint.files import FoundFile, discover
+    from optlint.report.text import printable, problem_line
+
+    found = list(discover(paths, options["stdin_filename"], resolver))
+    files = [file for file in found if isinstance(file, FoundFile)]
+    if options["show_files"]:
+        write("".join(f"{printable(file.name)}\n" for file in files))
+    else:
+        from optlint.settings.show import listing
+
+        write(listing(files, resolver))
+    _warn(resolver)
+    problems = [problem for problem in found if not isinstance(problem, FoundFile)]
+    write("".join(f"{problem_line(problem)}\n" for problem in problems), error=True)
+    return 2 if any(problem.fatal for problem in problems) else 0
 
 
 def exit_code(report: Report, settings: Settings) -> int:

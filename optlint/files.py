@@ -6,34 +6,15 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optlint.gitignore import IGNORE_FILES, Ignored
+from optlint.globs import Globs, globs, under
 from optlint.model import Problem
+from optlint.settings import ConfigError, Settings
+from optlint.settings.layers import CONFIG_NAMES
+from optlint.settings.resolve import Resolver
 
-SUFFIXES = (".py", ".pyi", ".pyw", ".ipynb")
-EXCLUDED = frozenset(
-    {
-        ".eggs",
-        ".git",
-        ".hg",
-        ".ipynb_checkpoints",
-        ".mypy_cache",
-        ".nox",
-        ".pytest_cache",
-        ".ruff_cache",
-        ".svn",
-        ".tox",
-        ".venv",
-        "__pycache__",
-        "__pypackages__",
-        "build",
-        "dist",
-        "node_modules",
-        "site-packages",
-        "venv",
-    }
-)
 MAX_MEGABYTES = 5
 STDIN = "-"
 
@@ -45,24 +26,36 @@ class FoundFile:
     path: str
     name: str
     named: bool = False
+    settings: Settings = field(default_factory=Settings, compare=False)
 
 
-def discover(paths: Iterable[str | os.PathLike[str]], stdin_name: str = "<stdin>") -> Iterator[FoundFile | Problem]:
-    """The files to lint, each once: named ones in the order given, those below a directory in sorted order."""
+def discover(
+    paths: Iterable[str | os.PathLike[str]], stdin_name: str = "<stdin>", resolver: Resolver | None = None
+) -> Iterator[FoundFile | Problem]:
+    """The files to lint, each once: named ones in the order given, those below a directory in sorted order.
+
+    A configuration file that cannot be used is a problem, and what it speaks of is passed over.
+    """
     try:
-        os.getcwd()
+        here = os.getcwd()
     except OSError as error:
         yield Problem(".", None, f"the working directory cannot be read: {reason(error)}", fatal=True)
         return
+    resolver = resolver or Resolver.fixed(Settings())
     seen: set[str] = set()
+    broken: set[Problem] = set()
     for given in paths:
         path = os.fspath(given)
-        for found in [FoundFile(STDIN, stdin_name, named=True)] if path == STDIN else _discovered(path):
+        for found in _stdin(stdin_name, here, resolver) if path == STDIN else _discovered(path, resolver):
             if isinstance(found, FoundFile):
                 absolute = found.path if found.path == STDIN else os.path.abspath(found.path)
                 if absolute in seen:
                     continue
                 seen.add(absolute)
+            elif found.fatal:
+                if found in broken:
+                    continue
+                broken.add(found)
             yield found
 
 
@@ -99,17 +92,38 @@ def shown(path: str) -> str:
     return name.replace(os.sep, "/")
 
 
-def _discovered(path: str) -> Iterator[FoundFile | Problem]:
+def _stdin(name: str, here: str, resolver: Resolver) -> Iterator[FoundFile | Problem]:
+    """Standard input has the settings of the file that it is said to be."""
+    place = os.path.join(here, name)
+    try:
+        settings = resolver.of(os.path.dirname(os.path.abspath(place)))
+    except ConfigError as error:
+        yield error.problem()
+        return
+    if not (settings.force_exclude and globs(settings.excluded).holds(place, settings.directory)):
+        yield FoundFile(STDIN, name, True, settings)
+
+
+def _discovered(path: str, resolver: Resolver) -> Iterator[FoundFile | Problem]:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
         yield Problem(shown(path), None, reason(error), fatal=True)
         return
-    if not stat.S_ISDIR(mode):
-        yield FoundFile(path, shown(path), named=True)
+    absolute = os.path.abspath(path)
+    is_directory = stat.S_ISDIR(mode)
+    try:
+        settings = resolver.of(absolute if is_directory else os.path.dirname(absolute))
+    except ConfigError as error:
+        yield error.problem()
+        return
+    if settings.force_exclude and globs(settings.excluded).holds(absolute, settings.directory):
+        return
+    if not is_directory:
+        yield FoundFile(path, shown(path), True, settings)
         return
     empty = True
-    for found in _walked(path):
+    for found in _walked(path, settings, resolver):
         empty = False
         yield found
     if empty:
@@ -117,16 +131,36 @@ def _discovered(path: str) -> Iterator[FoundFile | Problem]:
         yield Problem(name, None, f"no Python files found under {name}")
 
 
-def _walked(root: str) -> Iterator[FoundFile | Problem]:
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What decides in a directory whether an entry is wanted."""
+
+    settings: Settings
+    excluded: Globs
+    included: Globs
+
+    @classmethod
+    def of(cls, settings: Settings, top: str) -> _Rules:
+        return cls(settings, under(settings.excluded, top), globs(settings.included))
+
+    def wants(self, entry: os.DirEntry[str], is_directory: bool, ignored: Ignored) -> bool:
+        if self.excluded.matches(entry.path, is_directory=is_directory):
+            return False
+        if not is_directory and not (self.included.matches(entry.path) and entry.is_file()):
+            return False
+        return not (self.settings.respect_gitignore and ignored.matches(entry.path, is_directory))
+
+
+def _walked(root: str, settings: Settings, resolver: Resolver) -> Iterator[FoundFile | Problem]:
     """Depth first, by name. Links to directories are not followed, so nothing is read twice and no loop exists."""
     prefix = shown(root)
     prefix = "" if prefix == "." else prefix.rstrip("/") + "/"
     top = os.path.abspath(root)
-    pending: list[tuple[str, bool, Ignored]] = [("", True, Ignored.above(top))]
+    pending: list[tuple[str, bool, Ignored, _Rules]] = [("", True, Ignored.above(top), _Rules.of(settings, top))]
     while pending:
-        relative, is_directory, ignored = pending.pop()
+        relative, is_directory, ignored, rules = pending.pop()
         if not is_directory:
-            yield FoundFile(os.path.join(top, relative), prefix + relative)
+            yield FoundFile(os.path.join(top, relative), prefix + relative, settings=rules.settings)
             continue
         directory = os.path.join(top, relative) if relative else top
         try:
@@ -138,8 +172,15 @@ def _walked(root: str) -> Iterator[FoundFile | Problem]:
             continue
         if any(entry.name in IGNORE_FILES for entry in entries):
             ignored = ignored.below(directory)
+        if relative and any(entry.name in CONFIG_NAMES for entry in entries):
+            try:
+                settings = resolver.of(directory, {entry.name for entry in entries})
+            except ConfigError as error:
+                yield error.problem()
+                continue
+            if settings is not rules.settings:
+                rules = _Rules.of(settings, directory)
         for entry in entries:
             is_directory = entry.is_dir(follow_symlinks=False)
-            wanted = entry.name not in EXCLUDED if is_directory else entry.name.endswith(SUFFIXES) and entry.is_file()
-            if wanted and not ignored.matches(entry.path, is_directory):
-                pending.append((f"{relative}/{entry.name}".lstrip("/"), is_directory, ignored))
+            if rules.wants(entry, is_directory, ignored):
+                pending.append((f"{relative}/{entry.name}".lstrip("/"), is_directory, ignored, rules))

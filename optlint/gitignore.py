@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
-import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from optlint.globs import spec, tame
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -16,9 +15,6 @@ IGNORE_FILES = frozenset({".git", ".gitignore", ".ignore"})  # their presence ma
 
 _SOURCES = (os.path.join(".git", "info", "exclude"), ".gitignore", ".ignore")  # a later one overrules
 _MAX_BYTES = 100_000
-# A pattern becomes a regular expression that backtracks once more for each wildcard. Ones with more than this
-# are no one's habit, and one of seven already takes minutes on a long file name.
-_MAX_WILDCARDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +47,13 @@ class Ignored:
         lines = [line for source in _SOURCES for line in _lines(os.path.join(directory, source))]
         if not lines:
             return self
-        return Ignored((*self.levels, (directory, _spec(lines))))
+        return Ignored((*self.levels, (directory, spec(lines))))
 
     def matches(self, path: str, is_directory: bool) -> bool:
         """Whether the deepest pattern that speaks of the path ignores it."""
-        for directory, spec in reversed(self.levels):
+        for directory, patterns in reversed(self.levels):
             relative = path[len(directory) :].replace(os.sep, "/").lstrip("/")
-            verdict = spec.check_file(relative + "/" if is_directory else relative).include
+            verdict = patterns.check_file(relative + "/" if is_directory else relative).include
             if verdict is not None:
                 return verdict
         return False
@@ -70,17 +66,4 @@ def _lines(path: str) -> list[str]:
     except OSError:
         return []
     lines = (line.rstrip("\r") for line in text.removeprefix("\ufeff").split("\n"))
-    return [line for line in lines if line.strip() and len(re.findall(r"\*+", line)) <= _MAX_WILDCARDS]
-
-
-def _spec(lines: list[str]) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec
-
-    valid = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # re dislikes "[["
-        for line in lines:
-            with suppress(ValueError, re.error):  # git, too, passes over what it cannot read
-                GitIgnoreSpec.from_lines([line])
-                valid.append(line)
-        return GitIgnoreSpec.from_lines(valid)
+    return [line for line in lines if line.strip() and tame(line)]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
+from optlint import toml
 
 FAMILIES = (
     "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "adamax", "amsgrad", "nadam",
@@ -120,8 +116,8 @@ def name_patterns() -> tuple[NamePattern, ...]:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        return toml.loads(path.read_text(encoding="utf-8"))
+    except (OSError, toml.TOMLDecodeError) as error:
         raise KnowledgeError(f"{path}: {error}") from None
 
 
@@ -136,7 +132,7 @@ def _name_pattern(path: Path, data: dict[str, Any], modelled: bool) -> NamePatte
 
 def read_convention(path: Path) -> list[Variant]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = toml.loads(path.read_text(encoding="utf-8"))
         defaults = tuple((k, float(v)) for k, v in data.get("defaults", {}).items())
         family, title = data["family"], data["title"]
         if family not in FAMILIES:
@@ -157,7 +153,7 @@ def read_convention(path: Path) -> list[Variant]:
             )
             for v in data["variant"]
         ]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+    except (toml.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise KnowledgeError(f"{path}: {error}") from None
 
 
@@ -177,7 +173,7 @@ def read_mistake(path: Path) -> MistakePage:
     try:
         content = path.read_text(encoding="utf-8")
         _, head, text = content.split("+++\n", 2)
-        data = tomllib.loads(head)
+        data = toml.loads(head)
         return MistakePage(
             code=data["code"],
             name=data["name"],
@@ -194,7 +190,7 @@ def read_mistake(path: Path) -> MistakePage:
             off=data.get("off", ""),
             options=data.get("options", {}),
         )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+    except (toml.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise KnowledgeError(f"{path}: {error}") from None
 
 

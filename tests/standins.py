@@ -1,7 +1,8 @@
 """Stand-ins for the analysis and the rules, for tests of what surrounds them.
 
 The stand-in analysis reports what a text asks for: each line ``# error``, ``# warning``, ``# note`` or
-``# unconfirmed`` is a finding, ``# crash`` raises, and ``# unsupported`` is an update that was not read.
+``# unconfirmed`` is a finding (of OPT101, or of the code that follows), ``# crash`` raises, and ``# unsupported`` is an
+update that was not read.
 Run as a script, this is the ``optlint`` command over the stand-ins.
 """
 
@@ -46,9 +47,9 @@ PAGES = (
 )
 
 
-def finding(severity: str, path: str, span: Span) -> Finding:
+def finding(severity: str, path: str, span: Span, code: str = "OPT101") -> Finding:
     return Finding(
-        code="OPT101",
+        code=code,
         name="regularization-outside-square",
         severity=cast(Severity, "warning" if severity == "unconfirmed" else severity),
         verdict="unconfirmed" if severity == "unconfirmed" else "confirmed",
@@ -63,7 +64,7 @@ def analyze(source: Source, settings: Settings) -> Report:
     findings, updates = [], []
     for unit in source.units:
         for number, line in enumerate(unit.lines, start=1):
-            word = line.partition("# ")[2].strip()
+            word, *code = line.partition("# ")[2].split() or [""]
             column = line.find("#") + 1
             span = Span(number, column, number, len(line) + 1, unit.cell)
             if word == "crash":
@@ -71,7 +72,7 @@ def analyze(source: Source, settings: Settings) -> Report:
             if word == "interrupt":
                 raise KeyboardInterrupt
             if word in {"error", "warning", "note", "unconfirmed"}:
-                findings.append(finding(word, source.path, span))
+                findings.append(finding(word, source.path, span, *code[:1]))
             if word == "unsupported":
                 updates.append(Update(source.path, "step", span, "other", "", "unsupported", "a while loop"))
     return Report(findings=tuple(reversed(findings)), updates=tuple(updates), candidates=len(findings))
@@ -81,20 +82,19 @@ def worth_reading(data: bytes) -> bool:
     return b"#" in data
 
 
-def find_mistake(code_or_name: str) -> Page | None:
-    return next((page for page in PAGES if code_or_name in {page.code, page.name}), None)
+def install(patch: Patch, *, knowledge: bool = True, pages: tuple[Page, ...] = PAGES) -> None:
+    """Put the stand-ins in place; without ``knowledge`` the rules are the real ones, else ``pages``."""
 
+    def find_mistake(code_or_name: str) -> Page | None:
+        return next((page for page in pages if code_or_name in {page.code, page.name}), None)
 
-def mistakes() -> tuple[Page, ...]:
-    return PAGES
-
-
-def install(patch: Patch) -> None:
     modules: dict[str, dict[str, object]] = {
         "optlint.locate": {"worth_reading": worth_reading},
         "optlint.analysis": {"analyze": analyze},
-        "optlint.knowledge": {"find_mistake": find_mistake, "mistakes": mistakes},
+        "optlint.knowledge": {"find_mistake": find_mistake, "mistakes": lambda: pages},
     }
+    if not knowledge:
+        del modules["optlint.knowledge"]
     for name, members in modules.items():
         module = ModuleType(name)
         vars(module).update(members)

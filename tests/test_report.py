@@ -275,7 +275,7 @@ def test_json_is_strict_whatever_was_observed(number: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"convention": "torch"}, {"output_format": "xml"}, {"fail_on": 1}, {"isolated": "no"}]
+    "wrong", [{"convention": "torch"}, {"output_format": "xml"}, {"fail_on": 1}, {"unconfirmed": "no"}]
 )
 def test_settings_are_validated(wrong: dict[str, str]) -> None:
     (name,) = wrong

@@ -75,7 +75,7 @@ class Program:
         return sorted(wanted)
 
     def related(self, indices: Collection[int]) -> set[int]:
-        """The blocks that what these blocks compute depends on, or that depend on it; blocks without updates and scripts stay."""
+        """The blocks that these depend on, or that depend on them; blocks without updates, and scripts, stay."""
         users: dict[str, list[int]] = {}
         for index, (_, block) in enumerate(self.blocks):
             for name in block.uses | block.mentions:

@@ -14,7 +14,7 @@ def account(finding: Finding) -> list[tuple[str, str]]:
     """The evidence in sentences: what was run, what is meant, how it is fixed."""
     evidence = finding.evidence
     said = [("ran", evidence.ran), ("meant", evidence.meant), ("fixed", evidence.fixed)] if evidence else []
-    if finding.fix is not None and not (evidence and evidence.fixed):
+    if finding.fix is not None:
         said.append(("fix", finding.fix.message))
     return [(label, text) for label, text in said if text]
 
