@@ -41,6 +41,7 @@ def test_full_shows_code_and_evidence() -> None:
         "   = ran:    step 1 with w = -1, g = 1e-3: S = -1.0e-05, sqrt(S) = nan\n"
         "   = meant:  S' = β₂·S + (1-β₂)·(g + r)²\n"
         "   = fixed:  np.square(g + reg_term); equals that optimizer on all probes\n"
+        "   = fix:    square the sum\n"
         "   = more:   optlint --explain OPT101\n"
         "\n"
         "Found 1 error.\n"

@@ -121,7 +121,7 @@ def test_github() -> None:
         "src/rmsprop.py:14:46: OPT101 regularization is added outside the square"
         "%0Aran: step 1 with w = -1, g = 1e-3: S = -1.0e-05, sqrt(S) = nan"
         "%0Ameant: S' = β₂·S + (1-β₂)·(g + r)²"
-        "%0Afixed: np.square(g + reg_term); equals that optimizer on all probes\n"
+        "%0Afixed: np.square(g + reg_term); equals that optimizer on all probes%0Afix: square the sum\n"
     )
 
 
@@ -166,7 +166,7 @@ def test_gitlab() -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", issue.pop("fingerprint"))
     assert issue == {
         "description": "OPT101: regularization is added outside the square; "
-        f"ran: {EVIDENCE.ran}; meant: {EVIDENCE.meant}; fixed: {EVIDENCE.fixed}",
+        f"ran: {EVIDENCE.ran}; meant: {EVIDENCE.meant}; fixed: {EVIDENCE.fixed}; fix: square the sum",
         "check_name": "OPT101",
         "severity": "major",
         "location": {
@@ -247,6 +247,7 @@ def test_sarif_result() -> None:
         f"ran: {EVIDENCE.ran}",
         f"meant: {EVIDENCE.meant}",
         f"fixed: {EVIDENCE.fixed}",
+        "fix: square the sum",
     ]
     region = {"startLine": 14, "startColumn": 46, "endLine": 14, "endColumn": 69}
     (location,) = result["locations"]
@@ -352,7 +353,7 @@ def test_junit() -> None:
         "line 14, col 46, regularization is added outside the square\n"
         "ran: step 1 with w = -1, g = 1e-3: S = -1.0e-05, sqrt(S) = nan\n"
         "meant: S' = β₂·S + (1-β₂)·(g + r)²\n"
-        "fixed: np.square(g + reg_term); equals that optimizer on all probes</failure>\n"
+        "fixed: np.square(g + reg_term); equals that optimizer on all probes\nfix: square the sum</failure>\n"
         "    </testcase>\n"
         "  </testsuite>\n"
         "</testsuites>\n"
@@ -391,7 +392,7 @@ def test_rdjson() -> None:
     assert document["diagnostics"] == [
         {
             "message": "regularization is added outside the square\n"
-            f"ran: {EVIDENCE.ran}\nmeant: {EVIDENCE.meant}\nfixed: {EVIDENCE.fixed}",
+            f"ran: {EVIDENCE.ran}\nmeant: {EVIDENCE.meant}\nfixed: {EVIDENCE.fixed}\nfix: square the sum",
             "location": {"path": "src/rmsprop.py", "range": bounds},
             "severity": "ERROR",
             "source": {"name": "optlint"},
@@ -436,12 +437,12 @@ def test_rdjsonl_is_one_diagnostic_a_line() -> None:
 def test_pylint() -> None:
     assert printed(report(FINDING), "pylint") == (
         "src/rmsprop.py:14: [OPT101] regularization is added outside the square; "
-        f"ran: {EVIDENCE.ran}; meant: {EVIDENCE.meant}; fixed: {EVIDENCE.fixed}\n"
+        f"ran: {EVIDENCE.ran}; meant: {EVIDENCE.meant}; fixed: {EVIDENCE.fixed}; fix: square the sum\n"
     )
 
 
 def test_azure() -> None:
-    said = f"%0Aran: {EVIDENCE.ran}%0Ameant: {EVIDENCE.meant}%0Afixed: {EVIDENCE.fixed}"
+    said = f"%0Aran: {EVIDENCE.ran}%0Ameant: {EVIDENCE.meant}%0Afixed: {EVIDENCE.fixed}%0Afix: square the sum"
     note = replace(FINDING, severity="note", path="a;b].py", message="50%", evidence=None, fix=None)
     assert printed(report(note, FINDING), "azure") == (
         "##vso[task.logissue type=error;sourcepath=src/rmsprop.py;linenumber=14;columnnumber=46;code=OPT101;]"
