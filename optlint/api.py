@@ -50,7 +50,7 @@ def lint_paths(
 
 def lint(paths: Iterable[str | os.PathLike[str]], resolver: Resolver, stdin_filename: str = "<stdin>") -> Report:
     """Lint paths, each file with the settings that the resolver has for it."""
-    return _together([_lint_found(found) for found in discover(paths, stdin_filename, resolver)])
+    return together([_lint_found(found) for found in discover(paths, stdin_filename, resolver)])
 
 
 def _checked(settings: Settings | None) -> None:
@@ -61,19 +61,24 @@ def _checked(settings: Settings | None) -> None:
         check(settings, mistakes())
 
 
+def lint_bytes(name: str, data: bytes, settings: Settings) -> Report:
+    """Lint a file's content."""
+
+    def source() -> Source:
+        from optlint.source import read_source
+
+        return read_source(name, data)
+
+    return _linted(name, data, source, settings)
+
+
 def _lint_found(found: FoundFile | Problem) -> Report:
     if isinstance(found, Problem):
         return Report(problems=(found,))
     data = read(found)
     if isinstance(data, Problem):
         return Report(problems=(data,))
-
-    def source() -> Source:
-        from optlint.source import read_source
-
-        return read_source(found.name, data)
-
-    return _linted(found.name, data, source, found.settings)
+    return lint_bytes(found.name, data, found.settings)
 
 
 def _linted(path: str, data: bytes, source_of: Callable[[], Source], settings: Settings) -> Report:
@@ -128,7 +133,7 @@ def _place(item: Finding | Update) -> tuple[int, Span]:
     return item.span.cell or 0, replace(item.span, cell=None)
 
 
-def _together(reports: list[Report]) -> Report:
+def together(reports: list[Report]) -> Report:
     """All reports as one. Pairwise merging would copy everything once for each file."""
     return Report(
         updates=tuple(update for report in reports for update in report.updates),

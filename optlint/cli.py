@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from optlint import __version__
+from optlint.fix.options import Fixing, fix_options
 from optlint.report.output import Output, output_options
 from optlint.settings import ConfigError, Settings
 from optlint.settings.arguments import configured, given, settings_options
@@ -34,6 +35,7 @@ INTERRUPTED = 130
 @click.option("--show-files", is_flag=True, help="List the files that would be linted.")
 @click.option("--explain", metavar="CODE", help="Print the page of a rule, by code or name.")
 @click.option("--rules", is_flag=True, help="List all rules.")
+@fix_options
 @output_options
 @click.version_option(__version__, "-V", "--version", message="optlint %(version)s")
 @click.pass_context
@@ -80,6 +82,13 @@ def _run(paths: tuple[str, ...], settings: Settings, resolver: Resolver, options
 
     output: Output = options["output"]
     output.check(settings)
+    fixing: Fixing = options["fixing"]
+    if fixing.active:
+        from optlint.files import discover
+
+        code = fixing.run(discover(paths, options["stdin_filename"], resolver), settings, output, exit_code)
+        _warn(resolver)
+        return code
     report = lint(paths, resolver, options["stdin_filename"])
     _warn(resolver)
     output.show(report, settings)

@@ -76,7 +76,7 @@ def _cleaned(text: str) -> str:
 def _decoded(data: bytes, *, notebook: bool) -> str:
     if b"\0" in data:
         raise SourceError("not a text file: it holds NUL bytes")
-    name = "utf-8" if notebook else _declared_encoding(data)
+    name = "utf-8" if notebook else declared_encoding(data)
     try:
         codec = codecs.lookup(name).name
         if codec in _SLOW_CODECS:
@@ -90,7 +90,7 @@ def _decoded(data: bytes, *, notebook: bool) -> str:
         raise SourceError(f"not valid {name.upper()}{hint}", data.count(b"\n", 0, start) + 1) from None
 
 
-def _declared_encoding(data: bytes) -> str:
+def declared_encoding(data: bytes) -> str:
     """The encoding by PEP 263: a byte-order mark, or a comment in the first two lines."""
     if data.startswith(codecs.BOM_UTF8):
         return "utf-8"

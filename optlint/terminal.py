@@ -9,13 +9,17 @@ from typing import BinaryIO
 
 def write(text: str, *, error: bool = False) -> None:
     """Write UTF-8, whatever the locale's encoding; a reader that has gone away is no error."""
+    write_bytes(encoded(text), error=error)
+
+
+def write_bytes(data: bytes, *, error: bool = False) -> None:
     stream = sys.stderr if error else sys.stdout
-    if not text or stream is None:
+    if not data or stream is None:
         return
     raw: BinaryIO = stream.buffer
     try:
         stream.flush()
-        raw.write(encoded(text))
+        raw.write(data)
         raw.flush()
     except BrokenPipeError:
         # The interpreter flushes once more at its end: let that go nowhere.

@@ -45,6 +45,7 @@ def test_full_shows_code_and_evidence() -> None:
         "   = more:   optlint --explain OPT101\n"
         "\n"
         "Found 1 error.\n"
+        "[*] 1 fixable with --fix.\n"
         "0 updates read, 0 unsupported.\n"
     )
 
@@ -57,6 +58,7 @@ def test_full_without_evidence_or_source() -> None:
         "   = more:   optlint --explain OPT101\n"
         "\n"
         "Found 1 note.\n"
+        "1 fixable with --fix --unsafe-fixes.\n"
         "0 updates read, 0 unsupported.\n"
     )
 
@@ -138,6 +140,7 @@ def test_concise_is_one_line_each() -> None:
         "src/rmsprop.py:14:46: OPT101 [*] regularization is added outside the square\n"
         "src/rmsprop.py:14:46: OPT101 two␊lines\n"
         "Found 1 error, 1 note.\n"
+        "[*] 1 fixable with --fix (1 more with --unsafe-fixes).\n"
         "0 updates read, 0 unsupported.\n"
     )
 

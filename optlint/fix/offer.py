@@ -54,6 +54,8 @@ class _Update:
         self.verifier = verifier
         self.values = Values(self.subject)
         self.exact = False
+        self.reason = ""  # why the candidate at hand is a choice
+        self.chosen = ""
         self.made_up: set[Symbol] = set()  # clocks that the source has under other names, or not at all
         self.reading = Reading(program, recurrence, self.values)
         source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
@@ -73,7 +75,7 @@ class _Update:
         for finding, proof in zip(made, proofs, strict=True):  # one slip in several places, all mended
             assert finding.fix is not None
             told = finding.fix.message.partition(_UNSAFE)[0]
-            yield replace(finding, fix=_fix_of(finding.fix.edits, told, self._reason(proof)))
+            yield replace(finding, fix=_fix_of(finding.fix.edits, told, self._reason(proof) or self.chosen))
 
     def _proofs(self) -> Iterator[Proof]:
         """What stands to be mended; several repairs of one finding are one."""
@@ -111,11 +113,13 @@ class _Update:
         expected = worths(after, new) if last and known else None
         title = proof.match.title if proof.match is not None and last else ""
         for edits in islice(self._candidates(old, new, proof), MAX_TRIES):
+            reason = self.reason  # of what this candidate brings in
             narrow = tuple(dict.fromkeys(n for e in edits for n in narrowed(e, self.reading.text(e.span))))
             verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow])
             if verdict.good:
                 beside = any(p.finding.code != proof.finding.code for p in self.verdict.proofs)
-                return replace(self._made(edits, proof, verdict, beside), edits=narrow), effective
+                made = self._made(edits, proof, verdict, reason or self._other(proof, beside))
+                return replace(made, edits=narrow), effective
         return None
 
     def _candidates(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
@@ -126,6 +130,7 @@ class _Update:
                 yield edits
 
     def _all_candidates(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
+        self.reason = ""
         before, after = proof.before, proof.repair.subject
         kind = proof.repair.details.get("kind")
         if kind == "state":
@@ -157,6 +162,7 @@ class _Update:
             for counter in self.recipes.counters(site):
                 there = [ex.substitute(p, {ex.sym(t): counter.expr}) for p in new] if counter.expr is not None else new
                 self.speller.named = counter.spelled(t)
+                self.reason = counter.reason
                 for edits in islice(self._changed(old, there, proof), 3):
                     yield (*edits, *counter.edits)
 
@@ -193,14 +199,13 @@ class _Update:
         """Why a fix that is right may still not be what is meant."""
         return proof.page.unsafe or ("there is another reading of the code" if proof.readings > 1 else "")
 
-    def _made(self, edits: tuple[Edit, ...], proof: Proof, verdict: Verdict, beside: bool) -> Fix:
+    def _other(self, proof: Proof, beside: bool) -> str:
+        return self._reason(proof) or ("another mistake stands in the same update" if beside else "")
+
+    def _made(self, edits: tuple[Edit, ...], proof: Proof, verdict: Verdict, reason: str) -> Fix:
         self.exact = verdict.exact
-        reason = self._reason(proof)
-        if beside:
-            reason = reason or "another mistake stands in the same update"
-        if not verdict.exact:
-            reason = reason or "only part of the update's mistakes"
-        return _fix_of(edits, _told(edits), reason)
+        self.chosen = self.chosen or self.reason
+        return _fix_of(edits, _told(edits), reason or ("" if verdict.exact else "only part of the update's mistakes"))
 
 
 _UNSAFE = " (unsafe: "

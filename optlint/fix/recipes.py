@@ -19,6 +19,9 @@ from optlint.model import Edit, Span
 from optlint.subject import Subject
 
 Edits = tuple[Edit, ...]
+_STEP_NAMES = frozenset(
+    {"t", "step", "iteration", "iter", "timestep", "time_step", "global_step", "num_iter", "n_iter"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,13 @@ class Counter:
     expr: Expr | None = None
     text: str = ""
     edits: Edits = ()
+
+    @property
+    def reason(self) -> str:
+        """Why its use is a choice."""
+        if self.edits:
+            return "a counter is added, and the code may keep one elsewhere"
+        return "the argument has to be the step number" if self.text else ""
 
     def spelled(self, symbol: Symbol) -> dict[Symbol, Text]:
         return {symbol: Text(self.text, ATOM)} if self.text else {}
@@ -58,6 +68,7 @@ class Recipes:
             if expr not in seen:
                 seen.add(expr)
                 yield Counter(expr)
+        yield from self._handed_in(site)
         yield from self._attribute(site)
         yield from self._beside_state(site)
         yield from self._local(site)
@@ -76,6 +87,13 @@ class Recipes:
             late = 1 - (index.start.number if index.start is not None and index.start.op == "const" else 0)
             t = ex.sym(index)
             yield t if late == 0 else ex.op("add", t, ex.const(int(late)))
+
+    def _handed_in(self, site: Read) -> Iterator[Counter]:
+        """An argument that is called a step number, and that nothing reads."""
+        function = self.reading.function(site.node)
+        if isinstance(function, cst.FunctionDef):
+            params = (*function.params.posonly_params, *function.params.params, *function.params.kwonly_params)
+            yield from (Counter(text=p.name.value) for p in params if p.name.value in _STEP_NAMES)
 
     def _attribute(self, site: Read) -> Iterator[Counter]:
         """``self.t``: 0 in ``__init__``, one more at the start of the method."""

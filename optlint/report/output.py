@@ -34,8 +34,8 @@ class Output:
             known = ", ".join(sorted(STATISTICS_FORMATS))
             raise click.UsageError(f"--statistics goes with the formats {known}, not with {settings.output_format}.")
 
-    def show(self, report: Report, settings: Settings) -> None:
-        """Findings to standard output or to the file, everything else to standard error."""
+    def show(self, report: Report, settings: Settings, *, aside: bool = False) -> None:
+        """Findings to standard output (``aside``: standard error) or to the file, all else to standard error."""
         to_file = self.output_file is not None
         if (settings.output_format in HUMAN_FORMATS or to_file) and not self.silent:
             self._show_problems(report.problems)
@@ -49,11 +49,16 @@ class Output:
             statistics=self.statistics,
         )
         if self.output_file is None:
-            write(text)
+            write(text, error=aside)
         else:
             _save(self.output_file, text)
         if self.verbose and not self.silent:
             write(f"optlint: {_read(report)}\n", error=True)
+
+    def problems(self, report: Report) -> None:
+        """The problems alone, where nothing else is to be shown."""
+        if not self.silent:
+            self._show_problems(report.problems)
 
     def _show_problems(self, problems: tuple[Problem, ...]) -> None:
         from optlint.report.text import problem_line

@@ -81,5 +81,10 @@ def summary(report: Report, color: bool) -> str:
         verdict = f"Found no mistakes, but {plural(len(report.problems), 'problem')}."
     else:
         verdict = paint("All checks passed!", color, "green", bold=True)
+    safe = sum(fixable(finding) for finding in report.findings)
+    hidden = sum(finding.fix is not None for finding in report.findings) - safe
+    if safe or hidden:
+        more = f"{hidden} more with --unsafe-fixes" if safe else f"{hidden} fixable with --fix --unsafe-fixes"
+        verdict += f"\n[*] {safe} fixable with --fix" + (f" ({more})." if hidden else ".") if safe else f"\n{more}."
     unsupported = sum(update.status == "unsupported" for update in report.updates)
     return f"{verdict}\n{plural(len(report.updates), 'update')} read, {unsupported} unsupported.\n"
