@@ -10,6 +10,7 @@ from optlint.diagnose.twins import twins_that_differ
 from optlint.fix.offer import offered
 from optlint.fix.verify import Judged
 from optlint.intent import meant
+from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.program import Program
 from optlint.model import Finding, Problem, Report, Update
@@ -57,6 +58,7 @@ def judged_updates(program: Program, path: str, settings: Settings) -> tuple[Lif
             judged.append((recurrence, verdict))
     judged.extend(_seen_from_callers(lifted, judged, program, path, settings, MAX_UNCLEAR - unclear.total()))
     judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
+    _keep_confirmed(lifted, judged, program, path, settings)
     for recurrence, verdict in judged:
         if recurrence.on_data:
             _keep_agreed(recurrence, verdict, judged)
@@ -100,6 +102,31 @@ def _seen_from_callers(
             if clear:
                 break
     return found
+
+
+def _keep_confirmed(lifted: Lifted, judged: Judged, program: Program, path: str, settings: Settings) -> None:
+    """Findings that a caller may answer by what it hands in (a step size that is corrected already) stay only where
+    the file's own callers, if there are any, do not answer them."""
+    doubtful: dict[str, list[Judgement]] = {}
+    for recurrence, verdict in judged:
+        if recurrence.at_home and any(_up_to_callers(f) for f in verdict.findings):
+            doubtful.setdefault(recurrence.name, []).append(verdict)
+    for name, verdicts in doubtful.items():
+        views = next(lifted.seen_from_callers(name), [])
+        codes: set[str] = set()
+        for recurrence in views:
+            recurrence.text = _text(program, recurrence)
+            view = judge(recurrence, path, settings)
+            codes |= {f.code for f in view.findings} if view is not None else set()
+        for verdict in verdicts if views else ():
+            verdict.findings = [f for f in verdict.findings if f.code in codes or not _up_to_callers(f)]
+            if not verdict.findings:
+                verdict.status = "unmatched"
+
+
+def _up_to_callers(finding: Finding) -> bool:
+    page = find_mistake(finding.code)
+    return page is not None and bool(page.options.get("callers"))
 
 
 def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Judgement:

@@ -68,6 +68,8 @@ def _odd_one(siblings: list[Judged]) -> Difference | None:
         return None
     unlike: dict[int, list[tuple[int, Subject, int]]] = {}
     for (i, a), (j, b) in combinations(enumerate(subjects), 2):
+        if {s.old for s in a.states} & {s.old for s in b.states}:
+            continue  # two results of one update, not two updates
         for one, mine, other, theirs in ((i, a, j, b), (j, b, i, a)):
             found = _with_part_of(mine, theirs)
             if found is not None:
@@ -76,7 +78,7 @@ def _odd_one(siblings: list[Judged]) -> Difference | None:
         return None
 
     def rank(index: int) -> tuple[bool, int, int]:
-        return siblings[index][1].status == "unmatched", len(unlike[index]), index
+        return siblings[index][1].status == "unmatched", len(unlike.get(index, ())), index
 
     odd = max(unlike, key=rank)
     standing = [u for u in unlike[odd] if rank(u[0])[:2] < rank(odd)[:2] or len(siblings) == 2]

@@ -178,6 +178,8 @@ class Calls(Evaluator):
             try:
                 self.run(func.node.body)
             except Leave as leave:
+                if leave.how == "raise" and not self.scanning:
+                    raise
                 if leave.how == "return" and leave.value is not None:
                     return leave.value
         return Const(None)

@@ -114,7 +114,7 @@ class Loops(Conditionals):
         try:
             self.run(body)
         except Leave as leave:
-            if leave.how in ("return",) and not self.scanning:
+            if leave.how in ("return", "raise") and not self.scanning:
                 raise
 
     def _survives(self, target: Target, indices: list[Symbol]) -> bool:

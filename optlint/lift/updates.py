@@ -24,8 +24,8 @@ def updates_of(
     outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
-    outputs += [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
-    found = _Grouping(frame, entries, outputs, name).recurrences()
+    handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
+    found = _Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
     return found
@@ -96,6 +96,24 @@ def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
     )
 
 
+def _is_average(state: State, own: Expr) -> bool:
+    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does."""
+    return all(
+        any(e == 1 and _is_complement(f, own) for f, e in structure.factors(term))
+        for _, term in structure.terms(structure.rest(state.post, state.old))
+    )
+
+
+def _is_complement(part: Expr, own: Expr) -> bool:
+    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
+    if own.op == "const":
+        return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
+    one = ex.const(1)
+    return own in (ex.op("sub", one, part), ex.op("add", one, ex.op("mul", part, ex.const(-1)))) or part == ex.op(
+        "sub", one, own
+    )
+
+
 def _is_decayed_by(entry: Entry, other: Entry) -> bool:
     """``g += λ·w``: linear in a place that itself moves by what it is added to."""
     symbol = other.slot.symbol
@@ -109,16 +127,19 @@ def _is_decayed_by(entry: Entry, other: Entry) -> bool:
 class _Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
-    def __init__(self, frame: Frame, entries: list[Entry], outputs: list[Expr], name: str) -> None:
+    def __init__(
+        self, frame: Frame, entries: list[Entry], outputs: list[Expr], handed_on: list[Expr], name: str
+    ) -> None:
         self.frame = frame
         self.name = name
-        self.outputs = outputs
+        self.outputs = outputs + handed_on
+        self.returned = len(outputs)
         self.states = []
         self.by_new: dict[Symbol, State] = {}
         self.by_old: dict[Symbol, State] = {}
         self.overwritten: list[Entry] = []
         entries = [e for e in entries if not _is_input(e, entries)]
-        read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in outputs))
+        read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in self.outputs))
         for entry in entries:
             if entry.slot.symbol not in read:  # overwritten before it is read: no state
                 self.overwritten.append(entry)
@@ -163,10 +184,11 @@ class _Grouping:
             needed = self.needs(parameter.post, parameters)
             found.append(self._make(parameter, None, needed))
         if not any(r.states for r in found):
-            for output in self.outputs:
+            for position, output in enumerate(self.outputs):
                 needed = self.needs(output)
                 if any(not s.is_counter for s in needed):
                     found.append(self._make(None, output, needed))
+                    found[-1].handed_on = position >= self.returned
         return found
 
     def _moves_by(self, parameter: State, state: State) -> bool:
@@ -184,7 +206,7 @@ class _Grouping:
             if any(self._moves_by(s, state) for s in self.states if s is not state):
                 return False  # an accumulator that the real parameter reads (Adadelta's)
             own = ex.const(1)  # w − η·f(w): the gradient is written out
-        if own is None or state.is_counter or own == ex.const(0):
+        if own is None or state.is_counter or own == ex.const(0) or _is_average(state, own):
             return False
         visible = state.post.visible - {state.old}
         others = [s for s in self.states if s is not state and not s.is_counter]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
@@ -51,7 +52,7 @@ def one_minus_power(subject: Subject, state: State, time: Expr) -> Expr:
 def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Divide one or more averages by 1 − βᵗ. ``moments`` says how many must lack it: "all" or "one"."""
     found = averages(subject)
-    if len(found) < 2:
+    if len(found) < 2 or _out_of_sight(subject):
         return
     time, clocks = clock(subject)
     used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]
@@ -85,6 +86,28 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             where=", ".join(s.name for s in group),
             details={"moments": ", ".join(s.name for s in group)},
         )
+
+
+_RATE = re.compile(r"lr|rate|eta|alpha|^a$", re.IGNORECASE)
+
+
+def _out_of_sight(subject: Subject) -> bool:
+    """The correction may lie elsewhere.
+
+    An unknown call makes something of a decay (``lr * debias(beta2, step)``), unseen code gets m/√v and gives it its
+    size, or an unseen caller hands in the moments and beside them a step size that is not called a learning rate.
+    """
+    recurrence = subject.recurrence
+    sizes = [f for f, _ in structure.factors(subject.drive) if f.symbols and not f.symbols & subject.moving]
+    if recurrence.handed_on and not sizes:
+        return True
+    given = [f.symbol for f in sizes if f.op == "sym" and f.symbol.external]
+    if given and not any(_RATE.search(s.name) for s in given) and all(s.initial is None for s in recurrence.states):
+        return True
+    kept = [structure.retention(s.post, s.old) for s in recurrence.states]
+    decays = frozenset().union(*(own.symbols for own in kept if own is not None))
+    nodes = (n for post in recurrence.posts() for n in ex.walk(post))
+    return any(n.op == "opaque" and n.args and n.symbols & decays for n in nodes)
 
 
 def dead_corrections(subject: Subject) -> list[tuple[str, Span | None]]:

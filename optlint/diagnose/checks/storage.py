@@ -12,7 +12,8 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 from optlint.prepare import prepare
-from optlint.subject import Subject
+from optlint.sandbox.evaluate import evaluate
+from optlint.subject import Subject, pseudo
 
 
 def _zero_term(node: Expr) -> Expr | None:
@@ -96,7 +97,10 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         parameter=replace(parameter, post=ex.substitute(parameter.post, table)) if parameter is not None else None,
         output=ex.substitute(recurrence.output, table) if recurrence.output is not None else None,
     )
-    yield Repair(page.code, prepare(whole), states[0].post, None, span=spans[0], where="", details={"kind": "state"})
+    made = prepare(whole)
+    kept = {s.old for s in states}
+    if all(made.g in s.post.symbols for s in made.states if s.old in kept):  # else it was the gradient itself
+        yield Repair(page.code, made, states[0].post, None, span=spans[0], where="", details={"kind": "state"})
 
 
 def _without(post: Expr, table: dict[Expr, Expr]) -> Expr:
@@ -111,7 +115,7 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
     found = []
     for symbol in post.visible:
         own = structure.slope(post, symbol)
-        if symbol.kind != "place" or own is None or (own.op == "const" and not 0 < own.number < 1):
+        if symbol.kind != "place" or own is None or not _is_part(own):
             continue
         if parameter is not None and symbol is parameter.old:
             continue
@@ -122,6 +126,13 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
         ):
             found.append(symbol)
     return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
+
+
+def _is_part(own: Expr) -> bool:
+    """A coefficient between 0 and 1 for settings between 0 and 1: β and 1 − α, but not the 1 + μ of Nesterov's g."""
+    if own.op == "const":
+        return 0 < own.number < 1
+    return all(0 < float(evaluate(own, dict.fromkeys(own.symbols, x), pseudo)) < 1 for x in (0.3, 0.6))
 
 
 @check("result-discarded")
