@@ -15,11 +15,12 @@ from functools import cached_property
 from typing import Any
 
 import libcst as cst
+import numpy as np
 from libcst.metadata import CodeRange, MetadataWrapper, ParentNodeProvider, PositionProvider
 
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
-from optlint.lift import Lifted, Recurrence, State, lift, lifter
+from optlint.lift import Lifted, Recurrence, State, lift, lifter, structure
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.interpreter import Interpreter
@@ -27,7 +28,8 @@ from optlint.lift.objects import Lib, Value, numeric
 from optlint.lift.program import Program
 from optlint.model import Span
 from optlint.prepare import prepare
-from optlint.sandbox.evaluate import TooLarge
+from optlint.sandbox.evaluate import TooLarge, evaluate
+from optlint.sandbox.probes import LANES
 from optlint.source import source_from_text
 from optlint.subject import Subject
 
@@ -57,12 +59,12 @@ def recording() -> Iterator[tuple[Seen, set[Place]]]:
                     seen[place(span)].add(expr)
             return result
 
-    original = lifter.Interpreter
-    lifter.Interpreter = Recorder  # type: ignore[misc, attr-defined]
+    original = vars(lifter)["Interpreter"]
+    vars(lifter)["Interpreter"] = Recorder
     try:
         yield seen, libraries
     finally:
-        lifter.Interpreter = original  # type: ignore[misc, attr-defined]
+        vars(lifter)["Interpreter"] = original
 
 
 def place(span: Span) -> Place:
@@ -124,6 +126,10 @@ class Code:
             current = self.parents.get(current)
         return current
 
+    def outermost(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """The module's statement that holds the node."""
+        return self.holder(node, list(self.module.body))
+
     def function(self, node: cst.CSTNode) -> cst.FunctionDef | None:
         found: cst.FunctionDef | None = self.inside(node, cst.FunctionDef)
         return found
@@ -137,6 +143,52 @@ class Code:
 
     def is_library(self, node: cst.CSTNode) -> bool:
         return self.place(node) in self.libraries
+
+    # statements
+
+    def statement(self, node: cst.CSTNode) -> cst.SimpleStatementLine | None:
+        """The line that holds the node, if it holds nothing else."""
+        line = node if isinstance(node, cst.SimpleStatementLine) else self.inside(node, cst.SimpleStatementLine)
+        return line if line is not None and len(line.body) == 1 else None
+
+    def block(self, statement: cst.CSTNode) -> list[cst.CSTNode]:
+        """The statements of the block that a statement stands in."""
+        return list(getattr(self.parents[statement], "body", ()))
+
+    def lines(self, statement: cst.CSTNode) -> tuple[int, int]:
+        """The offsets of whole lines, the last newline included."""
+        line, _, end_line, _ = self.place(statement)
+        return self.starts[line - 1], min(self.starts[end_line], len(self.text))
+
+    def indent(self, statement: cst.CSTNode) -> str:
+        line, column, _, _ = self.place(statement)
+        return self.text[self.starts[line - 1] : self.starts[line - 1] + column - 1]
+
+    def removed(self, statement: cst.CSTNode) -> Edit:
+        """Take a statement out (a block of one keeps ``pass``)."""
+        alone = len(self.block(statement)) == 1
+        return (*self.offsets(statement), "pass") if alone else (*self.lines(statement), "")
+
+    def inserted(self, before: cst.CSTNode, text: str) -> Edit:
+        """Put a statement before another one, in its block."""
+        start, _ = self.lines(before)
+        return start, start, f"{self.indent(before)}{text}\n"
+
+    def appended(self, after: cst.CSTNode, text: str) -> Edit:
+        """Put a statement behind another one, in its block."""
+        _, end = self.lines(after)
+        return end, end, f"{self.indent(after)}{text}\n"
+
+    def moved_behind(self, statement: cst.CSTNode, after: cst.CSTNode) -> tuple[Edit, Edit]:
+        start, end = self.offsets(statement)
+        return self.removed(statement), self.appended(after, self.text[start:end])
+
+    def holder(self, node: cst.CSTNode, block: list[cst.CSTNode]) -> cst.CSTNode | None:
+        """The statement of a block that holds the node, however deep."""
+        current: cst.CSTNode | None = node
+        while current is not None and all(current is not s for s in block):
+            current = self.parents.get(current)
+        return current
 
     def applied(self, edits: tuple[Edit, ...]) -> str:
         text = self.text
@@ -177,6 +229,11 @@ class Anatomy:
     def family(self) -> str:
         return self.match.family
 
+    @property
+    def adaptive(self) -> bool:
+        """Divides by a second moment."""
+        return bool(self.second) and self.family not in ("momentum", "nesterov", "lion", "sgd")
+
     @cached_property
     def roles(self) -> dict[str, State]:
         """State by the convention's name for it: m, v …"""
@@ -201,6 +258,91 @@ class Anatomy:
     def held(self, expr: Expr) -> set[str]:
         """The roles of the states that an expression reads."""
         return {self.role_of(s) for s in expr.symbols} - {""}
+
+    # numbers: a setting is known by its value on the probes, which re-bind all of them
+
+    @cached_property
+    def _numbers(self) -> dict[str, Any]:
+        return {symbol.name: value for symbol, value in self.subject.bound.items()}
+
+    def value(self, expr: Expr) -> Any:
+        """The value of an expression of settings over the lanes; None for any other."""
+        if any(n.op == "opaque" for n in ex.walk(expr)):
+            return None
+        bound = {s: self._numbers[s.name] for s in expr.symbols if s.name in self._numbers}
+        if len(bound) < len(expr.symbols):
+            return None
+        return np.broadcast_to(evaluate(expr, bound), (LANES, 1))
+
+    @cached_property
+    def retentions(self) -> dict[str, Any]:
+        """How much of its old content each state keeps, over the lanes, by role."""
+        found = {}
+        for role, held in self.roles.items():
+            state = next((s for s in self.subject.states if s.old is held.old), held)
+            own = structure.retention(state.post, state.old)
+            value = self.subject.value(own) if own is not None else None
+            if value is not None:
+                found[role] = np.broadcast_to(value, (LANES, 1))
+        return found
+
+    def is_retention(self, expr: Expr, role: str) -> bool:
+        """β of that state, in any spelling."""
+        return self._equals(expr, self.retentions.get(role))
+
+    def is_weight(self, expr: Expr, role: str) -> bool:
+        """1 − β of that state, in any spelling."""
+        kept = self.retentions.get(role)
+        return self._equals(expr, None if kept is None else 1 - kept)
+
+    def _equals(self, expr: Expr, wanted: Any) -> bool:
+        value = self.value(expr) if wanted is not None else None
+        return value is not None and bool(np.allclose(value, wanted, rtol=1e-9, atol=0))
+
+    def corrects(self, expr: Expr) -> str:
+        """The role of the state that 1 − βᵗ corrects, in any spelling; empty for anything else."""
+        if expr.op != "sub" or expr.args[0] != ex.const(1):
+            return ""
+        power = expr.args[1]
+        for role in self.retentions:
+            if self.is_power(power, role):
+                return role
+        return ""
+
+    def is_power(self, expr: Expr, role: str) -> bool:
+        """βᵗ of that state: a power of t, or a running product."""
+        if expr.op == "pow" and self.is_time(expr.args[1]):
+            return self.is_retention(expr.args[0], role)
+        if expr.op == "sym" or expr.op == "mul":
+            held = next((s for s in self.recurrence.states if expr in (ex.sym(s.new), s.post, ex.sym(s.old))), None)
+            own = structure.slope(held.post, held.old) if held is not None else None
+            if held is not None and own is not None and structure.rest(held.post, held.old) == ex.const(0):
+                return self.is_retention(own, role)
+        return False
+
+    def is_scale(self, expr: Expr) -> bool:
+        """The step size: a setting (that may be named) which multiplies the whole step."""
+        return expr.op == "sym" and any(expr == f for f, e in structure.factors(self.subject.drive) if e == 1)
+
+    def stands_for(self, node: cst.CSTNode, wanted: Callable[[Expr], bool]) -> bool:
+        """Whether the interpreter ever read the node as such a value."""
+        return any(map(wanted, self.code.seen.get(self.code.place(node), ())))
+
+    def weighs(self, node: cst.CSTNode, role: str) -> bool:
+        """The node is 1 − β of that state."""
+        return self.stands_for(node, lambda e: self.is_weight(e, role))
+
+    def keeps(self, node: cst.CSTNode, role: str) -> bool:
+        """The node is β of that state."""
+        return self.stands_for(node, lambda e: self.is_retention(e, role))
+
+    def is_parameter(self, expr: Expr) -> bool:
+        w = self.recurrence.parameter
+        return w is not None and expr.op == "sym" and expr.symbol.name == w.old.name
+
+    def spells_gradient(self, expr: Expr) -> bool:
+        """The effective gradient, whatever run it was read in."""
+        return self.subject.gradient is not None and repr(expr) == repr(self.subject.gradient)
 
     @cached_property
     def second(self) -> set[str]:

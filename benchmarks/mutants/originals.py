@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from optlint.knowledge import mistakes, tomllib
+from optlint.knowledge import mistakes
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "benchmarks" / "packages.toml"

@@ -51,6 +51,11 @@ class Operation:
     changes: bool = False
 
     @property
+    def each(self) -> bool:
+        """Works on lists of tensors."""
+        return self.word is not None and self.word.value.startswith("_foreach")
+
+    @property
     def is_square(self) -> bool:
         return self.means == "square" or (self.means == "pow" and self._exponent() == 2)
 
@@ -123,6 +128,8 @@ def renamed(code: Code, op: Operation, means: str) -> tuple[int, int, str] | Non
 
 def function_of(op: Operation | None, code: Code, near: cst.CSTNode, means: str) -> str:
     """How this code would call a function of one array: "np.sqrt({})", "{}.sqrt()", "math.sqrt({})"."""
+    if op is not None and op.each and op.word is not None:
+        return f"{op.home}_foreach_{means}({{}})"
     if op is not None and op.means in ("sqrt", "square", "abs", "sign") and op.word is not None:
         return f"{op.home}{means}({{}})" if op.style == "function" else f"{{}}.{means}()"
     for module in ("np", "jnp", "ops", "tf", "K", "T", "mx", "tensor"):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.mutants.trial import Outcome
-from optlint.knowledge import find_mistake, tomllib
+from optlint.knowledge import find_mistake
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
 
 EQUIVALENTS = Path(__file__).with_name("equivalents.toml")
 

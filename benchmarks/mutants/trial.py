@@ -18,6 +18,7 @@ from optlint.lift.program import Program
 from optlint.model import Finding, Report
 from optlint.prepare import prepare
 from optlint.sandbox.evaluate import TooLarge
+from optlint.settings import CONVENTIONS, Settings
 from optlint.source import source_from_text
 
 
@@ -66,7 +67,7 @@ def _behaviour(recurrence: Recurrence) -> bytes:
         rounded = np.round(steps / 10**size, 8) * 10**size
     clocks = [(c.first, c.by, c.known, c.every, c.outer) for c in subject.clocks]
     around = (recurrence.per_parameter, len(recurrence.aliases), recurrence.kept is None, clocks)
-    return rounded.tobytes() + repr(around).encode()
+    return bytes(rounded.tobytes()) + repr(around).encode()
 
 
 def published(recurrence: Recurrence) -> str:
@@ -96,15 +97,25 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     if not changed and found and not injector.hidden:
         outcome.dropped = "behaves as before"
         return
-    report = lint_source(text, outcome.file)
+    report = lint_source(text, outcome.file, settings=settings_for(original) if injector.asks else None)
     findings = [f for f in report.findings if concerns(f, original.name, tree)]
-    if not injector.stays and not injector.hidden and changed and not any(f.severity != "note" for f in findings):
+    if (
+        not (injector.stays or injector.hidden or injector.asks)
+        and changed
+        and not any(f.severity != "note" for f in findings)
+    ):
         others = {published(r) for r in changed}
         if "" not in others:
             outcome.dropped = f"is {' or '.join(sorted(others))}"
             return
     judge(outcome, report, findings, original.name)
     outcome.fix = fixed(text, original.name, before, [f for f in findings if f.code == outcome.code])
+
+
+def settings_for(original: Original) -> Settings:
+    """The convention that the original follows, as the user would ask for it."""
+    ships = {s for a in original.anatomies for s in a.match.variant.ships}
+    return Settings(convention=next((c for c in CONVENTIONS if c in ships), "auto"))
 
 
 def fixed(text: str, name: str, before: set[bytes], findings: list[Finding]) -> str:
