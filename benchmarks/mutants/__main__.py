@@ -1,0 +1,70 @@
+"""Injects the catalogue's mistakes into correct programs and counts what optlint says of them.
+
+    python -m benchmarks.mutants                                   # the fixtures and the rule pages' good examples
+    python -m benchmarks.mutants --source all --cache ~/.cache/optlint-mutants
+    python -m benchmarks.mutants --only OPT105 --source fixtures --misses
+
+Results are kept as JSON lines under ``--cache``, by the content of the mutant and of optlint itself, so that a run
+that was broken off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.mutants import table
+from benchmarks.mutants.campaign import Campaign, Measured, run
+from benchmarks.mutants.originals import known_sources, programs
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutants", description=__doc__.split("\n")[0])
+    parser.add_argument("--source", action="append", help="fixtures, pages, a package of packages.toml, or all")
+    parser.add_argument("--only", action="append", help="only this mistake (may be repeated)")
+    parser.add_argument("--file", help="only files whose name contains this")
+    parser.add_argument("--limit", type=int, default=0, help="at most so many mutants of a mistake in a file")
+    parser.add_argument("--seconds", type=float, default=600, help="time limit of a file (default: 600)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--cache", type=Path, help="folder for results and packages")
+    parser.add_argument("--output", type=Path, help=f"write the tables there (the published ones are {RESULTS.name})")
+    options = parser.parse_args()
+    sources = options.source or ["fixtures", "pages"]
+    if "all" in sources:
+        sources = known_sources()
+    unknown = set(sources) - set(known_sources())
+    if unknown:
+        parser.error(f"unknown source: {', '.join(sorted(unknown))} (there are {', '.join(known_sources())})")
+    wanted = [p for p in programs(sources, options.cache) if not options.file or options.file in p.name]
+    campaign = Campaign(tuple(options.only or ()), options.limit, options.seconds, options.cache)
+    measured: list[Measured] = []
+    for done, one in enumerate(run(wanted, campaign, options.jobs), 1):
+        measured.append(one)
+        counted = [o for o in one.outcomes if not o.dropped]
+        found = sum(map(table.is_found, counted))
+        print(f"[{done}/{len(wanted)}] {one.file}: {len(one.outcomes)} mutants, {len(counted)} count, {found} found"
+              f"{', out of time' if one.late else ''}", file=sys.stderr, flush=True)  # fmt: skip
+    measured.sort(key=lambda m: m.file)
+    title = f"`python -m benchmarks.mutants {' '.join(f'--source {s}' for s in sources)}`"
+    text = table.render(
+        [o for m in measured for o in m.outcomes],
+        [line for m in measured for line in m.speaking],
+        sum((Counter({m.source: m.originals}) for m in measured), Counter()),
+        [m.file for m in measured if m.late],
+        title,
+    )
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""All mutants of all programs, in several processes, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from multiprocessing import Pool
+from pathlib import Path
+from types import FrameType
+
+from benchmarks.mutants.anatomy import Code, Edit, Original, originals_in
+from benchmarks.mutants.inject import Injector, load
+from benchmarks.mutants.originals import ROOT, Program
+from benchmarks.mutants.trial import Outcome, attempt, behaviours, loud_on
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What to inject (all, where ``only`` is empty), how much, and where results are kept."""
+
+    only: tuple[str, ...] = ()
+    limit: int = 0
+    seconds: float = 600
+    cache: Path | None = None
+
+
+@dataclass
+class Measured:
+    """A program's outcomes. speaking: originals that optlint finds fault with."""
+
+    file: str
+    source: str
+    originals: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+    speaking: list[str] = field(default_factory=list)
+    late: bool = False
+
+
+class OutOfTime(Exception):
+    pass
+
+
+def run(programs: list[Program], campaign: Campaign, jobs: int) -> Iterator[Measured]:
+    """Each program's results as they come."""
+    if jobs <= 1:
+        yield from map(partial(measure, campaign=campaign), programs)
+        return
+    with Pool(jobs, maxtasksperchild=8) as pool:
+        yield from pool.imap_unordered(partial(measure, campaign=campaign), programs)
+
+
+def measure(program: Program, campaign: Campaign) -> Measured:
+    result = Measured(program.name, program.source)
+    signal.signal(signal.SIGALRM, _stop)
+    signal.setitimer(signal.ITIMER_REAL, campaign.seconds)
+    try:
+        _measure(program, campaign, result)
+    except OutOfTime:
+        result.late = True
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return result
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise OutOfTime
+
+
+def _measure(program: Program, campaign: Campaign, result: Measured) -> None:
+    code = Code(program.text)
+    found = originals_in(code, program.name)
+    result.originals = len(found)
+    loud = loud_on(program.text, program.name) if found else []
+    result.speaking = [f"{program.name}:{f.span.line}: {f.update}: {f.code} {f.severity}" for f in loud]
+    kept = Kept(campaign.cache)
+    for original in found:
+        if any(f.update == original.name for f in loud):
+            continue
+        before: set[bytes] | None = None
+        for injector, edits in mutants(original, campaign):
+            text = code.applied(edits)
+            outcome = described(program, original, injector, edits)
+            key = digest(outcome, text, injector)
+            known = kept.get(key)
+            if known is None:
+                if before is None:
+                    mine = [r for r in code.lifted.recurrences if r.name == original.name]
+                    before = {how for _, how in behaviours(mine)}
+                attempt(original, before, injector, text, outcome)
+                kept.add(key, outcome)
+            else:
+                outcome = known
+            result.outcomes.append(outcome)
+
+
+def mutants(original: Original, campaign: Campaign) -> list[tuple[Injector, tuple[Edit, ...]]]:
+    """The mutants of one update, each text once; at most ``limit`` of a mistake, spread over its kinds and places."""
+    chosen: list[tuple[Injector, tuple[Edit, ...]]] = []
+    texts: set[str] = set()
+    per_code: dict[str, list[tuple[str, Injector, tuple[Edit, ...]]]] = {}
+    for injector in load():
+        if campaign.only and injector.code not in campaign.only:
+            continue
+        for anatomy in original.anatomies:
+            for edits in injector.edits(anatomy):
+                text = original.code.applied(edits)
+                if text not in texts and text != original.code.text:
+                    texts.add(text)
+                    mark = hashlib.sha256(repr(edits).encode()).hexdigest()
+                    per_code.setdefault(injector.code, []).append((mark, injector, edits))
+    for found in per_code.values():
+        if campaign.limit:
+            found = sorted(found, key=lambda m: m[0])[: campaign.limit]
+        chosen.extend((injector, edits) for _, injector, edits in found)
+    return chosen
+
+
+def described(program: Program, original: Original, injector: Injector, edits: tuple[Edit, ...]) -> Outcome:
+    text = program.text
+    first = min(edits)
+    change = "; ".join(f"{_short(text[start:end])} → {_short(new)}" for start, end, new in edits)
+    return Outcome(
+        program.name,
+        program.source,
+        original.name,
+        program.framework,
+        injector.code,
+        injector.kind,
+        text.count("\n", 0, first[0]) + 1,
+        change,
+    )
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())
+
+
+# results that are kept
+
+
+@lru_cache(maxsize=1)
+def tree() -> str:
+    """A digest of all that the outcome of a mutant depends on beside the mutant: optlint, its rules, the trial."""
+    state = hashlib.sha256()
+    files = [*(ROOT / "optlint").rglob("*.py"), *(p for p in (ROOT / "rules").rglob("*") if p.is_file())]
+    for path in sorted([*files, Path(__file__).with_name("trial.py")]):
+        state.update(str(path.relative_to(ROOT)).encode())
+        state.update(path.read_bytes())
+    return state.hexdigest()
+
+
+def digest(outcome: Outcome, text: str, injector: Injector) -> str:
+    parts = (tree(), outcome.file, outcome.function, outcome.code, outcome.kind, injector.stays, injector.hidden, text)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+class Kept:
+    """Outcomes by key in one file of JSON lines, which several processes append to."""
+
+    def __init__(self, cache: Path | None) -> None:
+        self.path = cache / "outcomes" / f"{tree()[:16]}.jsonl" if cache is not None else None
+        self.known: dict[str, Outcome] = {}
+        if self.path is not None and self.path.is_file():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                try:
+                    data = json.loads(line)
+                    self.known[data.pop("key")] = Outcome(**data)
+                except (ValueError, TypeError, KeyError):
+                    continue  # a line that was cut off
+
+    def get(self, key: str) -> Outcome | None:
+        return self.known.get(key)
+
+    def add(self, key: str, outcome: Outcome) -> None:
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": key, **outcome.as_dict()}) + "\n")

@@ -1,0 +1,121 @@
+"""Which correct programs are mutated: the project's own, and optimizers as they were released."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from optlint.knowledge import mistakes
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ROOT / "benchmarks" / "packages.toml"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A text to mutate. source: "fixtures", "pages", or a package's name and version."""
+
+    name: str
+    source: str
+    text: str
+
+    @property
+    def framework(self) -> str:
+        """Whose language the program speaks."""
+        for title, pattern in _IMPORTS:
+            if re.search(pattern, self.text, re.MULTILINE):
+                return title
+        return "plain Python"
+
+
+def _imports(modules: str) -> str:
+    return rf"^\s*(?:import|from)\s+(?:{modules})\b"
+
+
+_IMPORTS = (
+    ("optax", _imports("optax")),
+    ("JAX", _imports("jax")),
+    ("Keras", _imports("keras")),
+    ("TensorFlow", _imports("tensorflow")),
+    ("tinygrad", _imports("tinygrad")),
+    ("PyTorch", _imports("torch")),
+    ("NumPy", _imports(r"numpy|autograd|cupy")),
+)
+
+
+def programs(sources: list[str], cache: Path | None) -> Iterator[Program]:
+    """The programs of these sources, in a fixed order."""
+    for source in sources:
+        if source == "fixtures":
+            yield from _fixtures()
+        elif source == "pages":
+            yield from _pages()
+        else:
+            if cache is None:
+                raise SystemExit(f"{source} is a released package: say with --cache where to keep it")
+            yield from _released(source, cache)
+
+
+def known_sources() -> list[str]:
+    return ["fixtures", "pages", *_packages()]
+
+
+def _fixtures() -> Iterator[Program]:
+    for path in sorted((ROOT / "fixtures").rglob("*.py")):
+        if path.stem.startswith(("correct", "founding_rmsprop_correct")):
+            yield Program(str(path.relative_to(ROOT)), "fixtures", path.read_text(encoding="utf-8"))
+
+
+def _pages() -> Iterator[Program]:
+    for page in mistakes():
+        for number, text in enumerate(page.good, 1):
+            yield Program(f"{page.code}-good-{number}.py", "pages", text)
+
+
+# released packages
+
+
+def _packages() -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = tomllib.loads(PACKAGES.read_text(encoding="utf-8"))
+    return found
+
+
+def _released(name: str, cache: Path) -> Iterator[Program]:
+    entry = _packages()[name]
+    folder = cache / f"{name}-{entry['version']}"
+    if not folder.is_dir():
+        _fetch(name, entry, folder)
+    for path in sorted(folder.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        yield Program(str(path.relative_to(cache)), f"{name} {entry['version']}", text)
+
+
+def _fetch(name: str, entry: dict[str, object], folder: Path) -> None:
+    """Download a wheel and keep the files that are named. Nothing of it is installed, imported or run."""
+    store = folder.parent / "wheels"
+    index = ["--index-url", str(entry["index"])] if "index" in entry else []
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", *index]
+    subprocess.run([*command, "--dest", str(store / name), f"{name}=={entry['version']}"], check=True)
+    (wheel,) = (store / name).iterdir()
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if digest != entry["sha256"]:
+        raise SystemExit(f"{wheel.name} has the digest {digest}, not that of packages.toml")
+    patterns = entry["files"]
+    assert isinstance(patterns, list)
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.namelist():
+            if any(fnmatch(member, p) for p in patterns):
+                archive.extract(member, folder)
+    wheel.unlink()

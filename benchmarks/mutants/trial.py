@@ -1,0 +1,188 @@
+"""One mutant before optlint: is it one at all, and what is said of it?"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from benchmarks.mutants.anatomy import Original
+from benchmarks.mutants.inject import Injector
+from optlint import lint_source
+from optlint.diagnose.views import views
+from optlint.identify import best, matches
+from optlint.lift import Lifted, Recurrence, lift
+from optlint.lift.program import Program
+from optlint.model import Finding, Report
+from optlint.prepare import prepare
+from optlint.sandbox.evaluate import TooLarge
+from optlint.settings import CONVENTIONS, Settings
+from optlint.source import source_from_text
+
+
+@dataclass
+class Outcome:
+    """What became of a mutant. dropped: why it does not count (else empty); reported: what was found on the update."""
+
+    file: str
+    source: str
+    function: str
+    framework: str
+    code: str
+    kind: str
+    line: int
+    change: str = ""
+    dropped: str = ""
+    reported: list[str] = field(default_factory=list)
+    fixed: str = ""
+    fix: str = ""  # what applying the offered fix gives: "restores", "other form", "wrong", or "" without one
+    status: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def lifted(text: str) -> Lifted:
+    return lift(Program.read(source_from_text("program.py", text).units))
+
+
+# behaviour
+
+
+def behaviours(recurrences: Iterable[Recurrence]) -> list[tuple[Recurrence, bytes]]:
+    """Each configuration with what tells how it behaves on the probes."""
+    return [(r, _behaviour(r)) for r in recurrences]
+
+
+def _behaviour(recurrence: Recurrence) -> bytes:
+    try:
+        subject = prepare(recurrence)
+        steps = subject.run().step
+    except TooLarge:
+        return repr(recurrence.equations()).encode()
+    with np.errstate(all="ignore"):
+        size = np.floor(np.log10(np.where((steps == 0) | ~np.isfinite(steps), 1.0, np.abs(steps))))
+        rounded = np.round(steps / 10**size, 8) * 10**size
+    clocks = [(c.first, c.by, c.known, c.every, c.outer) for c in subject.clocks]
+    around = (recurrence.per_parameter, len(recurrence.aliases), recurrence.kept is None, clocks)
+    return bytes(rounded.tobytes()) + repr(around).encode()
+
+
+def published(recurrence: Recurrence) -> str:
+    """The form that it equals, deviations left out; empty where there is none."""
+    for view in (recurrence, *views(recurrence)):
+        try:
+            match = best(matches(prepare(view), deviations=False))
+        except TooLarge:
+            return ""
+        if match is not None:
+            return match.title
+    return ""
+
+
+# trial
+
+
+def attempt(original: Original, before: set[bytes], injector: Injector, text: str, outcome: Outcome) -> None:
+    """Fill in what optlint says of ``text``."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        outcome.dropped = "does not parse"
+        return
+    found = [r for r in lifted(text).recurrences if r.name == original.name]
+    changed = [r for r, how in behaviours(found) if how not in before]
+    if not changed and found and not injector.hidden:
+        outcome.dropped = "behaves as before"
+        return
+    report = lint_source(text, outcome.file, settings=settings_for(original) if injector.asks else None)
+    findings = [f for f in report.findings if concerns(f, original.name, tree)]
+    if (
+        not (injector.stays or injector.hidden or injector.asks)
+        and changed
+        and not any(f.severity != "note" for f in findings)
+    ):
+        others = {published(r) for r in changed}
+        if "" not in others:
+            outcome.dropped = f"is {' or '.join(sorted(others))}"
+            return
+    judge(outcome, report, findings, original.name)
+    outcome.fix = fixed(text, original.name, before, [f for f in findings if f.code == outcome.code])
+
+
+def settings_for(original: Original) -> Settings:
+    """The convention that the original follows, as the user would ask for it."""
+    ships = {s for a in original.anatomies for s in a.match.variant.ships}
+    return Settings(convention=next((c for c in CONVENTIONS if c in ships), "auto"))
+
+
+def fixed(text: str, name: str, before: set[bytes], findings: list[Finding]) -> str:
+    """What the update is once the offered fixes are applied."""
+    edits = [edit for f in findings if f.fix is not None for edit in f.fix.edits]
+    if not edits:
+        return ""
+    lines = text.split("\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line) + 1)
+    for edit in sorted(edits, key=lambda e: e.span, reverse=True):
+        first = starts[edit.span.line - 1] + edit.span.column - 1
+        last = starts[edit.span.end_line - 1] + edit.span.end_column - 1
+        text = text[:first] + edit.text + text[last:]
+    try:
+        found = [r for r in lifted(text).recurrences if r.name == name]
+    except (SyntaxError, ValueError):
+        return "wrong"
+    if found and all(how in before for _, how in behaviours(found)):
+        return "restores"
+    return "other form" if found and all(map(published, found)) else "wrong"
+
+
+def loud_on(text: str, path: str) -> list[Finding]:
+    """The errors and warnings of a file."""
+    return [f for f in lint_source(text, path).findings if f.severity != "note"]
+
+
+def judge(outcome: Outcome, report: Report, findings: list[Finding], name: str) -> None:
+    loud = [f for f in findings if f.severity != "note" and f.verdict == "confirmed"]
+    notes = [f for f in findings if f.severity == "note"]
+    outcome.reported = [f.code for f in loud] + [f"{f.code} (note)" for f in notes]
+    right = next((f for f in findings if f.code == outcome.code), None)
+    if right is not None and right.evidence is not None:
+        outcome.fixed = right.evidence.fixed
+    outcome.status = sorted(
+        {f"{u.status} {u.convention or u.reason}".strip() for u in report.updates if u.name == name}
+    )
+
+
+def concerns(finding: Finding, name: str, tree: ast.Module) -> bool:
+    """The finding is of that update, or lies in its function."""
+    if finding.update == name:
+        return True
+    lines = lines_of(tree, name)
+    return lines is not None and lines[0] <= finding.span.line <= lines[1]
+
+
+def lines_of(tree: ast.Module, name: str) -> tuple[int, int] | None:
+    """First and last line of a function by its dotted name."""
+    body: list[ast.stmt] = list(tree.body)
+    node: ast.AST | None = None
+    for part in name.split("."):
+        node = next(
+            (
+                n
+                for n in body
+                if isinstance(n, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)) and n.name == part
+            ),
+            None,
+        )
+        if node is None:
+            return None
+        body = [n for n in ast.walk(node) if isinstance(n, ast.stmt) and n is not node]
+    assert isinstance(node, ast.stmt)
+    return node.lineno, node.end_lineno or node.lineno
+
+
+__all__ = ["Outcome", "attempt", "behaviours", "loud_on"]
