@@ -86,6 +86,7 @@ def test_grouped() -> None:
         "  14:46 OPT101 regularization is added outside the square\n"
         "\n"
         "Found 2 errors, 1 note.\n"
+        "[*] 2 fixable with --fix.\n"
         "0 updates read, 0 unsupported.\n"
     )
     assert "a.ipynb:\n  cell 3:2:46 OPT101 regularization" in printed(NOTEBOOK, "grouped")
@@ -473,6 +474,7 @@ def test_statistics() -> None:
         " 3  OPT203      missing-epsilon\n"
         " 1  OPT201      regularization-outside-square\n"
         "Found 11 errors, 3 warnings.\n"
+        "[*] 10 fixable with --fix.\n"
         "0 updates read, 0 unsupported.\n"
     )
     expected = [
