@@ -102,9 +102,7 @@ def _decays(states: list[State]) -> set[Expr]:
     return {k for k in kept if k is not None and (k.op == "sym" or (k.op == "const" and 0 < k.number < 1))}
 
 
-def _schedules(
-    posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: set[Expr]
-) -> dict[Expr, Expr]:
+def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: set[Expr]) -> dict[Expr, Expr]:
     """A step size that follows a schedule (η/√t, η/(1 + κt)) is a setting; what reads a decay (βᵗ) is no schedule."""
     table: dict[Expr, Expr] = {}
     for post in posts:
