@@ -15,7 +15,8 @@ from optlint.subject import Clock
 def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     """What counts steps: counters, loop indices, and whatever a decay is raised to."""
     states = {x for s in recurrence.states for x in (s.old, s.new)}
-    exponents = _exponents(posts, states)
+    decays = {structure.retention(s.post, s.old) for s in recurrence.states}
+    exponents = _exponents(posts, states, decays)
     read = set().union(*(p.visible for p in posts)) if posts else set()
     clocks: list[Clock] = []
     for counter in recurrence.counters:
@@ -48,10 +49,11 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     return clocks
 
 
-def _exponents(posts: Iterable[Expr], moving: set[Symbol]) -> list[Expr]:
-    """What settings are raised to (βᵗ)."""
+def _exponents(posts: Iterable[Expr], moving: set[Symbol], decays: set[Expr | None]) -> list[Expr]:
+    """What settings are raised to (βᵗ), or what a decay is the exponent of where the two are exchanged (t^β)."""
     powers = [n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
-    return [n.args[1] for n in powers if not n.args[0].symbols & moving]
+    powers = [n for n in powers if not n.args[0].symbols & moving]
+    return [n.args[0] if n.args[1] in decays else n.args[1] for n in powers]
 
 
 def _counting(exponents: list[Expr], counters: set[Symbol]) -> set[Symbol]:

@@ -315,7 +315,7 @@ def epsilon_values(subject: Subject) -> list[Any]:
     found += [ex.sym(h.symbol) for h in subject.hypers if h.role == "epsilon"]  # ε/η, ε·(1 − β₁ᵗ)/η
     values: list[Any] = []
     for value in (subject.value(a) for a in dict.fromkeys(found)):
-        if value is not None and not any(np.array_equal(value, v) for v in values):
+        if value is not None and np.all(value >= 0) and not any(np.array_equal(value, v) for v in values):
             values.append(value)
     return values[:4]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from optlint.knowledge import NamePattern, name_patterns
 
@@ -27,3 +28,10 @@ def meant_families(name: str) -> frozenset[str] | None:
     """The families that an update's name allows, or None where it names none."""
     entry = meant(name)
     return None if entry is None else entry.allows
+
+
+@lru_cache(maxsize=64)
+def families_in(text: str) -> frozenset[str]:
+    """The families that a stretch of code speaks of, in its names and comments."""
+    entries = [e for e in name_patterns() if e.family != "other"]
+    return frozenset(e.family for e in entries if re.search(e.pattern, text, re.IGNORECASE))

@@ -37,7 +37,7 @@ def prepare(recurrence: Recurrence) -> Subject:
     if gradient is not None:
         table = {gradient: ex.sym(g)}
         posts = [ex.substitute(p, table) for p in posts]
-    scheduled = _schedules(posts, moving | {g} | ({parameter} if parameter else set()), time)
+    scheduled = _schedules(posts, moving | {g} | ({parameter} if parameter else set()), time, _decays(states))
     posts = [ex.substitute(p, scheduled) for p in posts]
     new_states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
     hypers = _hypers(new_states, posts, moving, time, parameter, g)
@@ -96,15 +96,21 @@ def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | N
     return found[0] if len(found) == 1 else None
 
 
-def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol]) -> dict[Expr, Expr]:
-    """A step size that follows a schedule (η/√t, η/(1 + κt)) is a setting; powers βᵗ are not schedules."""
+def _decays(states: list[State]) -> set[Expr]:
+    """What keeps the averages: β₁, β₂, or 0.9 where the code writes the number."""
+    kept = [structure.retention(s.post, s.old) for s in states]
+    return {k for k in kept if k is not None and (k.op == "sym" or (k.op == "const" and 0 < k.number < 1))}
+
+
+def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: set[Expr]) -> dict[Expr, Expr]:
+    """A step size that follows a schedule (η/√t, η/(1 + κt)) is a setting; what reads a decay (βᵗ) is no schedule."""
     table: dict[Expr, Expr] = {}
     for post in posts:
         inside: dict[int, bool] = {}
         for node in ex.walk(post):
             free = not node.symbols & busy
             power = node.op == "pow" and bool(node.args[1].symbols & time)
-            good = free and not power and all(inside.get(id(a), False) for a in node.args)
+            good = free and not power and node not in decays and all(inside.get(id(a), False) for a in node.args)
             inside[id(node)] = good
         for node in ex.walk(post):
             for a in node.args if node.op != "opaque" else ():
@@ -129,7 +135,7 @@ def _settings(
     for state in states:
         own = structure.retention(state.post, state.old)
         if own is not None and not (own.symbols & moving):
-            found |= {s for s in own.symbols if not s.array}
+            found |= {s for s in own.symbols if not s.array} - _multiplies_all(state, own)
     for post in posts:
         for node in ex.walk(post):
             if node.op == "pow" and node.symbols & time and node.args[0].op == "sym":
@@ -140,6 +146,13 @@ def _settings(
                 if symbol.default is not None and not symbol.array and "{" not in symbol.name:
                     found.add(symbol)
     return found - moving - time - ({parameter} if parameter else set())
+
+
+def _multiplies_all(state: State, own: Expr) -> frozenset[Symbol]:
+    """The data in (β·s + 1 − β)·g²: what multiplies the old content and all the rest, beside a decay."""
+    kept = {f for f, _ in structure.factors(own)}
+    shared = kept & {f for f, _ in structure.factors(structure.rest(state.post, state.old))}
+    return frozenset().union(*(f.symbols for f in shared)) if shared < kept else frozenset()
 
 
 def _hypers(

@@ -191,6 +191,12 @@ class Subject:
         return frozenset(x for s in self.states for x in (s.old, s.new) if s.old in found or s.new in found)
 
     @cached_property
+    def products(self) -> frozenset[Symbol]:
+        """The new contents of running products βᵗ, which are multiplied by a setting at each step."""
+        plain = [s for s in self.states if structure.rest(s.post, s.old) == ex.const(0)]
+        return frozenset(s.new for s in plain if self.is_hyper(structure.slope(s.post, s.old) or ex.sym(s.old)))
+
+    @cached_property
     def moving(self) -> frozenset[Symbol]:
         return frozenset(x for s in self.states for x in (s.old, s.new))
 

@@ -13,7 +13,7 @@ from optlint.intent import meant
 from optlint.knowledge import find_mistake
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.recurrence import Recurrence
+from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Finding, Status
 from optlint.prepare import prepare
 from optlint.sandbox.evaluate import TooLarge
@@ -136,14 +136,22 @@ def looks_like_update(subject: Subject) -> bool:
     if not subject.states:
         return False
     for state in subject.states:
-        own = structure.retention(state.post, state.old)
-        if own is not None and subject.value(own) is not None and subject.g in state.post.symbols:
+        if subject.g in state.post.symbols and _keeps_part(subject, state):
             break
     else:
         if not any(s.post.symbols & subject.time and subject.g in s.post.symbols for s in subject.states):
             return False
     rooted = any(n.op in ("sqrt", "pow", "max") for p in subject.posts for n in ex.walk(p))
     return subject.parameter is not None or rooted
+
+
+def _keeps_part(subject: Subject, state: State) -> bool:
+    """A decayed state; also one that is squared, rooted or multiplied as a whole, which is a mistake to explain."""
+    own = structure.retention(state.post, state.old)
+    if own is not None and subject.value(own) is not None:
+        return True
+    plain = ex.ARITHMETIC | {"abs", "sym", "const"}
+    return state.old in state.post.visible and all(n.op in plain for n in ex.walk(state.post))
 
 
 def is_gradient_step(subject: Subject, match: Match) -> bool:

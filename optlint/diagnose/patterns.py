@@ -6,7 +6,7 @@ any of a product's factors. ``sqrt(x)``, ``x**0.5`` and ``1/rsqrt`` are one.
     g        the effective gradient         w   the parameter          s   the state's own old content
     r        reads w, but no g and no state  t   a count of steps       a, c, k   settings and numbers
     V        built on the second moment      M   built on another state
-    n, x     anything
+    n, x     anything                        u   anything but 1
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from optlint.subject import Subject
 Binding = dict[str, Expr]
 SUM = ("add", "sub", "neg")
 PRODUCT = ("mul", "div", "sqrt", "pow")
+ONE = ex.const(1)
 
 
 @lru_cache(maxsize=512)
@@ -60,7 +61,7 @@ class Matcher:
             return bool(held) and all(s in self.second for s in held) and subject.g not in symbols
         if kind == "M":
             return bool(symbols & subject.moving) and not symbols & self.second and subject.g not in symbols
-        return True
+        return kind != "u" or node != ONE
 
     def unify(self, p: Expr, n: Expr, env: Binding) -> Iterator[Binding]:
         if p.op == "sym":
@@ -79,7 +80,7 @@ class Matcher:
         if p.op in SUM:
             yield from (e for e, rest in self.sums(p, n, env) if not rest)
             return
-        if p.op in PRODUCT:
+        if p.op in PRODUCT and not (p.op == "pow" and p.args[1].op != "const"):  # aᵗ is one factor
             yield from (e for e, rest in self.products(p, n, env) if not rest)
             return
         if p.op == n.op and len(p.args) == len(n.args):
@@ -120,7 +121,7 @@ class Matcher:
 
     def products(self, p: Expr, n: Expr, env: Binding) -> Iterator[tuple[Binding, list[tuple[Expr, float]]]]:
         """Each way to find the pattern's factors among the node's; a free ``n`` takes what is left above the line."""
-        wanted, have = factors(p), gathered(factors(n))
+        wanted, have = _without_ones(factors(p)), gathered(_without_ones(factors(n)))
         free = [i for i, (f, e) in enumerate(wanted) if _is_free(f) and e == 1]
         fixed = [w for i, w in enumerate(wanted) if i not in free[:1]]
         if len(have) < len(fixed) or len(have) > 12:
@@ -169,6 +170,10 @@ class Matcher:
                 yield env, build(right, known | env).at(node.origin)
 
 
+def _without_ones(parts: list[tuple[Expr, float]]) -> list[tuple[Expr, float]]:
+    return [(node, exponent) for node, exponent in parts if node != ONE]
+
+
 def gathered(parts: list[tuple[Expr, float]]) -> list[tuple[Expr, float]]:
     """Equal factors as one: g·g is g²."""
     result: list[tuple[Expr, float]] = []
@@ -183,7 +188,7 @@ def gathered(parts: list[tuple[Expr, float]]) -> list[tuple[Expr, float]]:
 
 
 def _is_free(p: Expr) -> bool:
-    return p.op == "sym" and isinstance(p.value, Symbol) and p.value.name.rstrip("0123456789") in ("n", "x")
+    return p.op == "sym" and isinstance(p.value, Symbol) and p.value.name.rstrip("0123456789") in ("n", "x", "u")
 
 
 def _has_free_factor(p: Expr) -> bool:

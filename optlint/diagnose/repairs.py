@@ -109,18 +109,25 @@ class Proposals:
         for index, edit in found:
             by_rewrite.setdefault(id(edit.rewrite), []).append((index, edit))
         for same in by_rewrite.values():
-            apart = [
-                (i, e)
-                for i, e in same
-                if not any(o is not e and j == i and ex.contains(o.wrong, e.wrong) for j, o in same)
-            ]
-            if len(apart) < 2 or len({(i, e.wrong) for i, e in apart}) < len(apart):
-                continue
-            made = _applied(subject, apart)
-            if made is not None:
-                index, edit = apart[0]
-                root = subject.posts[index]
-                yield Repair(edit.page.code, made, edit.wrong, edit.right, edit.effective, where="", root=root)
+            for apart in _sets_apart(same):
+                made = _applied(subject, apart)
+                if made is not None:
+                    index, edit = apart[0]
+                    root = subject.posts[index]
+                    yield Repair(edit.page.code, made, edit.wrong, edit.right, edit.effective, where="", root=root)
+
+
+def _sets_apart(same: list[tuple[int, _Edit]]) -> Iterator[list[tuple[int, _Edit]]]:
+    """The edits of which none lies inside another's expression: the outermost ones, and the innermost ones."""
+
+    def inside(a: tuple[int, _Edit], b: tuple[int, _Edit]) -> bool:
+        return a is not b and a[0] == b[0] and ex.contains(b[1].wrong, a[1].wrong)
+
+    outermost = [a for a in same if not any(inside(a, b) for b in same)]
+    innermost = [a for a in same if not any(inside(b, a) for b in same)]
+    for apart in [outermost] if outermost == innermost else [outermost, innermost]:
+        if len(apart) > 1 and len({(i, e.wrong) for i, e in apart}) == len(apart):
+            yield apart
 
 
 @lru_cache(maxsize=1)

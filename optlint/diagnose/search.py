@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
 from optlint.identify import Match, best, matches
-from optlint.intent import meant_families
-from optlint.knowledge import FAMILIES, find_mistake, mistakes
+from optlint.intent import families_in, meant_families
+from optlint.knowledge import find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.moments import known_moments
@@ -62,15 +64,14 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
     level = [_Partial([], subject, known_moments(subject))]
     seen: set[tuple[object, ...]] = {_key(subject)}
     meant = meant_families(subject.recurrence.name)
-    said = intent.lower()
-    named = any(family in said for family in FAMILIES if family != "other")
+    said = families_in(intent)
     tries = 0
     proposals = Proposals()
     for depth in range(DEPTH):
         following: list[_Partial] = []
         hits: list[Explanation] = []
         for partial in level:
-            alone = depth and not partial.strange and not named  # then only the same slip once more
+            alone = depth and not partial.strange and not said  # then only the same slip once more
             for repair in proposals.of(partial.subject):
                 if depth and not _follows(partial, repair):
                     continue
@@ -198,8 +199,14 @@ def _choose(hits: list[Explanation]) -> Explanation | None:
     hits.sort(key=lambda h: (_size(h.repairs), [r.code for r in h.repairs]))
     first = hits[0]
     codes = {r.code for r in first.repairs}
-    first.others = [h.repairs for h in hits[1:] if {r.code for r in h.repairs} != codes][:3]
+    others = [h for h in hits[1:] if {r.code for r in h.repairs} != codes and not _alike(h.repaired, first.repaired)]
+    first.others = [h.repairs for h in others][:3]
     return first
+
+
+def _alike(one: Subject, other: Subject) -> bool:
+    """Two repairs that come out at the same update are the same one, under two names."""
+    return np.allclose(one.beginning.step, other.beginning.step, rtol=1e-9, atol=0, equal_nan=True)
 
 
 def _size(repairs: Iterable[Repair]) -> int:

@@ -148,6 +148,8 @@ class _Update:
         if kind in ("clock", "constants") or len(old) != len(new):
             return
         yield from self.recipes.renamed(before, after)
+        if any(a.post != b.post for a, b in zip(before.states, after.states, strict=True)):
+            yield from self.recipes.copied(proof.finding.span)
         fresh = _fresh(before, after)
         if not fresh:
             yield from self._changed(old, new, proof)

@@ -52,7 +52,6 @@ class Calls(Evaluator):
         self.nested: list[Func] = []  # functions defined inside functions
         self.imports: set[str] = set()
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
-        self.unit = 0
         self.discarded: list[Span] = []  # calls whose result, a new content of what they are called on, goes nowhere
         self.keeps_results = False  # run as if each such result were kept
         self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run

@@ -120,12 +120,13 @@ def match_returns(
             own = structure.slope(own_part, symbol)
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
-            if own is None:
-                continue
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
-            if kept in own_part.visible and not same and _is_small(own):
+            if own is None and not (same and _carries(own_part, symbol)):
+                continue
+            if own is not None and kept in own_part.visible and not same and _is_small(own):
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
-            rank = (not same, own != ex.const(1), own.size, slot.symbol.default is not None)
+            size = expr.size if own is None else own.size
+            rank = (not same, own != ex.const(1), size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
         if best is not None and (not all(best[0][:2]) or best[0][2] <= 5):
@@ -148,6 +149,15 @@ def _flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str,
     if isinstance(value, Cell) and depth < 3:
         return [e for k, v in value.items.items() if k.startswith(("[", ".")) for e in _flat(v, k, depth + 1)]
     return []
+
+
+def _carries(post: Expr, symbol: Symbol) -> bool:
+    """The content goes on, if only squared, rooted or as one of two (not as an exponent, or in a comparison)."""
+    if post.op == "sym":
+        return post.value is symbol
+    if post.op not in ex.ARITHMETIC | {"abs", "max", "min"}:
+        return False
+    return any(_carries(a, symbol) for a in (post.args[:1] if post.op == "pow" else post.args))
 
 
 def _is_small(own: Expr) -> bool:

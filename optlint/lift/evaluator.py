@@ -276,7 +276,7 @@ class Evaluator(Operators):
     # functions
 
     def eval_Lambda(self, node: cst.Lambda) -> Value:
-        func = Func("lambda", node, self.scope)
+        func = Func("lambda", node, self.scope, unit=self.unit)
         func.defaults = self.defaults(node.params)
         return func
 

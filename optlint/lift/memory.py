@@ -40,6 +40,7 @@ class Memory:
         self.scope = Scope()
         self.aliases: dict[str, str] = {}  # index names → the names under which elements were met first
         self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
+        self.unit = 0  # which parsed block the running code stands in
 
     # values
 

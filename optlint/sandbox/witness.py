@@ -48,6 +48,8 @@ SCENES = {
         Scene("large gradient", (1e3,), 0.0, 40),
     )
 }
+# what only the pages that ask for it look at
+RARE = {s.name: s for s in (Scene("gradient like epsilon", (1e-8,), 0.0, 40),)}
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Se
     names = [*prefer, *(n for n in SCENES if n not in prefer)]
     best: tuple[float, Seen] | None = None
     for name in names:
-        scene = SCENES[name]
+        scene = RARE[name] if name in RARE else SCENES[name]
         if scene.start and written.parameter is None:
             continue
         try:

@@ -1,0 +1,120 @@
+"""What the second moment gathers, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr
+from optlint.lift.recurrence import State
+from optlint.subject import Subject
+
+ZERO = ex.const(0)
+
+
+@check("square-of-average")
+def square_of_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The average of g squared, where the average of g² is meant: in its own equation, or where it is read."""
+    for position, state in enumerate(subject.states):
+        inner = _squared(state.post)
+        if inner is not None:
+            post = _averaging_squares(subject, state, inner)
+            if post is not None:
+                yield Repair(page.code, _with(subject, position, post), state.post, post, where=state.name)
+        elif state.old in subject.second:
+            post = _averaging_squares(subject, state, state.post)
+            table = {n: m for p in subject.posts for n in ex.walk(p) if (m := _squared(n)) is not None}
+            table = {n: m for n, m in table.items() if state.new in m.symbols and subject.g not in m.symbols}
+            if post is None or not table:
+                continue
+            others = [ex.substitute(p, table) for p in subject.posts]
+            wrong = next(iter(table))
+            made = _with(subject.replaced(others), position, post)
+            yield Repair(page.code, made, wrong, table[wrong], where=state.name)
+
+
+def _with(subject: Subject, position: int, post: Expr) -> Subject:
+    posts = subject.posts
+    posts[position] = post
+    return subject.replaced(posts)
+
+
+def _squared(node: Expr) -> Expr | None:
+    """E where ``node`` is E² or |E|."""
+    return node.args[0] if node.op == "abs" else structure.square_root_of(node)
+
+
+def _averaging_squares(subject: Subject, state: State, inner: Expr) -> Expr | None:
+    """a·s + c·g² for ``inner`` = a·s + c·g, or a·√s + c·g."""
+    root = ex.op("sqrt", ex.sym(state.old))
+    inner = ex.substitute(inner, {root: ex.sym(state.old)})
+    own, rest = structure.slope(inner, state.old), structure.rest(inner, state.old)
+    weight = structure.slope(rest, subject.g)
+    if own in (None, ZERO) or weight in (None, ZERO) or structure.rest(rest, subject.g) != ZERO:
+        return None
+    assert own is not None and weight is not None
+    if not subject.is_hyper(own) or not subject.is_hyper(weight):
+        return None
+    square = ex.op("pow", ex.sym(subject.g), ex.const(2))
+    kept = ex.op("mul", own, ex.sym(state.old))
+    return ex.op("add", kept, ex.op("mul", weight, square), origin=state.post.origin)
+
+
+@check("multiplied-average")
+def multiplied_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """(β·s + 1 − β)·x for β·s + (1 − β)·x: in every average where it was done."""
+    posts = subject.posts
+    done: list[tuple[State, Expr]] = []
+    for position, state in enumerate(subject.states):
+        for kept, _ in structure.factors(state.post):
+            own, weight = structure.slope(kept, state.old), structure.rest(kept, state.old)
+            if own in (None, ZERO) or kept == state.post or not subject.is_hyper(own) or not subject.is_hyper(weight):
+                continue
+            taken = structure.product([(f, e) for f, e in structure.factors(state.post) if f is not kept])
+            if subject.g in taken.symbols and state.old not in taken.symbols and weight != ZERO:
+                held = ex.op("mul", own, ex.sym(state.old))
+                right = ex.op("add", held, ex.op("mul", weight, taken), origin=state.post.origin)
+                posts[position] = right
+                done.append((state, right))
+                yield Repair(page.code, _with(subject, position, right), state.post, right, where=state.name)
+    if len(done) > 1:
+        yield Repair(page.code, subject.replaced(posts), done[0][0].post, done[0][1])
+
+
+@check("root-taken-twice")
+def root_taken_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """√√v in the step, or a root that is stored and of which the next step makes an average again."""
+    for node in ex.walk(subject.step):
+        right = _one_root(subject, node)
+        if right is not None:
+            posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, right)]
+            yield Repair(page.code, subject.replaced(posts), node, right, where="step", root=subject.step)
+    for position, state in enumerate(subject.states):
+        stored = next((n for n in ex.walk(state.post) if n.op == "sqrt" and _gathers(subject, state, n.args[0])), None)
+        if stored is None:
+            continue
+        average = stored.args[0]
+        new = ex.sym(state.new)
+        read = ex.substitute(state.post, {stored: ex.op("sqrt", new)})
+        for table in ({new: read}, {}):
+            made = _with(subject.replaced([ex.substitute(p, table) for p in subject.posts]), position, average)
+            yield Repair(page.code, made, stored, average, where=state.name, root=state.post)
+
+
+def _one_root(subject: Subject, node: Expr) -> Expr | None:
+    """√v for ⁴√v, x for √x with a root in x that v stands under."""
+    if node.op == "pow" and node.args[1] == ex.const(0.25):
+        return ex.op("sqrt", node.args[0], origin=node.origin) if node.symbols & subject.second else None
+    halved = node.op == "sqrt" or (node.op == "pow" and node.args[1] == ex.const(0.5))
+    if halved and any(n.op == "sqrt" and n.symbols & subject.second for n in ex.walk(node.args[0])):
+        return node.args[0]
+    return None
+
+
+def _gathers(subject: Subject, state: State, average: Expr) -> bool:
+    """a·s + …, the old content standing under no root of its own."""
+    own = structure.slope(average, state.old)
+    return own not in (None, ZERO) and subject.g in average.symbols
