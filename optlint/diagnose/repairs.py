@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from optlint.diagnose.patterns import PRODUCT, SUM, Matcher, build, pattern
-from optlint.knowledge import MistakePage, Rewrite, mistakes
+from optlint.knowledge import MistakePage, Rewrite, derived, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
@@ -130,7 +129,7 @@ def _sets_apart(same: list[tuple[int, _Edit]]) -> Iterator[list[tuple[int, _Edit
             yield apart
 
 
-@lru_cache(maxsize=1)
+@derived
 def searched() -> tuple[MistakePage, ...]:
     """The pages that explain an update that is no published one (the others stand beside a match)."""
     return tuple(p for p in mistakes() if "when" not in p.options and not p.off)
