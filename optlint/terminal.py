@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import threading
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    import threading
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Screen:
         colored = wants_color(color)
         return cls(
             color=colored,
-            width=shutil.get_terminal_size().columns if is_terminal else None,
+            width=_columns() if is_terminal else None,
             links=is_terminal and colored and os.environ.get("TERM") != "dumb",
         )
 
@@ -44,6 +45,8 @@ class Progress:
         self._files, self._name = 0, ""
         self._done: threading.Event | None = None
         if wanted and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            import threading
+
             self._done = threading.Event()
             self._thread = threading.Thread(target=self._show, args=(self._done,), daemon=True)
 
@@ -67,7 +70,7 @@ class Progress:
             from optlint.report.text import printable
 
             line = printable(f"optlint: file {self._files}: {self._name}")
-            columns = shutil.get_terminal_size().columns - 1
+            columns = _columns() - 1
             write(f"\r\x1b[2K{line if len(line) <= columns else line[: columns - 1] + '…'}", error=True)
             if done.wait(self._every):
                 write("\r\x1b[2K", error=True)
@@ -87,6 +90,12 @@ def write(text: str, *, error: bool = False) -> None:
     except BrokenPipeError:
         # The interpreter flushes once more at its end: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def encoded(text: str) -> bytes:

@@ -179,18 +179,21 @@ def in_terminal(*arguments: str, stderr_only: bool = False, **environment: str) 
         env={**clean, "TERM": "xterm", **environment},
     )
     os.close(theirs)
-    chunks = []
-    while True:
-        try:
-            chunk = os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not chunk:
-            break
-        chunks.append(chunk)
-    os.close(ours)
+    text = all_of(ours)
     child.wait(timeout=60)
-    return b"".join(chunks).decode().replace("\r\n", "\n")
+    return text.replace("\r\n", "\n")
+
+
+def all_of(terminal: int) -> str:
+    """Everything that was written to a terminal until its other end was closed; closes this one."""
+    chunks = []
+    while not chunks or chunks[-1]:
+        try:
+            chunks.append(os.read(terminal, 65536))
+        except OSError:
+            break
+    os.close(terminal)
+    return b"".join(chunks).decode()
 
 
 @needs_terminals
@@ -220,8 +223,7 @@ def test_progress_appears_after_a_while_and_goes_away(monkeypatch: pytest.Monkey
             progress("first.py")
             progress("slow\x1b[2J.py")
             time.sleep(0.2)
-    text = os.read(ours, 65536).decode()
-    os.close(ours)
+    text = all_of(ours)
     assert "optlint: file 2: slow␛[2J.py" in text
     assert "fast.py" not in text and "quiet.py" not in text
     assert text.endswith("\r\x1b[2K")

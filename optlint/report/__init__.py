@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from optlint.model import Report
-from optlint.settings import Settings
 from optlint.terminal import PLAIN, Screen
+
+if TYPE_CHECKING:
+    from optlint.model import Report
+    from optlint.settings import Settings
 
 HUMAN_FORMATS = frozenset({"full", "concise", "grouped"})
 STATISTICS_FORMATS = HUMAN_FORMATS | {"json", "json-lines"}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from optlint.model import Problem, Report
 from optlint.report import HUMAN_FORMATS, STATISTICS_FORMATS, render
-from optlint.settings import Settings
 from optlint.terminal import Progress, Screen, encoded, write
+
+if TYPE_CHECKING:
+    from optlint.model import Problem, Report
+    from optlint.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
