@@ -36,21 +36,27 @@ def lint_paths(
     *,
     settings: Settings | None = None,
     stdin_filename: str = "<stdin>",
+    progress: Callable[[str], object] | None = None,
 ) -> Report:
     """Lint files, and all Python files and notebooks below directories; ``-`` is standard input.
 
     Without ``settings`` each file has those of the nearest configuration file. Settings that name a rule that does
-    not exist raise ValueError.
+    not exist raise ValueError. ``progress`` is called with each file's name before it is read.
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     _checked(settings)
-    return lint(paths, Resolver() if settings is None else Resolver.fixed(settings), stdin_filename)
+    return lint(paths, Resolver() if settings is None else Resolver.fixed(settings), stdin_filename, progress)
 
 
-def lint(paths: Iterable[str | os.PathLike[str]], resolver: Resolver, stdin_filename: str = "<stdin>") -> Report:
+def lint(
+    paths: Iterable[str | os.PathLike[str]],
+    resolver: Resolver,
+    stdin_filename: str = "<stdin>",
+    progress: Callable[[str], object] | None = None,
+) -> Report:
     """Lint paths, each file with the settings that the resolver has for it."""
-    return together([_lint_found(found) for found in discover(paths, stdin_filename, resolver)])
+    return together([_lint_found(found, progress) for found in discover(paths, stdin_filename, resolver)])
 
 
 def _checked(settings: Settings | None) -> None:
@@ -72,9 +78,11 @@ def lint_bytes(name: str, data: bytes, settings: Settings) -> Report:
     return _linted(name, data, source, settings)
 
 
-def _lint_found(found: FoundFile | Problem) -> Report:
+def _lint_found(found: FoundFile | Problem, progress: Callable[[str], object] | None) -> Report:
     if isinstance(found, Problem):
         return Report(problems=(found,))
+    if progress is not None:
+        progress(found.name)
     data = read(found)
     if isinstance(data, Problem):
         return Report(problems=(data,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from optlint import __version__
 from optlint.fix.options import Fixing, fix_options
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
+def _rules_like(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
+    from optlint.knowledge import mistakes
+
+    return [
+        CompletionItem(name, help=page.summary)
+        for page in mistakes()
+        for name in (page.code, page.name)
+        if name.casefold().startswith(typed.casefold()) and (typed or name is page.code)
+    ]
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("paths", nargs=-1, type=click.Path(allow_dash=True))
 @settings_options
@@ -33,7 +45,9 @@ INTERRUPTED = 130
 @click.option("--stdin-filename", metavar="FILE", default="<stdin>", help="The name of what '-' reads.")
 @click.option("--show-settings", is_flag=True, help="Print the settings that the files are linted with.")
 @click.option("--show-files", is_flag=True, help="List the files that would be linted.")
-@click.option("--explain", metavar="CODE", help="Print the page of a rule, by code or name.")
+@click.option(
+    "--explain", metavar="CODE", shell_complete=_rules_like, help="Print the page of a rule, by code or name."
+)
 @click.option("--rules", is_flag=True, help="List all rules.")
 @click.option("--test-rules", is_flag=True, help="Run the examples on the project's own pages, or on those in PATHS.")
 @fix_options
@@ -61,7 +75,7 @@ def _main(paths: tuple[str, ...], options: dict[str, Any]) -> int:
     resolver = _resolver(options)
     settings = resolver.root()
     if options["explain"] is not None:
-        write(_explained(options["explain"], settings))
+        write(options["output"].page(_explained(options["explain"], settings)))
         return 0
     if options["rules"]:
         write(_rule_table(settings))
@@ -92,7 +106,8 @@ def _run(paths: tuple[str, ...], settings: Settings, resolver: Resolver, options
         code = fixing.run(discover(paths, options["stdin_filename"], resolver), settings, output, exit_code)
         _warn(resolver)
         return code
-    report = lint(paths, resolver, options["stdin_filename"])
+    with output.progress() as progress:
+        report = lint(paths, resolver, options["stdin_filename"], progress)
     _warn(resolver)
     with resolver.reported():
         output.show(report, settings)

@@ -277,10 +277,23 @@ def test_help_names_every_option() -> None:
         pytest.param("import optlint; optlint.lint_source('x = 1')", id="a text without an optimizer"),
         pytest.param("import optlint; assert optlint.lint_paths('.').files == 1", id="a file without an optimizer"),
         pytest.param("import optlint.cli", id="the command"),
+        pytest.param(
+            "import optlint.cli; optlint.cli.main(['-q'], standalone_mode=False)", id="a run without findings"
+        ),
     ],
 )
 def test_nothing_is_imported_before_it_is_needed(program: str) -> None:
     write(a="x = 1\n")
-    late = {"libcst", "numpy", "pathspec", "json", "optlint.analysis", "optlint.source", "optlint.knowledge"}
+    late = {
+        "libcst",
+        "numpy",
+        "pathspec",
+        "rich",
+        "pygments",
+        "json",
+        "optlint.analysis",
+        "optlint.source",
+        "optlint.knowledge",
+    }
     result = process(code=f"{program}; import sys; print(*sorted(set(sys.modules) & {late}))")
     assert (result.stdout, result.stderr) == (b"\n", b"")

@@ -8,16 +8,18 @@ import pytest
 from handmade import EVIDENCE, FINDING, FIX, LINE, SPAN, UNREAD, UPDATE, report
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from optlint import __version__
 from optlint.model import Evidence, Finding, Problem, Report, Span
 from optlint.report import render
-from optlint.report.text import expand_tabs, problem_line, width
+from optlint.report.text import expand_tabs, problem_line
 from optlint.settings import Settings
+from optlint.terminal import Screen
 
 
 def printed(of: Report, output_format: str = "full", color: bool = False, show_updates: bool = False) -> str:
-    return render(of, Settings(output_format=output_format, show_updates=show_updates), color=color)
+    return render(of, Settings(output_format=output_format, show_updates=show_updates), screen=Screen(color=color))
 
 
 def frame(finding: Finding, line: str) -> tuple[str, str]:
@@ -63,16 +65,16 @@ def test_full_without_evidence_or_source() -> None:
     )
 
 
-def test_full_points_to_related_places_and_aligns_further_lines() -> None:
+def test_full_points_to_places_it_has_no_source_of_and_aligns_further_lines() -> None:
     related = replace(
         FINDING,
         fix=None,
         evidence=Evidence(ran="first\nsecond"),
-        related=((Span(2, 3, 2, 4), "the state starts here"),),
+        related=((Span(99, 3, 99, 4), "the state starts here"),),
     )
     shown = printed(report(related))
     assert "   = ran:    first\n             second\n" in shown
-    assert "   = see:    src/rmsprop.py:2:3: the state starts here\n" in shown
+    assert "   = see:    src/rmsprop.py:99:3: the state starts here\n" in shown
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,8 @@ def test_full_points_to_related_places_and_aligns_further_lines() -> None:
         pytest.param("x = 漢字", at(5, 7), "x = 漢字", "    ^^^^", id="wide characters inside"),
         pytest.param("e\u0301 = x", at(6, 7), "e\u0301 = x", "    ^", id="combining character before"),
         pytest.param("漢\tx", at(3, 4), "漢  x", "    ^", id="tab after a wide character"),
-        pytest.param("v = (a +  ", at(5, 3, lines=2), "v = (a +", "    ^^^^…", id="several lines"),
+        pytest.param("v = (a +  ", at(5, 3, lines=2), "v = (a +", "    ^^^^", id="several lines"),
+        pytest.param("v = (a +  ", at(5, 3, lines=9), "v = (a +", "    ^^^^…", id="many lines"),
         pytest.param("v = x", at(6, 6), "v = x", "     ^", id="nothing at the end"),
         pytest.param("v", at(40, 50), "v", " ^", id="beyond the line"),
         pytest.param("v = '\x1b[2J\u202e'", at(5, 12), "v = '␛[2J\ufffd'", "    ^^^^^^^", id="control characters"),
@@ -111,7 +114,7 @@ def test_marks_never_leave_the_code(text: str, data: st.DataObject) -> None:
     end_column = data.draw(st.integers(column + 1, len(line) + 1))
     code, marks = frame(at(column, end_column), line)
     assert "^" in marks
-    assert width(marks) <= width(code) <= 160
+    assert cell_len(marks) <= cell_len(code) <= 160
 
 
 def test_many_findings_on_one_enormous_line_take_no_time() -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from optlint.model import Report
 from optlint.report.common import in_file, problem_line, problem_message, story, worst_first
 from optlint.report.text import printable
+from optlint.terminal import Screen
 
 _DATA = str.maketrans({"%": "%AZP25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = _DATA | str.maketrans({"]": "%5D", ";": "%3B"})
 
 
-def render(report: Report, color: bool) -> str:
+def render(report: Report, screen: Screen) -> str:
     lines = [
         _command("error" if p.fatal else "warning", p.path, problem_line(p), 1, "", [problem_message(p)])
         for p in report.problems

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from optlint.model import Finding, Report
-from optlint.report.text import fixable, paint, place, printable
+from optlint.report.text import code, fixable, paint, place, printable
+from optlint.terminal import Screen
 
 
-def render(report: Report, color: bool) -> str:
-    return "".join(f"{_line(finding, color)}\n" for finding in report.findings)
+def render(report: Report, screen: Screen) -> str:
+    return "".join(f"{_line(finding, screen)}\n" for finding in report.findings)
 
 
-def _line(finding: Finding, color: bool) -> str:
-    code = paint(printable(finding.code), color, finding.severity, bold=True)
+def _line(finding: Finding, screen: Screen) -> str:
     mark = " [*]" if fixable(finding) else ""
-    return f"{paint(place(finding.path, finding.span), color, bold=True)}: {code}{mark} {printable(finding.message)}"
+    where = paint(place(finding.path, finding.span), screen, bold=True)
+    return f"{where}: {code(finding, screen)}{mark} {printable(finding.message)}"

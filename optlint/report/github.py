@@ -10,6 +10,7 @@ import os
 from optlint.model import Finding, Problem, Report
 from optlint.report.common import in_file, problem_line, problem_message, relative, story, worst_first
 from optlint.report.text import place, plural, printable
+from optlint.terminal import Screen
 
 SHOWN = 10  # annotations of each level that GitHub shows for a step
 
@@ -18,7 +19,7 @@ _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
-def render(report: Report, color: bool) -> str:
+def render(report: Report, screen: Screen) -> str:
     root = os.environ.get("GITHUB_WORKSPACE")
     findings = worst_first(report)
     commands = [_problem(problem, root) for problem in report.problems] + [_finding(f, root) for f in findings]

@@ -8,11 +8,12 @@ import os
 
 from optlint.model import Finding, Problem, Report
 from optlint.report.common import account, in_file, line_at, message, problem_line, problem_message, relative
+from optlint.terminal import Screen
 
 _SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
 
 
-def render(report: Report, color: bool) -> str:
+def render(report: Report, screen: Screen) -> str:
     root = os.environ.get("CI_PROJECT_DIR")
     used: set[str] = set()
     issues = [_problem(problem, root, used) for problem in report.problems]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from optlint.model import Finding, Report
 from optlint.report.common import by_file
-from optlint.report.text import fixable, paint, printable
+from optlint.report.text import code, fixable, paint, printable
+from optlint.terminal import Screen
 
 
-def render(report: Report, color: bool) -> str:
-    return "".join(_group(path, findings, color) + "\n" for path, findings in by_file(report))
+def render(report: Report, screen: Screen) -> str:
+    return "".join(_group(path, findings, screen) + "\n" for path, findings in by_file(report))
 
 
-def _group(path: str, findings: list[Finding], color: bool) -> str:
+def _group(path: str, findings: list[Finding], screen: Screen) -> str:
     places = [_place(finding) for finding in findings]
     rows, columns = (max(len(place[part]) for place in places) for part in (0, 1))
-    lines = [f"{paint(printable(path), color, bold=True)}:\n"]
+    lines = [f"{paint(printable(path), screen, bold=True)}:\n"]
     for (row, column), finding in zip(places, findings, strict=True):
-        code = paint(printable(finding.code), color, finding.severity, bold=True)
         mark = " [*]" if fixable(finding) else ""
-        lines.append(f"  {row.rjust(rows)}:{column.ljust(columns)} {code}{mark} {printable(finding.message)}\n")
+        lines.append(
+            f"  {row.rjust(rows)}:{column.ljust(columns)} {code(finding, screen)}{mark} {printable(finding.message)}\n"
+        )
     return "".join(lines)
 
 

@@ -8,11 +8,12 @@ from dataclasses import asdict
 
 from optlint import __version__
 from optlint.model import Evidence, Finding, Fix, Problem, Report, Span, Update
+from optlint.terminal import Screen
 
 VERSION = 1
 
 
-def render(report: Report, color: bool) -> str:
+def render(report: Report, screen: Screen) -> str:
     """The report as one object; ``color`` is of no use here."""
     document = {
         "version": VERSION,

@@ -8,13 +8,14 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from optlint.model import Finding, Problem, Report
 from optlint.report.common import account, in_file, message, problem_line, problem_message
+from optlint.terminal import Screen
 
 PACKAGE = "org.optlint"
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(report: Report, color: bool) -> str:
+def render(report: Report, screen: Screen) -> str:
     items: list[Finding | Problem] = [*report.problems, *report.findings]
     cases: dict[str, list[Finding | Problem]] = {}
     for item in items:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from optlint.model import Problem, Report
 from optlint.report import HUMAN_FORMATS, STATISTICS_FORMATS, render
-from optlint.settings import Settings
-from optlint.terminal import encoded, wants_color, write
+from optlint.terminal import Progress, Screen, encoded, write
+
+if TYPE_CHECKING:
+    from optlint.model import Problem, Report
+    from optlint.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -34,6 +36,18 @@ class Output:
             known = ", ".join(sorted(STATISTICS_FORMATS))
             raise click.UsageError(f"--statistics goes with the formats {known}, not with {settings.output_format}.")
 
+    def progress(self) -> Progress:
+        return Progress(wanted=not (self.quiet or self.silent))
+
+    def page(self, text: str) -> str:
+        """A rule's page, which is Markdown: as it is, or set for a terminal."""
+        screen = Screen.of_stdout(self.color)
+        if not screen.color or not screen.width:
+            return text
+        from optlint.report.page import render as set_page
+
+        return set_page(text, screen)
+
     def show(self, report: Report, settings: Settings, *, aside: bool = False) -> None:
         """Findings to standard output (``aside``: standard error) or to the file, all else to standard error."""
         to_file = self.output_file is not None
@@ -44,7 +58,7 @@ class Output:
         text = render(
             report,
             settings,
-            color=wants_color(self.color) if not to_file else self.color == "always",
+            screen=Screen(color=self.color == "always") if to_file else Screen.of_stdout(self.color),
             quiet=self.quiet,
             statistics=self.statistics,
         )
@@ -61,10 +75,10 @@ class Output:
             self._show_problems(report.problems)
 
     def _show_problems(self, problems: tuple[Problem, ...]) -> None:
-        from optlint.report.text import problem_line
-
         for problem in problems:
             if problem.fatal or not self.quiet:
+                from optlint.report.text import problem_line
+
                 write(f"{problem_line(problem)}\n{problem.trace if self.verbose else ''}", error=True)
 
 

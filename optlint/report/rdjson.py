@@ -6,11 +6,12 @@ import json
 
 from optlint.model import Finding, Problem, Report, Span
 from optlint.report.common import as_one_edit, in_file, measured, problem_line, problem_message, story, utf8_length
+from optlint.terminal import Screen
 
 _SEVERITIES = {"error": "ERROR", "warning": "WARNING", "note": "INFO"}
 
 
-def render(report: Report, color: bool) -> str:
+def render(report: Report, screen: Screen) -> str:
     document = {"source": {"name": "optlint"}, "severity": "WARNING", "diagnostics": diagnostics(report)}
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 

@@ -14,6 +14,7 @@ from optlint.model import Finding, Problem, Report, Span
 from optlint.report.common import in_file, measured, problem_line, problem_message, relative, story, uri, utf16_length
 from optlint.report.json import evidence_fields
 from optlint.source import place_name
+from optlint.terminal import Screen
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _ROOT = "%SRCROOT%"
@@ -26,7 +27,7 @@ _PRECISIONS = {"error": "high", "warning": "high", "note": "medium"}
 _FAMILIES = {"1": "moments", "2": "epsilon", "3": "bias-correction", "4": "weight-decay", "5": "momentum", "6": "state"}
 
 
-def render(report: Report, color: bool) -> str:
+def render(report: Report, screen: Screen) -> str:
     first: dict[str, Finding] = {}
     for finding in report.findings:
         first.setdefault(finding.code, finding)

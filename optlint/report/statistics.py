@@ -7,24 +7,25 @@ from collections import Counter
 
 from optlint.model import Report
 from optlint.report.text import fixable, paint, printable
+from optlint.terminal import Screen
 
 
-def render(report: Report, output_format: str, color: bool) -> str:
+def render(report: Report, output_format: str, screen: Screen) -> str:
     rows = _rows(report)
     if output_format == "json":
         return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
     if output_format == "json-lines":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    return _table(rows, color)
+    return _table(rows, screen)
 
 
-def _table(rows: list[dict[str, object]], color: bool) -> str:
+def _table(rows: list[dict[str, object]], screen: Screen) -> str:
     """Count, code, whether all can be fixed, name."""
     width = max((len(str(row["count"])) for row in rows), default=0)
     mark = "[*] " if any(row["fixable"] for row in rows) else ""
     lines = []
     for row in rows:
-        code = paint(printable(str(row["code"])), color, str(row["severity"]), bold=True)
+        code = paint(printable(str(row["code"])), screen, str(row["severity"]), bold=True)
         shown = mark if row["fixable"] else " " * len(mark)
         lines.append(f"{str(row['count']).rjust(width)}  {code}  {shown}{printable(str(row['name']))}\n")
     return "".join(lines)

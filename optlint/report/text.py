@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from optlint.model import SEVERITIES, Finding, Problem, Report, Span
 from optlint.source import place_name
+from optlint.terminal import Screen
 
 TAB = 4
 
-_COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
+COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 # Control characters could move the cursor, and those that turn the writing direction could hide code.
 _UNPRINTABLE = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
@@ -25,33 +25,33 @@ def _visible(match: re.Match[str]) -> str:
     return chr(0x2400 + code) if code < 0x20 else "\ufffd"
 
 
-def width(text: str) -> int:
-    """Columns on a terminal, for text without tabs."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_character_width, text))
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
-
-
 def expand_tabs(text: str) -> str:
     """Tabs as spaces up to the next stop, with wide characters counted as two columns."""
     head, *rest = text.split("\t")
+    if rest:
+        from rich.cells import cell_len
     for part in rest:
-        head += " " * (TAB - width(head) % TAB) + part
+        head += " " * (TAB - cell_len(head) % TAB) + part
     return head
 
 
-def paint(text: str, color: bool, name: str | None = None, *, bold: bool = False) -> str:
-    if not color:
+def paint(text: str, screen: Screen, name: str | None = None, *, bold: bool = False) -> str:
+    if not screen.color:
         return text
     import click
 
-    return click.style(text, fg=_COLORS.get(name or "", name), bold=bold or None)
+    return click.style(text, fg=COLORS.get(name or "", name), bold=bold or None)
+
+
+def code(finding: Finding, screen: Screen) -> str:
+    """The finding's code, which a terminal that can follow links opens the rule's page with."""
+    painted = paint(printable(finding.code), screen, finding.severity, bold=True)
+    if not screen.links:
+        return painted
+    from optlint.knowledge import rules_folder
+
+    page = rules_folder() / "mistakes" / f"{finding.code}-{finding.name}.md"
+    return f"\x1b]8;;{page.as_uri()}\x1b\\{painted}\x1b]8;;\x1b\\" if page.is_file() else painted
 
 
 def place(path: str, span: Span) -> str:
@@ -71,16 +71,18 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def summary(report: Report, color: bool) -> str:
+def summary(report: Report, screen: Screen) -> str:
     """What was found, and what was read."""
     counts = [(severity, report.count(severity)) for severity in reversed(SEVERITIES)]
-    found = ", ".join(paint(plural(count, severity), color, severity, bold=True) for severity, count in counts if count)
+    found = ", ".join(
+        paint(plural(count, severity), screen, severity, bold=True) for severity, count in counts if count
+    )
     if found:
         verdict = f"Found {found}."
     elif report.problems:
         verdict = f"Found no mistakes, but {plural(len(report.problems), 'problem')}."
     else:
-        verdict = paint("All checks passed!", color, "green", bold=True)
+        verdict = paint("All checks passed!", screen, "green", bold=True)
     safe = sum(fixable(finding) for finding in report.findings)
     hidden = sum(finding.fix is not None for finding in report.findings) - safe
     if safe or hidden:
