@@ -71,7 +71,7 @@ WHEN = ("matched", "lost", "twins")
 NEEDS = ("second moment",)
 MOMENTS = ("one", "all")
 
-_VARIABLE = re.compile(r"[gwsrtackVMnx][0-9]*")
+_VARIABLE = re.compile(rf"[{VARIABLES}][0-9]*")
 _WORDS = {bool: "true or false", dict: "a table", list: "a list", str: "a text"}
 
 
@@ -182,7 +182,7 @@ def _faults(page: MistakePage) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _rewrite_faults(rewrite: Rewrite, gradient: str | None) -> Iterator[str]:
-    from optlint.diagnose.patterns import pattern
+    from optlint.diagnose.patterns import VARIABLES, pattern
     from optlint.lift.notation import NotationError
 
     bound = {"g", "s", "eps"}

@@ -21,6 +21,7 @@ from optlint.lift.recurrence import State
 from optlint.lift.structure import factors, product, terms, total
 from optlint.subject import Subject
 
+VARIABLES = "gwsrtackVMnxu"
 Binding = dict[str, Expr]
 SUM = ("add", "sub", "neg")
 PRODUCT = ("mul", "div", "sqrt", "pow")
