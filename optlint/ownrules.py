@@ -71,7 +71,6 @@ WHEN = ("matched", "lost", "twins")
 NEEDS = ("second moment",)
 MOMENTS = ("one", "all")
 
-_VARIABLE = re.compile(rf"[{VARIABLES}][0-9]*")
 _WORDS = {bool: "true or false", dict: "a table", list: "a list", str: "a text"}
 
 
@@ -196,7 +195,7 @@ def _rewrite_faults(rewrite: Rewrite, gradient: str | None) -> Iterator[str]:
             yield str(error) or f"cannot read the formula {formula!r}"
             return
         if formula is rewrite.wrong:
-            strange = sorted(n for n in used if not _VARIABLE.fullmatch(n))
+            strange = sorted(n for n in used if n.rstrip("0123456789") not in set(VARIABLES))
             bound |= used
         else:
             strange = sorted(used - bound)
