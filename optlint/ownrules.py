@@ -141,7 +141,7 @@ def _faults(page: MistakePage) -> Iterator[tuple[tuple[str, ...], str]]:
     """What is wrong with a page: (where in the head, what)."""
     from optlint.diagnose.repairs import CHECKS, load_checks
     from optlint.sandbox.laws import LAWS
-    from optlint.sandbox.witness import SCENES
+    from optlint.sandbox.witness import RARE, SCENES
 
     load_checks()
     if not _CODE.fullmatch(page.code):
@@ -173,7 +173,7 @@ def _faults(page: MistakePage) -> Iterator[tuple[tuple[str, ...], str]]:
         if value is not None and value not in known:
             yield ("options", key), f"{key} is one of {', '.join(known)}, not {value!r}"
     for probe in page.options.get("probes", ()):
-        if probe not in SCENES:
+        if probe not in SCENES | RARE:
             yield ("options", "probes"), f"there is no probe {probe!r}{did_you_mean(probe, SCENES)}"
     endless = unbounded(page.options.get("unless", ""))
     if endless is not None:
