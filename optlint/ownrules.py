@@ -56,6 +56,7 @@ HEAD: dict[str, type] = {
 }
 OPTIONS: dict[str, type] = {
     "also": list,
+    "callers": bool,
     "computed": bool,
     "even_matched": bool,
     "gradient": str,
