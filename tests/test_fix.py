@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import drivers
+import numpy as np
 import pytest
 
 from optlint.analysis import analyze
@@ -53,3 +55,47 @@ def test_each_fix_of_a_page_silences_what_it_is_offered_for(code: str, text: str
     assert [u.status for u in after.updates if u.status == "unmatched"] == []
     others = sorted(f.code for f in report.findings if f.code != code and f.severity != "note")
     assert sorted(f.code for f in after.findings if f.severity != "note") == others
+
+
+@pytest.mark.parametrize(("code", "text"), EXAMPLES)
+def test_fixing_twice_changes_nothing(code: str, text: str) -> None:
+    fixes = [f.fix for f in lint(text).findings if f.fix is not None]
+    after = apply(text, *fixes)
+    assert [f.fix for f in lint(after).findings if f.fix is not None] == []
+
+
+def close(one: drivers.Trail, other: drivers.Trail, rounding: float) -> bool:
+    return len(one) == len(other) and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=rounding, atol=rounding / 1e3, equal_nan=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+PAIRS = [
+    pytest.param(page.code, bad, good, id=f"{page.code}-{number}")
+    for page in mistakes()
+    if not page.off and page.code not in UNFIXABLE
+    for number, (bad, good) in enumerate(zip(page.bad, page.good, strict=False), 1)
+]
+OTHERWISE = {
+    "OPT203-2": "the page starts the accumulator at 0.1 instead of adding an epsilon",
+}
+
+
+@pytest.mark.parametrize(("code", "bad", "good"), PAIRS)
+def test_a_fixed_example_runs_as_the_good_one(code: str, bad: str, good: str, request: pytest.FixtureRequest) -> None:
+    """Both are really run, side by side."""
+    if request.node.callspec.id in OTHERWISE:
+        pytest.skip(OTHERWISE[request.node.callspec.id])
+    fixes = [f.fix for f in lint(bad).findings if f.fix is not None]
+    fixed = apply(bad, *fixes)
+    only = drivers.defined(good) & drivers.defined(bad)
+    for world in drivers.worlds():
+        try:
+            expected, wrong = (drivers.trail(text, world, only) for text in (good, bad))
+        except Exception:  # this world does not suit the program
+            continue
+        if not close(wrong, expected, 1e-9):
+            assert close(drivers.trail(fixed, world, only), expected, 1e-5 if "jax" in good else 1e-9)
+            return
+    pytest.skip("no world shows the mistake")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
 
-from optlint.fix.values import Numbers, Values
+from optlint.fix.values import Numbers, Values, applied
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
@@ -60,29 +60,26 @@ class _Difference:
 
     def _one_part(self, old: Expr, new: Expr) -> Iterator[tuple[Expr, Expr]]:
         """The operands of which one alone, exchanged, gives ``new``."""
-        target = self.values.numbers(new)
-        wanted: list[tuple[Expr, Numbers]] = []
-        for position, child in enumerate(old.args):
-            others = [self.values.numbers(a) for i, a in enumerate(old.args) if i != position]
-            with np.errstate(all="ignore"):
-                numbers = _solved(old.op, position, others, target)
-            if numbers is not None and np.all(np.isfinite(numbers)):
-                wanted.append((child, numbers))
         done: set[Expr] = set()
         for pool in (_parts, self._composed):  # what stands in the new equation as it is comes first
-            for child, numbers in wanted:
-                if child in done:
-                    continue
-                expr = self._named(numbers, pool(new), child)
-                if expr is not None and not self.values.same(expr, child):
-                    done.add(child)
-                    yield child, expr
+            for position, child in enumerate(old.args):
+                if child not in done:
+                    expr = self._operand(old, position, new, pool(new))
+                    if expr is not None and not self.values.same(expr, child):
+                        done.add(child)
+                        yield child, expr
 
-    def _named(self, wanted: Numbers, pool: list[Expr], child: Expr) -> Expr | None:
-        """An expression that is worth that."""
-        if _close(wanted, -self.values.numbers(child)):
-            return child.args[0] if child.op == "neg" else ex.op("neg", child)
-        return next((node for node in pool if _close(wanted, self.values.numbers(node))), None)
+    def _operand(self, old: Expr, position: int, new: Expr, pool: list[Expr]) -> Expr | None:
+        """What gives ``new`` in an operand's stead: its negative, or the first of the pool that does."""
+        child, target = old.args[position], self.values.numbers(new)
+        negative = child.args[0] if child.op == "neg" else ex.op("neg", child)
+        others = [self.values.numbers(a) for a in old.args]
+        for candidate in (negative, *pool):
+            others[position] = self.values.numbers(candidate)
+            result = applied(old.op, others)
+            if result is not None and _close(result, target):
+                return candidate
+        return None
 
     def _composed(self, root: Expr) -> list[Expr]:
         """The products and sums of some of a part's factors or terms."""
@@ -117,28 +114,6 @@ def _some(parts: list[_Part]) -> Iterator[list[_Part]]:
         for count in range(len(parts) - 1, 0, -1):
             for some in combinations(parts, count):
                 yield list(some)
-
-
-def _solved(op: str, position: int, others: list[Numbers], target: Numbers) -> Numbers | None:
-    """What an operand has to be worth for the operation to give ``target``."""
-    inverse = _INVERSES.get((op, position))
-    return None if inverse is None else np.asarray(inverse(target, *others), dtype=complex)
-
-
-_INVERSES: dict[tuple[str, int], Callable[..., Numbers]] = {
-    ("add", 0): lambda t, b: t - b,
-    ("add", 1): lambda t, a: t - a,
-    ("sub", 0): lambda t, b: t + b,
-    ("sub", 1): lambda t, a: a - t,
-    ("mul", 0): lambda t, b: t / b,
-    ("mul", 1): lambda t, a: t / a,
-    ("div", 0): lambda t, b: t * b,
-    ("div", 1): lambda t, a: a / t,
-    ("neg", 0): lambda t: -t,
-    ("sqrt", 0): lambda t: t * t,
-    ("pow", 0): lambda t, k: t ** (1 / k),
-    ("pow", 1): lambda t, b: np.log(t) / np.log(b),
-}
 
 
 def _close(a: Numbers, b: Numbers) -> bool:

@@ -81,9 +81,9 @@ class Values:
         if node.op == "sym":
             return self._of(node.symbol)
         args = [self._memo[a] for a in node.args]
-        function = _FUNCTIONS.get(node.op)
-        if function is not None:
-            return np.asarray(function(*args), dtype=np.complex128)
+        result = applied(node.op, args)
+        if result is not None:
+            return result
         return _arbitrary(f"{node.op}:{node.value}:" + ",".join(str(_key(a)) for a in args))
 
     def _of(self, symbol: Symbol) -> Numbers:
@@ -103,6 +103,15 @@ class Values:
         return found
 
 
+def applied(op: str, args: Sequence[Numbers]) -> Numbers | None:
+    """What an operation makes of numbers; None for one that no number stands for."""
+    function = _FUNCTIONS.get(op)
+    if function is None:
+        return None
+    with np.errstate(all="ignore"):
+        return np.asarray(function(*args), dtype=np.complex128)
+
+
 def _everything(root: Expr) -> Iterable[Expr]:
     """Every node, children first, inside unknown calls too."""
     stack: list[tuple[Expr, bool]] = [(root, False)]
@@ -118,8 +127,10 @@ def _everything(root: Expr) -> Iterable[Expr]:
 
 
 def _arbitrary(name: str) -> Numbers:
-    """Numbers between 0.2 and 0.9 that belong to a name."""
-    return np.asarray(np.random.default_rng(zlib.crc32(name.encode())).uniform(0.2, 0.9, _LANES), dtype=complex)
+    """Numbers of both signs, of a size between 0.2 and 0.9, that belong to a name."""
+    generator = np.random.default_rng(zlib.crc32(name.encode()))
+    signs = np.roll([1.0, 1.0, -1.0], int(generator.integers(_LANES)))
+    return np.asarray(signs * generator.uniform(0.2, 0.9, _LANES), dtype=complex)
 
 
 def _rounded(x: float) -> float:
