@@ -78,6 +78,7 @@ PAIRS = [
     for number, (bad, good) in enumerate(zip(page.bad, page.good, strict=False), 1)
 ]
 OTHERWISE = {
+    "OPT202-3": "the page puts epsilon inside the root, where its function wants it",
     "OPT203-2": "the page starts the accumulator at 0.1 instead of adding an epsilon",
 }
 

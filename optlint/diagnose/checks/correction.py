@@ -202,6 +202,8 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
 def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The folded step size and corrected moments together: take the correction out of the step size."""
     for node in _settings_of_time(subject, subject.step):
+        if not any(n.op == "pow" and n.args[1].symbols & subject.time for n in ex.walk(node)):
+            continue  # a schedule of t
         rest = [(f, e) for f, e in structure.factors(node) if not f.symbols & subject.time]
         new = structure.product(rest, node.origin)
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
