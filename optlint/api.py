@@ -55,10 +55,10 @@ def lint(paths: Iterable[str | os.PathLike[str]], resolver: Resolver, stdin_file
 
 def _checked(settings: Settings | None) -> None:
     if settings is not None and settings.speaks_of_rules:
-        from optlint.knowledge import mistakes
+        from optlint.knowledge import knowledge_of
         from optlint.selection import check
 
-        check(settings, mistakes())
+        check(settings, knowledge_of(settings.rules).mistakes)
 
 
 def lint_bytes(name: str, data: bytes, settings: Settings) -> Report:
@@ -112,14 +112,16 @@ def _analyzed(path: str, source_of: Callable[[], Source], settings: Settings) ->
         return Report(files=1, problems=(Problem(path, error.line, error.message),))
 
     from optlint.analysis import analyze
+    from optlint.knowledge import knowledge_of, using
 
-    report = analyze(source, settings)
+    knowledge = knowledge_of(settings.rules)
+    with using(knowledge):
+        report = analyze(source, settings)
     findings = [f for f in report.findings if settings.unconfirmed or f.verdict != "unconfirmed"]
     if findings and settings.speaks_of_rules:
-        from optlint.knowledge import mistakes
         from optlint.selection import Chosen
 
-        findings = Chosen(settings, mistakes()).apply(findings, path)
+        findings = Chosen(settings, knowledge.mistakes).apply(findings, path)
     return replace(
         report,
         files=1,

@@ -35,6 +35,7 @@ INTERRUPTED = 130
 @click.option("--show-files", is_flag=True, help="List the files that would be linted.")
 @click.option("--explain", metavar="CODE", help="Print the page of a rule, by code or name.")
 @click.option("--rules", is_flag=True, help="List all rules.")
+@click.option("--test-rules", is_flag=True, help="Run the examples on the project's own pages, or on those in PATHS.")
 @fix_options
 @output_options
 @click.version_option(__version__, "-V", "--version", message="optlint %(version)s")
@@ -46,7 +47,7 @@ def main(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> NoRet
     The code is read and never executed. Exit code: 0 no findings, 1 findings, 2 the run itself failed.
     """
     try:
-        ctx.exit(_main(paths or (".",), options))
+        ctx.exit(_main(paths, options))
     except ConfigError as error:
         from optlint.report.text import problem_line
 
@@ -60,14 +61,16 @@ def _main(paths: tuple[str, ...], options: dict[str, Any]) -> int:
     resolver = _resolver(options)
     settings = resolver.root()
     if options["explain"] is not None:
-        write(_explained(options["explain"]))
+        write(_explained(options["explain"], settings))
         return 0
     if options["rules"]:
-        write(_rule_table())
+        write(_rule_table(settings))
         return 0
+    if options["test_rules"]:
+        return _test_rules(paths, settings)
     if options["show_files"] or options["show_settings"]:
-        return _show(paths, resolver, options)
-    return _run(paths, settings, resolver, options)
+        return _show(paths or (".",), resolver, options)
+    return _run(paths or (".",), settings, resolver, options)
 
 
 def _resolver(options: dict[str, Any]) -> Resolver:
@@ -86,13 +89,23 @@ def _run(paths: tuple[str, ...], settings: Settings, resolver: Resolver, options
     if fixing.active:
         from optlint.files import discover
 
-        code = fixing.run(discover(paths, options["stdin_filename"], resolver), settings, output, exit_code)
+        with resolver.reported():
+            code = fixing.run(discover(paths, options["stdin_filename"], resolver), settings, output, exit_code)
         _warn(resolver)
         return code
     report = lint(paths, resolver, options["stdin_filename"])
     _warn(resolver)
-    output.show(report, settings)
+    with resolver.reported():
+        output.show(report, settings)
     return exit_code(report, settings)
+
+
+def _test_rules(paths: tuple[str, ...], settings: Settings) -> int:
+    from optlint.ruletests import run
+
+    text, failed = run(paths, settings)
+    write(text)
+    return int(failed)
 
 
 def _warn(resolver: Resolver) -> None:
@@ -130,25 +143,23 @@ def exit_code(report: Report, settings: Settings) -> int:
     return int(any(ranks[finding.severity] >= ranks[settings.fail_on] for finding in report.findings))
 
 
-def _explained(wanted: str) -> str:
-    from optlint.knowledge import find_mistake, mistakes
+def _explained(wanted: str, settings: Settings) -> str:
+    from optlint.knowledge import knowledge_of
+    from optlint.selection import named, nearest
 
-    page = find_mistake(wanted)
+    rules = knowledge_of(settings.rules).mistakes
+    page = named(wanted.strip(), rules)
     if page is not None:
         return page.text.rstrip("\n") + "\n"
-
-    from difflib import get_close_matches
-
-    known = {name.casefold(): name for page in mistakes() for name in (page.code, page.name)}
-    close = [known[match] for match in get_close_matches(wanted.casefold(), known)]
-    hint = f"Did you mean {' or '.join(close)}?" if close else "optlint --rules lists all."
+    hint = nearest(wanted, rules).lstrip(". ") or "optlint --rules lists all."
     raise click.BadParameter(f"there is no rule {wanted!r}. {hint}", param_hint="'--explain'")
 
 
-def _rule_table() -> str:
-    from optlint.knowledge import mistakes
+def _rule_table(settings: Settings) -> str:
+    from optlint.knowledge import knowledge_of
 
-    rows = [(page.code, page.name, "off" if page.off else page.severity, page.summary) for page in mistakes()]
+    pages = knowledge_of(settings.rules).mistakes
+    rows = [(page.code, page.name, "off" if page.off else page.severity, page.summary) for page in pages]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     return "".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) + "\n"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
-from optlint.knowledge import Variant, conventions
+from optlint.knowledge import Variant, conventions, derived
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -67,7 +66,7 @@ class Match:
         return f"{title} ({name})" if name and name.lower() != title.lower() else title
 
 
-@lru_cache(maxsize=1)
+@derived
 def forms() -> tuple[Form, ...]:
     return tuple(compile_variant(v) for v in conventions())
 
@@ -147,7 +146,9 @@ def _matches(subject: Subject, live: list[State], deviations: bool) -> Iterator[
             yield Match(trial.form, roles, scale, decoupled, worst, {s.name: v for s, v in trial.bound.items()})
 
 
-_CACHE: dict[tuple[object, ...], tuple[list[Trial], Array]] = {}
+@derived
+def _kept_trials() -> dict[tuple[object, ...], tuple[list[Trial], Array]]:
+    return {}
 
 
 def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
@@ -169,8 +170,9 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
         *(s.tobytes() for s in starts),
         *(np.asarray(e).tobytes() for e in epsilons),
     )
-    if key in _CACHE:
-        return _CACHE[key]
+    kept = _kept_trials()
+    if key in kept:
+        return kept[key]
     trials: list[Trial] = []
     starts_of: list[Array] = []
     for form in forms():
@@ -194,9 +196,9 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
             trials += mine
             starts_of.append(_starts(form, mine))
     prints = np.concatenate(starts_of) if starts_of else np.empty((0, 0))
-    if len(_CACHE) > 200:
-        _CACHE.clear()
-    _CACHE[key] = trials, prints
+    if len(kept) > 200:
+        kept.clear()
+    kept[key] = trials, prints
     return trials, prints
 
 

@@ -7,6 +7,14 @@ from dataclasses import replace
 
 from optlint.knowledge import NamePattern, name_patterns
 
+MAX_LINE = 400  # of a line, as much is searched
+
+
+def speaks_of(pattern: str, text: str) -> bool:
+    """Whether a line of the code's names and comments matches a rule's regular expression."""
+    sought = re.compile(pattern, re.IGNORECASE)
+    return any(sought.search(line[:MAX_LINE]) for line in text.split("\n"))
+
 
 def meant(name: str) -> NamePattern | None:
     """The published optimizer that a function's or class's name speaks of: the longest mention decides.
@@ -15,7 +23,7 @@ def meant(name: str) -> NamePattern | None:
     """
     best: tuple[int, NamePattern] | None = None
     for entry in name_patterns():
-        for found in re.finditer(entry.pattern, name, re.IGNORECASE):
+        for found in re.finditer(entry.pattern, name[:MAX_LINE], re.IGNORECASE):
             if best is None or len(found[0]) > best[0]:
                 best = len(found[0]), entry
             elif len(found[0]) == best[0] and entry.family not in best[1].allows:

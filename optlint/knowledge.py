@@ -1,12 +1,18 @@
-"""Loads what optlint knows: ``rules/conventions`` (published optimizers) and ``rules/mistakes`` (pages)."""
+"""What optlint knows: ``rules/conventions`` (published optimizers), ``rules/mistakes`` (pages), and a project's own.
+
+Knowledge belongs to a run: ``using`` makes it the one that ``conventions``, ``mistakes`` and the like speak of.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from optlint import toml
 
@@ -16,8 +22,20 @@ FAMILIES = (
 )  # fmt: skip
 
 
+PARTS = ("m", "v", "step", "state", "any")  # of an update, whose equation a page can rewrite
+
+HEAD_LINE = "+++\n"
+_AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+
+
 class KnowledgeError(Exception):
-    """A rule file is broken; says which and where."""
+    """A rule file is broken; says which, where and how."""
+
+    def __init__(self, path: Path, message: str, line: int | None = None) -> None:
+        super().__init__(f"{path}{'' if line is None else f':{line}'}: {message}")
+        self.path = path
+        self.message = message
+        self.line = line
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,7 @@ class MistakePage:
     good: tuple[str, ...] = ()
     off: str = ""
     options: dict[str, Any] = field(default_factory=dict, hash=False, compare=False)
+    source: Path | None = field(default=None, hash=False, compare=False)
 
     @property
     def unsafe(self) -> str:
@@ -94,31 +113,132 @@ def rules_folder() -> Path:
     return inside if inside.is_dir() else here.parent / "rules"
 
 
-@lru_cache(maxsize=1)
-def conventions() -> tuple[Variant, ...]:
-    """Every variant of every convention, the first published of a family first."""
-    found: list[Variant] = []
-    for path in sorted((rules_folder() / "conventions").glob("*.toml")):
-        found.extend(read_convention(path))
-    return tuple(sorted(found, key=lambda v: FAMILIES.index(v.family)))
+Value = TypeVar("Value")
 
 
-@lru_cache(maxsize=1)
-def name_patterns() -> tuple[NamePattern, ...]:
-    """The names of all published optimizers that optlint knows of."""
-    found: list[NamePattern] = []
-    for path in sorted((rules_folder() / "conventions").glob("*.toml")):
-        found.append(_name_pattern(path, _toml(path), modelled=True))
-    beyond = rules_folder() / "names.toml"
-    found.extend(_name_pattern(beyond, entry, modelled=False) for entry in _toml(beyond)["optimizer"])
-    return tuple(found)
+class Knowledge:
+    """Optlint's own rules, and those of a project besides. What follows from them is kept with them."""
+
+    def __init__(
+        self,
+        conventions: Iterable[Variant] = (),
+        names: Iterable[NamePattern] = (),
+        mistakes: Iterable[MistakePage] = (),
+    ) -> None:
+        self.own_conventions = tuple(conventions)
+        self.own_names = tuple(names)
+        self.own_mistakes = tuple(mistakes)
+        self.derived: dict[Callable[[], object], object] = {}
+
+    @cached_property
+    def conventions(self) -> tuple[Variant, ...]:
+        """Every variant of every convention, the first published of a family first."""
+        found = [v for path in _files("conventions", "*.toml") for v in read_convention(path)]
+        return tuple(sorted([*found, *self.own_conventions], key=lambda v: FAMILIES.index(v.family)))
+
+    @cached_property
+    def names(self) -> tuple[NamePattern, ...]:
+        """The names of all published optimizers that optlint knows of."""
+        found = [p for path in _files("conventions", "*.toml") for p in read_names(path)]
+        return (*found, *read_names(rules_folder() / "names.toml"), *self.own_names)
+
+    @cached_property
+    def mistakes(self) -> tuple[MistakePage, ...]:
+        found = [read_mistake(path) for path in _files("mistakes", "*.md")]
+        return tuple(sorted([*found, *self.own_mistakes], key=lambda page: page.code))
+
+    def find(self, code_or_name: str) -> MistakePage | None:
+        return self._pages.get(code_or_name.strip().lower())
+
+    @cached_property
+    def _pages(self) -> dict[str, MistakePage]:
+        return {key.lower(): page for page in self.mistakes for key in (page.name, page.code)}
 
 
-def _toml(path: Path) -> dict[str, Any]:
+_BUILT_IN = Knowledge()
+_KNOWN: ContextVar[Knowledge] = ContextVar("knowledge", default=_BUILT_IN)
+
+
+def known() -> Knowledge:
+    """What the present run knows."""
+    return _KNOWN.get()
+
+
+def knowledge_of(rules: tuple[str, ...]) -> Knowledge:
+    """What is known with the files and folders of a project's own rules. Raises KnowledgeError."""
+    if not rules:
+        return _BUILT_IN
+    from optlint.ownrules import load
+
+    return load(rules)
+
+
+@contextmanager
+def using(knowledge: Knowledge) -> Iterator[None]:
+    token = _KNOWN.set(knowledge)
     try:
-        return toml.loads(path.read_text(encoding="utf-8"))
-    except (OSError, toml.TOMLDecodeError) as error:
-        raise KnowledgeError(f"{path}: {error}") from None
+        yield
+    finally:
+        _KNOWN.reset(token)
+
+
+def derived(make: Callable[[], Value]) -> Callable[[], Value]:
+    """A value that follows from what is known: made once for each knowledge."""
+
+    @wraps(make)
+    def kept() -> Value:
+        values = _KNOWN.get().derived
+        if make not in values:
+            values[make] = make()
+        return cast(Value, values[make])
+
+    return kept
+
+
+def conventions() -> tuple[Variant, ...]:
+    return known().conventions
+
+
+def name_patterns() -> tuple[NamePattern, ...]:
+    return known().names
+
+
+def mistakes() -> tuple[MistakePage, ...]:
+    return known().mistakes
+
+
+def find_mistake(code_or_name: str) -> MistakePage | None:
+    return known().find(code_or_name)
+
+
+def _files(folder: str, pattern: str) -> list[Path]:
+    return sorted((rules_folder() / folder).glob(pattern))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise KnowledgeError(path, (isinstance(error, OSError) and error.strerror) or "not valid UTF-8") from None
+
+
+def _parsed(path: Path, text: str, above: int = 0) -> dict[str, Any]:
+    """A TOML text; ``above``: the lines of the file that stand before it."""
+    try:
+        return toml.loads(text)
+    except toml.TOMLDecodeError as error:
+        at = _AT_LINE.search(str(error))
+        line = above + (int(at[1]) if at else text.count("\n"))
+        raise KnowledgeError(path, f"not valid TOML: {_AT_LINE.sub('', str(error))}", line) from None
+
+
+def read_names(path: Path) -> list[NamePattern]:
+    """What the optimizers of a convention file, or those of a list of names without equations, are called."""
+    data = _parsed(path, _read(path))
+    entries = data.get("optimizer")
+    if entries is not None:
+        return [_name_pattern(path, entry, modelled=False) for entry in entries]
+    return [_name_pattern(path, data, modelled=True)]
 
 
 def _name_pattern(path: Path, data: dict[str, Any], modelled: bool) -> NamePattern:
@@ -126,18 +246,16 @@ def _name_pattern(path: Path, data: dict[str, Any], modelled: bool) -> NamePatte
         re.compile(data["names"])
         family = data.get("family", "other")
         return NamePattern(data["title"], data["names"], family, frozenset(data.get("allows", [family])), modelled)
-    except (KeyError, re.error) as error:
-        raise KnowledgeError(f"{path}: {error}") from None
+    except (KeyError, TypeError, re.error) as error:
+        raise KnowledgeError(path, _why(error)) from None
 
 
 def read_convention(path: Path) -> list[Variant]:
+    data = _parsed(path, _read(path))
     try:
-        data = toml.loads(path.read_text(encoding="utf-8"))
         defaults = tuple((k, float(v)) for k, v in data.get("defaults", {}).items())
         family, title = data["family"], data["title"]
-        if family not in FAMILIES:
-            raise KnowledgeError(f"{path}: unknown family {family!r}")
-        return [
+        found = [
             Variant(
                 family=v.get("family", family),
                 title=title,
@@ -153,27 +271,27 @@ def read_convention(path: Path) -> list[Variant]:
             )
             for v in data["variant"]
         ]
-    except (toml.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise KnowledgeError(f"{path}: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise KnowledgeError(path, _why(error)) from None
+    for variant in found:
+        if variant.family not in FAMILIES:
+            raise KnowledgeError(path, f"unknown family {variant.family!r}")
+    return found
 
 
-@lru_cache(maxsize=1)
-def mistakes() -> tuple[MistakePage, ...]:
-    return tuple(read_mistake(path) for path in sorted((rules_folder() / "mistakes").glob("*.md")))
-
-
-@lru_cache(maxsize=256)
-def find_mistake(code_or_name: str) -> MistakePage | None:
-    wanted = code_or_name.strip().lower()
-    return next((p for p in mistakes() if wanted in (p.code.lower(), p.name.lower())), None)
+def read_head(path: Path) -> tuple[dict[str, Any], str]:
+    """A page's head, and the text below it."""
+    content = _read(path)
+    if content.count(HEAD_LINE) < 2 or not content.startswith(HEAD_LINE):
+        raise KnowledgeError(path, "a page starts with a head between two lines '+++'", 1)
+    _, head, text = content.split(HEAD_LINE, 2)
+    return _parsed(path, head, above=1), text
 
 
 def read_mistake(path: Path) -> MistakePage:
     """A page: TOML between ``+++`` lines, then Markdown with ```` ```python bad ```` and ``good`` examples."""
+    data, text = read_head(path)
     try:
-        content = path.read_text(encoding="utf-8")
-        _, head, text = content.split("+++\n", 2)
-        data = toml.loads(head)
         return MistakePage(
             code=data["code"],
             name=data["name"],
@@ -189,9 +307,14 @@ def read_mistake(path: Path) -> MistakePage:
             good=_examples(text, "good"),
             off=data.get("off", ""),
             options=data.get("options", {}),
+            source=path,
         )
-    except (toml.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise KnowledgeError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise KnowledgeError(path, _why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _examples(text: str, kind: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from optlint.identify import forms
+from optlint.knowledge import derived
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -29,7 +31,7 @@ class Moment:
     scaled: bool  # η·g stands in it: known up to a factor
 
 
-@lru_cache(maxsize=1)
+@derived
 def moments() -> tuple[Moment, ...]:
     """The different equations of this kind in all conventions."""
     found: dict[str, Moment] = {}
@@ -73,11 +75,15 @@ def known_moments(subject: Subject) -> frozenset[Symbol]:
 def _published(decay: Array | None, start: Array | float) -> list[tuple[Array, bool]]:
     key = None if decay is None else np.ascontiguousarray(decay).tobytes()
     first = np.ascontiguousarray(np.broadcast_to(np.asarray(start, dtype=float), (LANES, 1)))
-    return _runs(key, first.tobytes())
+    return _runs()(key, first.tobytes())
 
 
-@lru_cache(maxsize=512)
-def _runs(decay: bytes | None, start: bytes) -> list[tuple[Array, bool]]:
+@derived
+def _runs() -> Callable[[bytes | None, bytes], list[tuple[Array, bool]]]:
+    return lru_cache(maxsize=512)(_run_all)
+
+
+def _run_all(decay: bytes | None, start: bytes) -> list[tuple[Array, bool]]:
     own = None if decay is None else np.frombuffer(decay).reshape(LANES, 1)
     first = np.frombuffer(start).reshape(LANES, 1)
     made = []

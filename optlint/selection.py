@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 from optlint.globs import globs
 from optlint.model import Finding, Severity
@@ -25,6 +25,9 @@ class Rule(Protocol):
     def name(self) -> str: ...
     @property
     def off(self) -> str: ...
+
+
+AnyRule = TypeVar("AnyRule", bound=Rule)
 
 
 class UnknownRule(ValueError):
@@ -51,7 +54,7 @@ def mentioned(mention: str, rules: Iterable[Rule]) -> frozenset[str]:
     return frozenset(found)
 
 
-def named(wanted: str, rules: Iterable[Rule]) -> Rule | None:
+def named(wanted: str, rules: Iterable[AnyRule]) -> AnyRule | None:
     """The rule of that code or name."""
     wanted = wanted.casefold()
     return next((rule for rule in rules if wanted in (rule.code.casefold(), rule.name.casefold())), None)

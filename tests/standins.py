@@ -9,8 +9,9 @@ Run as a script, this is the ``optlint`` command over the stand-ins.
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Protocol, cast
 
 from optlint.model import Finding, Report, Severity, Span, Update
@@ -85,13 +86,14 @@ def worth_reading(data: bytes) -> bool:
 def install(patch: Patch, *, knowledge: bool = True, pages: tuple[Page, ...] = PAGES) -> None:
     """Put the stand-ins in place; without ``knowledge`` the rules are the real ones, else ``pages``."""
 
-    def find_mistake(code_or_name: str) -> Page | None:
-        return next((page for page in pages if code_or_name in {page.code, page.name}), None)
-
     modules: dict[str, dict[str, object]] = {
         "optlint.locate": {"worth_reading": worth_reading},
         "optlint.analysis": {"analyze": analyze},
-        "optlint.knowledge": {"find_mistake": find_mistake, "mistakes": lambda: pages},
+        "optlint.knowledge": {
+            "KnowledgeError": ValueError,
+            "knowledge_of": lambda rules: SimpleNamespace(mistakes=pages),
+            "using": nullcontext,
+        },
     }
     if not knowledge:
         del modules["optlint.knowledge"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optlint.identify import Form, Match, epsilon_values, forms, small_step
-from optlint.knowledge import find_mistake
+from optlint.knowledge import find_mistake, known
 from optlint.lift import expression as ex
 from optlint.lift.notation import number
 from optlint.model import Evidence, Finding, Severity, Span
@@ -27,7 +27,7 @@ _READINGS = {
 def epsilon_findings(context: Context, match: Match) -> Iterator[Finding]:
     """OPT205 and OPT206: the update is right under a named convention, not under the one that counts here."""
     written = match.variant.epsilon
-    if written not in ("outside", "inside", "hat"):
+    if written not in ("outside", "inside", "hat") or match.variant in known().own_conventions:
         return
     asked = context.settings.convention
     who = asked if asked != "auto" else context.preferred or "paper"

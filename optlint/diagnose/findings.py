@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ import numpy as np
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
 from optlint.diagnose.search import Explanation, Restored
 from optlint.identify import Match
+from optlint.intent import speaks_of
 from optlint.knowledge import MistakePage, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -59,7 +59,7 @@ class Context:
         variant = match.variant
         if self.settings.convention in variant.ships:
             return True
-        return bool(variant.cue and re.search(variant.cue, self.recurrence.text, re.IGNORECASE))
+        return bool(variant.cue and speaks_of(variant.cue, self.recurrence.text))
 
     def finding(
         self,
@@ -198,7 +198,7 @@ class Context:
             if page.families and match.family not in page.families:
                 continue
             unless = page.options.get("unless")
-            if unless and re.search(unless, self.recurrence.text, re.IGNORECASE):
+            if unless and speaks_of(unless, self.recurrence.text):
                 continue
             for repair in CHECKS[page.check](subject, page):
                 finding = self.confirm(page, repair, subject, match)

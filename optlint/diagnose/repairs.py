@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from optlint.diagnose.patterns import PRODUCT, SUM, Matcher, build, pattern
-from optlint.knowledge import MistakePage, Rewrite, mistakes
+from optlint.knowledge import MistakePage, Rewrite, derived, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
@@ -123,7 +122,7 @@ class Proposals:
                 yield Repair(edit.page.code, made, edit.wrong, edit.right, edit.effective, where="", root=root)
 
 
-@lru_cache(maxsize=1)
+@derived
 def searched() -> tuple[MistakePage, ...]:
     """The pages that explain an update that is no published one (the others stand beside a match)."""
     return tuple(p for p in mistakes() if "when" not in p.options and not p.off)

@@ -56,7 +56,7 @@ def given(arguments: Mapping[str, Any]) -> Layer:
     layer = Layer(COMMAND_LINE, {})
     for name, option in options().items():
         value = arguments.get(name)
-        if value is None or value == ():
+        if not option.flag or value is None or value == ():
             continue
         try:
             layer.values[name] = converted(f"--{spelled(name)}", option, _read(option, value))

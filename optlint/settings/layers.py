@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ COMMAND_LINE = "command line"
 SECTION = ("tool", "optlint")
 MAX_BYTES = 1_000_000
 MAX_EXTENDS = 16
-MAX_LINES = 5000  # beyond, errors are named without their line
 
 _SELECTORS = ("select", "extend_select", "ignore", "extend_ignore")
 _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -39,7 +38,9 @@ class Layer:
         """What is wrong with ``key``, which is spelled as it stands in the source."""
         if self.name == COMMAND_LINE:
             return ConfigError(f"--{key}", None, message)
-        line = line_of(self.text, (*self.section, key), within) if self.text else None
+        from optlint import toml
+
+        line = toml.line_of(self.text, (*self.section, key), within) if self.text else None
         return ConfigError(self.name, line, message)
 
 
@@ -69,7 +70,7 @@ def _mentions_us(path: str) -> bool:
     from optlint import toml
 
     try:
-        return _table(toml.loads(data.decode("utf-8")), SECTION) is not None
+        return toml.table_at(toml.loads(data.decode("utf-8")), SECTION) is not None
     except (UnicodeError, toml.TOMLDecodeError, RecursionError):
         return re.search(rb"^\s*\[\s*tool\s*\.\s*[\"']?optlint", data, re.MULTILINE) is not None  # broken, and ours
 
@@ -102,8 +103,10 @@ def _read(path: str, name: str, extending: Layer | None) -> tuple[Layer, str | N
         if extending is not None:
             raise extending.error(f"extend: {name} cannot be read: {why}", "extend") from None
         raise ConfigError(name, None, why) from None
+    from optlint import toml
+
     section = SECTION if os.path.basename(path) == "pyproject.toml" else ()
-    table = _table(parsed(text, name), section)
+    table = toml.table_at(parsed(text, name), section)
     if table is None:
         raise ConfigError(name, None, f"there is no section [{'.'.join(section)}]")
     directory = os.path.dirname(os.path.abspath(path))
@@ -178,62 +181,6 @@ def merged(layers: Iterable[Layer], directory: str = "") -> Settings:
 def _selection(top: Mapping[str, Any]) -> Selection:
     ignored = (*top.get("ignore", ()), *top.get("extend_ignore", ()))
     return Selection(top.get("select"), top.get("extend_select", ()), ignored)
-
-
-def line_of(text: str, path: tuple[str, ...], within: str | None = None) -> int | None:
-    """The line on which a key stands: where the shortest beginning of the text that is valid TOML and has it ends.
-
-    ``within``: a key or an element of the value, whose own line is meant where it can be told.
-    """
-    from optlint import toml
-
-    lines = text.replace("\r\n", "\n").split("\n")
-    if len(lines) > MAX_LINES:
-        return None
-    start = 0
-    for end in _ends(lines):
-        try:
-            document = toml.loads("\n".join(lines[:end]) + "\n")
-        except (toml.TOMLDecodeError, RecursionError):
-            continue
-        if _has(document, path) and (within is None or _mentions(document, path, within)):
-            own = range(start, end)
-            blank = [n for n in own if lines[n].strip() and not lines[n].lstrip().startswith("#")]
-            spoken = [n for n in blank if within is not None and _quotes(lines[n], within)]
-            return (spoken or blank or [start])[0] + 1
-        start = end
-    return None
-
-
-def _ends(lines: list[str]) -> Iterator[int]:
-    return (n + 1 for n, line in enumerate(lines) if line.strip())
-
-
-def _quotes(line: str, text: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(text)}(?![\w-])", line) is not None
-
-
-def _table(document: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any] | None:
-    found: Any = document
-    for key in path:
-        if not isinstance(found, dict) or key not in found:
-            return None
-        found = found[key]
-    return found if isinstance(found, dict) else None
-
-
-def _has(document: Mapping[str, Any], path: tuple[str, ...]) -> bool:
-    table = _table(document, path[:-1])
-    return table is not None and path[-1] in table
-
-
-def _mentions(document: Mapping[str, Any], path: tuple[str, ...], within: str) -> bool:
-    """Whether the value holds that key or element already: a table may be filled line by line."""
-    table = _table(document, path[:-1])
-    value = None if table is None else table[path[-1]]
-    if not isinstance(value, dict):
-        return True
-    return within in value or any(isinstance(element, list) and within in element for element in value.values())
 
 
 def _shown(path: str) -> str:

@@ -152,6 +152,12 @@ class Settings:
         example="unconfirmed = true",
         flag="--unconfirmed",
     )
+    rules: tuple[str, ...] = _option(
+        (),
+        "paths",
+        "The project's own rules: mistake pages (`.md`) and conventions (`.toml`), or folders of them.",
+        example='rules = ["lint/rules"]',
+    )
     include: tuple[Glob, ...] = _option(
         _names(*INCLUDED),
         "patterns",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from optlint.settings.layers import Layer, file_in, layers_of, merged, spelled
@@ -66,6 +67,16 @@ class Resolver:
             return self._made(self._config)
         return self.of(here)
 
+    def reported(self) -> AbstractContextManager[None]:
+        """The knowledge to write a report with: the pages of all settings that were met so far."""
+        met = {s.rules for s in (self._fixed, *self._settings.values()) if isinstance(s, Settings) and s.rules}
+        if not met:
+            return nullcontext()
+        from optlint.knowledge import Knowledge, knowledge_of, using
+
+        own = {page.code: page for rules in sorted(met) for page in knowledge_of(rules).own_mistakes}
+        return using(Knowledge(mistakes=own.values()))
+
     def source(self, settings: Settings) -> str | None:
         """The configuration file that settings come from."""
         return next((file for file, made in self._settings.items() if made is settings), None)
@@ -95,14 +106,22 @@ class Resolver:
         return settings
 
     def _check_rules(self, settings: Settings, layers: tuple[Layer, ...]) -> None:
-        """Every rule that is mentioned exists; one that is only documentation is not looked for."""
+        """The project's own rules are in order, and every rule that is mentioned exists.
+
+        One that is only documentation is not looked for.
+        """
         spoken = [(layer, key) for layer in layers for key in layer.values if key in _MENTIONS]
-        if not spoken:
+        if not spoken and not settings.rules:
             return
-        from optlint.knowledge import mistakes
+        from optlint.knowledge import KnowledgeError, knowledge_of
         from optlint.selection import UnknownRule, mentioned, named
 
-        rules = mistakes()
+        try:
+            rules = knowledge_of(settings.rules).mistakes
+        except KnowledgeError as error:
+            from optlint.files import shown
+
+            raise ConfigError(shown(str(error.path)), error.line, error.message) from None
         for layer, key in spoken:
             for mention in _mentions(key, layer.values[key]):
                 try:

@@ -33,7 +33,7 @@ def shown_settings(settings: Settings, codes: list[str], heading: str) -> str:
 
 def listing(files: Iterable[FoundFile], resolver: Resolver) -> str:
     """The settings of files, once for each configuration; the first file that has them is named."""
-    from optlint.knowledge import mistakes
+    from optlint.knowledge import knowledge_of
     from optlint.selection import Chosen
 
     blocks: list[str] = []
@@ -45,7 +45,7 @@ def listing(files: Iterable[FoundFile], resolver: Resolver) -> str:
         seen.append(settings)
         source = resolver.source(settings)
         origin = f"from {shown(source)}" if source is not None else "no configuration file"
-        codes = sorted(Chosen(settings, mistakes()).codes)
+        codes = sorted(Chosen(settings, knowledge_of(settings.rules).mistakes).codes)
         blocks.append(shown_settings(settings, codes, f"{file.name}: {origin}"))
     return "\n".join(blocks)
 
@@ -62,6 +62,8 @@ def toml(value: object) -> str:
 
 
 def _value(option: Option, value: Any) -> str:
+    if option.kind in ("path", "paths"):
+        value = shown(value) if isinstance(value, str) else [shown(path) for path in value]
     return toml(list(value) if option.kind in ("rules", "patterns", "paths") else value)
 
 
