@@ -103,7 +103,8 @@ def _run(paths: tuple[str, ...], settings: Settings, resolver: Resolver, options
     if fixing.active:
         from optlint.files import discover
 
-        code = fixing.run(discover(paths, options["stdin_filename"], resolver), settings, output, exit_code)
+        with resolver.reported():
+            code = fixing.run(discover(paths, options["stdin_filename"], resolver), settings, output, exit_code)
         _warn(resolver)
         return code
     with output.progress() as progress:

@@ -40,7 +40,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _REPEAT = re.compile(r"[*+]|\{\d*,?\d*\}")
 
-# The keys of a page's head, and of its [options], with what they hold.
+# The keys of a page's head with what they hold. Those of its [options] are the ones that optlint's own pages use.
 HEAD: dict[str, type] = {
     "code": str,
     "name": str,
@@ -54,25 +54,11 @@ HEAD: dict[str, type] = {
     "off": str,
     "options": dict,
 }
-OPTIONS: dict[str, type] = {
-    "also": list,
-    "callers": bool,
-    "computed": bool,
-    "even_matched": bool,
-    "gradient": str,
-    "law": str,
-    "moments": str,
-    "needs": str,
-    "not_with": list,
-    "probes": list,
-    "unless": str,
-    "when": str,
-}
 WHEN = ("matched", "lost", "twins")
 NEEDS = ("second moment",)
 MOMENTS = ("one", "all")
 
-_WORDS = {bool: "true or false", dict: "a table", list: "a list", str: "a text"}
+_WORDS = {bool: "true or false", dict: "a table", float: "a number", int: "a number", list: "a list", str: "a text"}
 
 
 def load(rules: Iterable[str]) -> Knowledge:
@@ -131,11 +117,16 @@ def checked_page(path: Path) -> MistakePage:
     for key, value in head.items():
         _typed(path, HEAD, key, value)
     for key, value in head.get("options", {}).items():
-        _typed(path, OPTIONS, key, value, "options")
+        _typed(path, _options(), key, value, "options")
     page = read_mistake(path)
     for where, fault in _faults(page):
         raise _wrong(path, fault, *where)
     return page
+
+
+@lru_cache(maxsize=1)
+def _options() -> dict[str, type]:
+    return {key: type(value) for page in Knowledge().mistakes for key, value in page.options.items()}
 
 
 def _faults(page: MistakePage) -> Iterator[tuple[tuple[str, ...], str]]:
