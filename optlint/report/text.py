@@ -52,10 +52,10 @@ def code(finding: Finding, screen: Screen) -> str:
 
 def page_uri(finding: Finding) -> str | None:
     """Where the page of the finding's rule is."""
-    from optlint.knowledge import rules_folder
+    from optlint.knowledge import find_mistake
 
-    page = rules_folder() / "mistakes" / f"{finding.code}-{finding.name}.md"
-    return page.as_uri() if page.is_file() else None
+    page = find_mistake(finding.code)
+    return page.source.absolute().as_uri() if page is not None and page.source is not None else None
 
 
 def place(path: str, span: Span) -> str:

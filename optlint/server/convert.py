@@ -7,11 +7,10 @@ from collections.abc import Iterable
 
 from lsprotocol import types as lsp
 
-from optlint.fix.text import overlap
-from optlint.model import Edit, Finding, Report, Span, Update
+from optlint.model import Edit, Finding, Span, Update
 from optlint.report.common import account, story
 from optlint.report.text import page_uri, printable
-from optlint.server.opened import Places
+from optlint.server.opened import Places, line_edits
 
 FIX_ALL = "source.fixAll.optlint"
 
@@ -40,51 +39,37 @@ def diagnostic(finding: Finding, places: Places) -> lsp.Diagnostic:
     )
 
 
-def actions(
-    findings: Iterable[Finding], report: Report, places: Places, only: Iterable[str] | None
-) -> list[lsp.CodeAction]:
-    """What can be done about findings: each one's fix, a comment that ignores it; and all safe fixes at once."""
+def quick_fixes(findings: Iterable[Finding], places: Places) -> list[lsp.CodeAction]:
+    """What can be done about findings: each one's fix, and a comment that ignores it."""
     found: list[lsp.CodeAction] = []
-    if _wanted(lsp.CodeActionKind.QuickFix, only):
-        for finding in findings:
-            about = [diagnostic(finding, places)]
-            if finding.fix is not None:
-                found.append(
-                    lsp.CodeAction(
-                        title=printable(f"{finding.code}: {finding.fix.message}"),
-                        kind=lsp.CodeActionKind.QuickFix,
-                        diagnostics=about,
-                        edit=_workspace_edit(finding.fix.edits, places),
-                        is_preferred=finding.fix.applicability == "safe" or None,
-                    )
-                )
+    for finding in findings:
+        about = [diagnostic(finding, places)]
+        if finding.fix is not None:
             found.append(
                 lsp.CodeAction(
-                    title=f"Ignore {finding.code} here",
+                    title=printable(f"{finding.code}: {finding.fix.message}"),
                     kind=lsp.CodeActionKind.QuickFix,
                     diagnostics=about,
-                    edit=_workspace_edit([ignoring(finding, places)], places),
+                    edit=_workspace_edit(finding.fix.edits, places),
+                    is_preferred=finding.fix.applicability == "safe" or None,
                 )
             )
-    edits = safe_edits(report)
-    if edits and _wanted(FIX_ALL, only):
         found.append(
             lsp.CodeAction(
-                title="Fix all that optlint can fix safely", kind=FIX_ALL, edit=_workspace_edit(edits, places)
+                title=f"Ignore {finding.code} here",
+                kind=lsp.CodeActionKind.QuickFix,
+                diagnostics=about,
+                edit=_workspace_edit([ignoring(finding, places)], places),
             )
         )
     return found
 
 
-def safe_edits(report: Report) -> list[Edit]:
-    """The edits of all safe fixes that can be made together."""
-    edits: list[Edit] = []
-    for finding in report.findings:
-        if finding.fix is not None and finding.fix.applicability == "safe":
-            more = [edit for edit in finding.fix.edits if edit not in edits]
-            if not overlap([*edits, *more]):
-                edits += more
-    return edits
+def fix_all(old: dict[str, str], new: dict[str, str]) -> list[lsp.CodeAction]:
+    """The action that makes all safe fixes; ``old`` and ``new`` are texts by document."""
+    changes = {uri: list(line_edits(old[uri], text)) for uri, text in new.items()}
+    title = "Fix all that optlint can fix safely"
+    return [lsp.CodeAction(title, FIX_ALL, edit=lsp.WorkspaceEdit(changes=changes))] if changes else []
 
 
 def ignoring(finding: Finding, places: Places) -> Edit:
@@ -133,9 +118,9 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", printable(text))
 
 
-def _wanted(kind: str, only: Iterable[str] | None) -> bool:
+def wanted(kind: str, only: Iterable[str] | None) -> bool:
     """Whether an editor that asks for some kinds asks for this one: ``source`` includes ``source.fixAll``."""
-    return only is None or any(not wanted or kind == wanted or kind.startswith(f"{wanted}.") for wanted in only)
+    return only is None or any(not part or kind == part or kind.startswith(f"{part}.") for part in only)
 
 
 def _workspace_edit(edits: Iterable[Edit], places: Places) -> lsp.WorkspaceEdit:

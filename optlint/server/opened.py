@@ -1,20 +1,27 @@
-"""What an editor has open, linted: a text document, or a notebook with a document for each of its cells."""
+"""What an editor has open, linted and mended: a text document, or a notebook with a document for each of its cells."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from lsprotocol import types as lsp
 
-from optlint.api import lint_source
+from optlint.api import lint_bytes
+from optlint.fix.files import Wanted
+from optlint.fix.mend import mend
 from optlint.globs import globs
 from optlint.model import Edit, Finding, Report, Span, Update
+from optlint.settings import Settings
 from optlint.settings.resolve import Resolver
 
 Units = Callable[[str], int]  # how long a text is, as the editor counts
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +41,53 @@ class Opened:
     path: str
     texts: tuple[Text, ...]
 
-    def linted(self) -> Report:
+    def linted(self, resolver: Resolver) -> Report:
         """The report, by the settings of the nearest configuration file. Raises ConfigError."""
-        settings = Resolver().of(os.path.dirname(os.path.abspath(self.path)))
-        if globs(settings.excluded).holds(self.path, settings.directory):
-            return Report()
-        path = self.path
-        if self.texts and self.texts[0].number is not None:
-            kinds = ("markdown", "code")
-            cells = [{"cell_type": kinds[text.is_code], "source": text.source} for text in self.texts]
-            return lint_source(json.dumps({"cells": cells}), os.path.splitext(path)[0] + ".ipynb", settings=settings)
-        if path.endswith(".ipynb"):  # a notebook's JSON, opened as text
-            return Report()
-        return lint_source(self.texts[0].source, path, settings=settings)
+        settings = self._settings(resolver)
+        return Report() if settings is None else lint_bytes(self._path, self._data(), settings)
+
+    def mended(self, resolver: Resolver) -> dict[str, str]:
+        """The new texts of the documents that safe fixes change. Raises ConfigError."""
+        settings = self._settings(resolver)
+        if settings is None:
+            return {}
+        path = self._path
+        data = mend(path, self._data(), lambda now: lint_bytes(path, now, settings), Wanted().allows).data
+        if self.is_notebook:
+            sources = ["".join(cell["source"]) for cell in json.loads(data)["cells"]]
+        else:
+            sources = [data.decode("utf-8", "surrogatepass")]
+        return {text.uri: source for text, source in zip(self.texts, sources, strict=True) if source != text.source}
+
+    @property
+    def is_notebook(self) -> bool:
+        return not self.texts or self.texts[0].number is not None
+
+    @property
+    def _path(self) -> str:
+        return os.path.splitext(self.path)[0] + ".ipynb" if self.is_notebook else self.path
+
+    def _settings(self, resolver: Resolver) -> Settings | None:
+        """None for what is not to be linted: what ``exclude`` names, and the JSON of a notebook."""
+        settings = resolver.of(os.path.dirname(os.path.abspath(self.path)))
+        is_excluded = globs(settings.excluded).holds(self.path, settings.directory)
+        return None if is_excluded or (self.path.endswith(".ipynb") and not self.is_notebook) else settings
+
+    def _data(self) -> bytes:
+        if not self.is_notebook:
+            return self.texts[0].source.encode("utf-8", "surrogatepass")
+        kinds = ("markdown", "code")
+        cells = [{"cell_type": kinds[text.is_code], "metadata": {}, "source": text.source} for text in self.texts]
+        return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+def line_edits(old: str, new: str) -> Iterator[lsp.TextEdit]:
+    """The edits that make one text of the other, in whole lines."""
+    before, after = _LINE.findall(old), _LINE.findall(new)
+    for kind, start, end, first, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind != "equal":
+            range_ = lsp.Range(lsp.Position(start, 0), lsp.Position(end, 0))
+            yield lsp.TextEdit(range_, "".join(after[first:last]))
 
 
 class Places:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import unquote
 
 from lsprotocol import types as lsp
@@ -14,10 +16,14 @@ from pygls.lsp.server import LanguageServer
 from pygls.workspace import TextDocument
 
 from optlint import __version__
+from optlint.fix.files import Wanted
 from optlint.model import Report
 from optlint.server import convert
 from optlint.server.opened import Opened, Places, Text
 from optlint.settings import ConfigError
+from optlint.settings.resolve import Resolver
+
+Result = TypeVar("Result")
 
 DELAY = 0.3  # seconds without typing, after which a changed text is linted
 CONFIG_FILES = "**/{pyproject.toml,optlint.toml,.optlint.toml}"
@@ -25,10 +31,15 @@ CONFIG_FILES = "**/{pyproject.toml,optlint.toml,.optlint.toml}"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A report, with the texts that it is about."""
+    """A report, with the texts that it is about and the settings that it was made by."""
 
     opened: Opened
     report: Report
+    resolver: Resolver
+
+    @property
+    def fixable(self) -> bool:
+        return any(map(Wanted().allows, self.report.findings))
 
 
 class Server(LanguageServer):
@@ -78,40 +89,48 @@ class Server(LanguageServer):
             await asyncio.sleep(delay)
             opened = self._opened(uri)
             if opened is not None:
-                self._show(uri, opened, await self._report(opened))
+                resolver = Resolver()
+                report = await self._at_work(opened.linted, resolver)
+                with resolver.reported():
+                    self._show(uri, Known(opened, report or Report(), resolver))
         finally:
             if self._waiting.get(uri) is asyncio.current_task():
                 del self._waiting[uri]
 
-    async def _report(self, opened: Opened) -> Report:
+    async def _at_work(self, work: Callable[[Resolver], Result], resolver: Resolver) -> Result | None:
+        """What comes of work for the processor; None, and a message, where the settings are wrong."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, opened.linted)
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work, resolver)
         except ConfigError as error:
             self._complain(str(error))
-            return Report()
+            return None
 
-    def _show(self, uri: str, opened: Opened, report: Report) -> None:
+    def _show(self, uri: str, now: Known) -> None:
         before = self._known.get(uri)
-        self._known[uri] = Known(opened, report)
-        places = self.places(opened)
-        shown = {text.uri for text in opened.texts}
+        self._known[uri] = now
+        shown = {text.uri for text in now.opened.texts}
         for text in before.opened.texts if before else ():
             if text.uri not in shown:  # a cell that is gone
                 self._publish(text.uri, [])
-        for text in opened.texts:
-            found = [finding for finding in report.findings if finding.span.cell == text.number]
+        places = self.places(now.opened)
+        for text in now.opened.texts:
+            found = [finding for finding in now.report.findings if finding.span.cell == text.number]
             self._publish(text.uri, [convert.diagnostic(finding, places) for finding in found])
-        for problem in report.problems:
+        for problem in now.report.problems:
             said = f"{problem.path}: {problem.message}"
             self.window_log_message(lsp.LogMessageParams(type=lsp.MessageType.Warning, message=said))
 
-    async def known(self, uri: str) -> tuple[Report, Places] | None:
+    async def known(self, uri: str) -> tuple[Known, Places] | None:
         """The report on the present text of a document, or on the notebook of a cell; waits for one under way."""
         owner = self.owner(uri)
         while (waiting := self._waiting.get(owner)) is not None:
             await asyncio.wait([waiting])
         known = self._known.get(owner)
-        return None if known is None else (known.report, self.places(known.opened))
+        return None if known is None else (known, self.places(known.opened))
+
+    async def fix_all(self, known: Known) -> list[lsp.CodeAction]:
+        new = await self._at_work(known.opened.mended, known.resolver)
+        return convert.fix_all({text.uri: text.source for text in known.opened.texts}, new or {})
 
     def places(self, opened: Opened) -> Places:
         return Places(opened, self.workspace.position_codec.client_num_units)
@@ -205,19 +224,28 @@ def _register(server: Server) -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=kinds))
     async def code_actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
-        uri = params.text_document.uri
-        known = await server.known(uri)
-        if known is None:
+        uri, context = params.text_document.uri, params.context
+        found = await server.known(uri)
+        if found is None:
             return []
-        report, places = known
-        return convert.actions(places.findings(report, uri, params.range), report, places, params.context.only)
+        known, places = found
+        actions: list[lsp.CodeAction] = []
+        if convert.wanted(lsp.CodeActionKind.QuickFix, context.only):
+            with known.resolver.reported():
+                actions += convert.quick_fixes(places.findings(known.report, uri, params.range), places)
+        # Fixes are made together, and linted again: too much for each move of a cursor.
+        by_itself = context.trigger_kind == lsp.CodeActionTriggerKind.Automatic and not context.only
+        if convert.wanted(convert.FIX_ALL, context.only) and known.fixable and not by_itself:
+            actions += await server.fix_all(known)
+        return actions
 
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     async def hover(params: lsp.HoverParams) -> lsp.Hover | None:
         uri, at = params.text_document.uri, params.position
-        known = await server.known(uri)
-        if known is None:
+        found = await server.known(uri)
+        if found is None:
             return None
-        report, places = known
-        text = convert.hover(places.findings(report, uri, lsp.Range(at, at)), places.update(report, uri, at))
+        known, places = found
+        findings = places.findings(known.report, uri, lsp.Range(at, at))
+        text = convert.hover(findings, places.update(known.report, uri, at))
         return lsp.Hover(lsp.MarkupContent(lsp.MarkupKind.Markdown, text)) if text else None
