@@ -20,10 +20,11 @@ class Screen:
     links: bool = False
 
     @classmethod
-    def of_stdout(cls, color: str = "auto") -> Screen:
-        """``color`` is the choice of ``--color``."""
-        is_terminal = sys.stdout is not None and sys.stdout.isatty()
-        colored = wants_color(color)
+    def of_output(cls, color: str = "auto", *, error: bool = False) -> Screen:
+        """Standard output's, or standard error's; ``color`` is the choice of ``--color``."""
+        stream = sys.stderr if error else sys.stdout
+        is_terminal = stream is not None and stream.isatty()
+        colored = wants_color(color, is_terminal)
         return cls(
             color=colored,
             width=_columns() if is_terminal else None,
@@ -107,7 +108,7 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def wants_color(choice: str) -> bool:
+def wants_color(choice: str, is_terminal: bool) -> bool:
     """``--color``, then NO_COLOR, then FORCE_COLOR and CLICOLOR_FORCE, then whether this is a terminal."""
     if choice != "auto":
         return choice == "always"
@@ -115,4 +116,4 @@ def wants_color(choice: str) -> bool:
         return False
     if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
         return True
-    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return is_terminal and os.environ.get("TERM") != "dumb"

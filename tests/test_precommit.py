@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from optlint.knowledge import find_mistake
+
 ROOT = Path(__file__).parents[1]
 BESIDE = Path(sys.executable).with_name("pre-commit")
 PRE_COMMIT = str(BESIDE) if BESIDE.exists() else shutil.which("pre-commit")
@@ -58,20 +60,32 @@ def test_a_bad_commit_is_stopped_and_a_good_one_passes(tmp_path: Path) -> None:
     assert git(hooks, "commit", "-qm", "all of it").returncode == 0
     revision = git(hooks, "rev-parse", "HEAD").stdout.strip()
 
-    (user / ".pre-commit-config.yaml").write_text(
-        f"repos:\n  - repo: {hooks.as_posix()}\n    rev: {revision}\n    hooks:\n      - id: optlint\n"
-    )
     home = {"PRE_COMMIT_HOME": str(tmp_path / "home")}
-    assert called(PRE_COMMIT, "install", "--install-hooks", cwd=user, **home).returncode == 0
 
-    def commit(fixture: str, name: str) -> subprocess.CompletedProcess[str]:
-        shutil.copy2(ROOT / "fixtures" / fixture, user / name)
+    def use(hook: str) -> None:
+        (user / ".pre-commit-config.yaml").write_text(
+            f"repos:\n  - repo: {hooks.as_posix()}\n    rev: {revision}\n    hooks:\n      - id: {hook}\n"
+        )
+
+    def commit(text: str) -> subprocess.CompletedProcess[str]:
+        (user / "optimizer.py").write_text(text, encoding="utf-8")
         git(user, "add", "--all")
-        return git(user, "commit", "-m", name, **home)
+        return git(user, "commit", "-m", "a commit", **home)
 
-    bad = commit("founding_rmsprop.py", "optimizer.py")
+    use("optlint")
+    assert called(PRE_COMMIT, "install", "--install-hooks", cwd=user, **home).returncode == 0
+    bad = commit((ROOT / "fixtures" / "founding_rmsprop.py").read_text(encoding="utf-8"))
     assert bad.returncode == 1
     assert "optimizer.py:24:60: OPT101 error" in bad.stderr + bad.stdout
-    good = commit("founding_rmsprop_correct.py", "optimizer.py")
+    good = commit((ROOT / "fixtures" / "founding_rmsprop_correct.py").read_text(encoding="utf-8"))
     assert good.returncode == 0, good.stdout + good.stderr
-    assert git(user, "log", "--format=%s").stdout == "optimizer.py\n"
+    assert git(user, "log", "--format=%s").stdout == "a commit\n"
+
+    use("optlint-fix")
+    page = find_mistake("OPT201")
+    assert page is not None
+    mended = commit(page.bad[0])
+    assert mended.returncode == 1 and "files were modified by this hook" in mended.stderr + mended.stdout
+    fixed = (user / "optimizer.py").read_text(encoding="utf-8")
+    assert fixed != page.bad[0]
+    assert commit(fixed).returncode == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from handmade import EVERYTHING, FINDING, HOSTILE, LINE, SPAN, UPDATE, in_cell, report
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -95,6 +95,7 @@ def test_what_running_showed_is_wrapped_between_words() -> None:
     ]
 
 
+@settings(deadline=None)  # the first example imports
 @given(st.integers(30, 200), st.booleans())
 def test_nothing_but_a_header_is_wider_than_the_terminal(columns: int, color: bool) -> None:
     text = render(EVERYTHING, Settings(), screen=Screen(color, columns), quiet=True)
@@ -124,8 +125,8 @@ def visible(text: str) -> str:
 
 @pytest.mark.parametrize("output_format", OUTPUT_FORMATS)
 def test_colour_adds_nothing_that_is_seen(output_format: str) -> None:
-    settings = Settings(output_format=output_format)
-    plain, painted = (render(EVERYTHING, settings, screen=Screen(color)) for color in (False, True))
+    wanted = Settings(output_format=output_format)
+    plain, painted = (render(EVERYTHING, wanted, screen=Screen(color)) for color in (False, True))
     assert visible(painted) == plain
 
 
@@ -144,13 +145,13 @@ def test_hostile_text_reaches_no_terminal() -> None:
 
 @pytest.mark.parametrize("output_format", ["full", "concise", "grouped"])
 def test_codes_are_links_to_their_pages(output_format: str) -> None:
-    settings = Settings(output_format=output_format)
-    text = render(report(FINDING), settings, screen=Screen(color=True, links=True))
+    wanted = Settings(output_format=output_format)
+    text = render(report(FINDING), wanted, screen=Screen(color=True, links=True))
     uri, code = re.findall("\x1b\\]8;;([^\x1b]+)\x1b\\\\(.*?)\x1b\\]8;;\x1b\\\\", text)[0]
     assert uri.startswith("file:///") and uri.endswith("/mistakes/OPT101-regularization-outside-square.md")
     assert visible(code) == "OPT101"
-    assert "]8;;" not in render(report(FINDING), settings, screen=Screen(color=True))
-    unknown = render(report(replace(FINDING, name="../..")), settings, screen=Screen(color=True, links=True))
+    assert "]8;;" not in render(report(FINDING), wanted, screen=Screen(color=True))
+    unknown = render(report(replace(FINDING, code="OPT999")), wanted, screen=Screen(color=True, links=True))
     assert "]8;;" not in unknown
 
 

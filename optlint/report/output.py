@@ -41,7 +41,7 @@ class Output:
 
     def page(self, text: str) -> str:
         """A rule's page, which is Markdown: as it is, or set for a terminal."""
-        screen = Screen.of_stdout(self.color)
+        screen = Screen.of_output(self.color)
         if not screen.color or not screen.width:
             return text
         from optlint.report.page import render as set_page
@@ -58,7 +58,7 @@ class Output:
         text = render(
             report,
             settings,
-            screen=Screen(color=self.color == "always") if to_file else Screen.of_stdout(self.color),
+            screen=Screen(self.color == "always") if to_file else Screen.of_output(self.color, error=aside),
             quiet=self.quiet,
             statistics=self.statistics,
         )

@@ -46,12 +46,16 @@ def paint(text: str, screen: Screen, name: str | None = None, *, bold: bool = Fa
 def code(finding: Finding, screen: Screen) -> str:
     """The finding's code, which a terminal that can follow links opens the rule's page with."""
     painted = paint(printable(finding.code), screen, finding.severity, bold=True)
-    if not screen.links:
-        return painted
-    from optlint.knowledge import rules_folder
+    page = page_uri(finding) if screen.links else None
+    return f"\x1b]8;;{page}\x1b\\{painted}\x1b]8;;\x1b\\" if page else painted
 
-    page = rules_folder() / "mistakes" / f"{finding.code}-{finding.name}.md"
-    return f"\x1b]8;;{page.as_uri()}\x1b\\{painted}\x1b]8;;\x1b\\" if page.is_file() else painted
+
+def page_uri(finding: Finding) -> str | None:
+    """Where the page of the finding's rule is."""
+    from optlint.knowledge import find_mistake
+
+    page = find_mistake(finding.code)
+    return page.source.absolute().as_uri() if page is not None and page.source is not None else None
 
 
 def place(path: str, span: Span) -> str:
