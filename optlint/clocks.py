@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.expression import Expr, Symbol
+from optlint.lift.expression import COMPARISONS, Expr, Symbol
 from optlint.lift.recurrence import Recurrence
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Clock
@@ -38,15 +38,42 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
         clocks.append(Clock(symbol, float(begin) if isinstance(begin, (int, float)) else 0.0, 1.0, known, outer=outer))
         have.add(symbol)
     counting = _counting(exponents, {s for e in exponents for s in e.visible if s in have})
-    free = counting - have - states
+    thresholds = _thresholds(posts)
+    free = (counting | thresholds.keys()) - have - states
     for symbol in sorted(free, key=lambda s: s.name):
         if symbol.default is not None and not symbol.external and symbol not in recurrence.advanced:
             continue  # a stored number that nothing advances
         # the caller counts: from 0 where the code itself adds one wherever it uses the count, else from 1
         mine = [e for e in exponents if e.visible == {symbol}] or [e for e in exponents if symbol in e.visible]
         from_zero = all(float(evaluate(e, dict.fromkeys(e.symbols, 0.0))) >= 1 for e in mine)
-        clocks.append(Clock(symbol, 0.0 if from_zero else 1.0, 1.0, False))
+        first = 0.0 if from_zero else 1.0
+        clocks.append(Clock(symbol, first if mine else min(1.0, *thresholds[symbol]), 1.0, False))
     return clocks
+
+
+def _thresholds(posts: list[Expr]) -> dict[Symbol, list[float]]:
+    """What is read only to be compared with whole numbers counts steps (``t > 1``, ``step == 0``).
+
+    By symbol: the last number on the first step's side, for each comparison.
+    """
+    found: dict[Symbol, list[float]] = {}
+    other: set[Symbol] = set()
+    for post in posts:
+        asked = {id(n.args[0]) for n in ex.walk(post) if n.op in COMPARISONS and _last_first(n) is not None}
+        for node in ex.walk(post):
+            last = _last_first(node)
+            if last is not None:
+                found.setdefault(node.args[0].symbol, []).append(last)
+            other.update(a.symbol for a in node.args if a.op == "sym" and id(a) not in asked)
+    return {s: last for s, last in found.items() if s not in other and not s.array}
+
+
+def _last_first(node: Expr) -> float | None:
+    """k for ``t > k``, ``t <= k`` and ``t == k``, k − 1 for ``t >= k`` and ``t < k``; None for anything else."""
+    if node.op not in COMPARISONS or node.args[0].op != "sym" or node.args[1].op != "const":
+        return None
+    number = node.args[1].number - (node.op in ("ge", "lt"))
+    return number if number == int(number) >= 0 else None
 
 
 def _exponents(posts: Iterable[Expr], moving: set[Symbol], decays: set[Expr | None]) -> list[Expr]:

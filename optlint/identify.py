@@ -82,8 +82,10 @@ def compile_variant(variant: Variant) -> Form:
     posts = {target[:-1]: parse(formula, resolve) for target, formula in pairs}
     states = [(resolve(n), resolve(f"{n}_new"), posts[n]) for n in names]
     w = resolve("w")
-    reads = structure.slope(posts["w"], w) is None
+    reads = structure.slope(posts["w"], w, conditional=True) is None
     drive = ex.op("sub", posts["w"], ex.sym(w)) if reads else structure.rest(posts["w"], w)
+    moving = {x for old, new, _ in states for x in (old, new)} | {symbols[n] for n in ("g", "t", "w") if n in symbols}
+    drive = structure.product((f, e) for f, e in structure.factors(drive) if f.op == "const" or f.symbols & moving)
     slopes = [structure.retention(post, old) for old, _, post in states]
     needs = frozenset().union(drive.symbols, *(post.symbols for _, _, post in states))
     return Form(variant, names, states, drive, slopes, symbols, Runner(System(states, drive, None)), needs, reads)
@@ -347,7 +349,9 @@ def _agree(ours: Array, theirs: Array) -> tuple[bool, Array, float]:
         mine, other = ours[:, binding == BINDING_OF_LANE], theirs[:, binding == BINDING_OF_LANE]
         place = np.unravel_index(int(np.argmax(np.abs(other))), other.shape)
         if other[place] == 0:
-            return False, scales, np.inf
+            if np.any(mine) or not np.any(theirs):
+                return False, scales, np.inf
+            continue  # nothing moves under this binding (RAdam with a low beta2)
         scale = mine[place] / other[place]
         if scale == 0 or not np.isfinite(scale):
             return False, scales, np.inf

@@ -16,7 +16,7 @@ from optlint.sandbox.evaluate import Runner, System, Trace, evaluate
 from optlint.sandbox.probes import GRADIENTS, LANES, PARAMETERS, STEPS, lanes
 
 BEGINNING = 4  # steps that tell most updates apart
-_DECAYS = ((0.5, 0.7), (0.7, 0.45), (0.6, 0.8), (0.35, 0.55))
+_DECAYS = ((0.5, 0.7), (0.7, 0.85), (0.6, 0.8), (0.35, 0.55))
 _EPSILONS = (0.1, 0.03)
 _OTHERS = ((0.3, 0.17), (0.21, 0.4), (0.13, 0.6), (0.45, 0.25))
 
@@ -83,7 +83,7 @@ class Subject:
     @cached_property
     def w_slope(self) -> Expr | None:
         """The factor that the parameter itself gets in one step (1 without decay), or None."""
-        return ex.const(1) if self.parameter is None else structure.slope(self.step, self.parameter)
+        return ex.const(1) if self.parameter is None else structure.slope(self.step, self.parameter, conditional=True)
 
     @cached_property
     def reads_parameter(self) -> bool:
@@ -107,10 +107,11 @@ class Subject:
 
     @cached_property
     def decay(self) -> Any:
-        """1 − (the parameter's own factor), over the lanes: decoupled decay."""
+        """1 − (the parameter's own factor), over the lanes: decoupled decay (that of a later step)."""
         if self.w_slope is None or self.w_slope.op == "const" or self.reads_parameter:
             return np.zeros((LANES, 1))
-        value = self.value(self.w_slope)
+        later: dict[Expr, Expr] = {ex.sym(c.symbol): ex.const(c.series(STEPS)[-1]) for c in self.clocks}
+        value = self.value(ex.substitute(self.w_slope, later))
         return np.zeros((LANES, 1)) if value is None else 1 - value
 
     def value(self, node: Expr) -> Any:

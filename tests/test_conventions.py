@@ -42,20 +42,8 @@ def as_numpy(variant: Variant) -> str:
     return "\n".join([*lines, "    return w_new"]) + "\n"
 
 
-# forms that branch on the first step: not matched yet
-BEYOND = {
-    "other": {"plain", "clipped", "proximal decay", "AdoptW", "clipped, AdoptW"},
-    "radam": {"threshold 5, no step before it"},
-}
-
-
 def cases() -> list[object]:
-    found: list[object] = []
-    for variant in conventions():
-        beyond = variant.name in BEYOND.get(variant.family, set())
-        mark = [pytest.mark.xfail(strict=True, reason="not matched yet")] if beyond else []
-        found.append(pytest.param(variant, id=f"{variant.family}-{variant.name}", marks=mark))
-    return found
+    return [pytest.param(variant, id=f"{variant.family}-{variant.name}") for variant in conventions()]
 
 
 @pytest.mark.parametrize("variant", cases())

@@ -117,19 +117,20 @@ def match_returns(
         for symbol, slot in arguments.items():
             if symbol in taken or symbol not in own_part.visible:
                 continue
-            own = structure.slope(own_part, symbol)
+            own = structure.slope(own_part, symbol, conditional=True)
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
             if own is None and not (same and _carries(own_part, symbol)):
                 continue
-            if own is not None and kept in own_part.visible and not same and _is_small(own):
+            left = None if own is None else _at_zero(own)
+            if kept in own_part.visible and not same and left == ex.const(0):
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
             size = expr.size if own is None else own.size
-            rank = (not same, own != ex.const(1), size, slot.symbol.default is not None)
+            rank = (not same, own != ex.const(1), left != ex.const(1), size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
-        if best is not None and (not all(best[0][:2]) or best[0][2] <= 5):
+        if best is not None and (not all(best[0][:3]) or best[0][3] <= 5):
             taken.add(best[1].symbol)
             matched.add(expr)
             span = expr.origin
@@ -160,7 +161,7 @@ def _carries(post: Expr, symbol: Symbol) -> bool:
     return any(_carries(a, symbol) for a in (post.args[:1] if post.op == "pow" else post.args))
 
 
-def _is_small(own: Expr) -> bool:
-    """A coefficient like η·λ, and not 1 − η·λ: ``own`` vanishes with its settings."""
+def _at_zero(own: Expr) -> Expr:
+    """A coefficient where its settings are 0: η·λ is 0 then, 1 − η·λ and 1/(1 + η·λ) are 1."""
     table = {ex.sym(s): ex.const(0) for s in own.symbols}
-    return structure.tidy(ex.substitute(own, table, into_opaque=True)) == ex.const(0)
+    return structure.tidy(ex.substitute(own, table, into_opaque=True))

@@ -88,8 +88,11 @@ def square_root_of(node: Expr) -> Expr | None:
     return None
 
 
-def slope(node: Expr, symbol: Symbol) -> Expr | None:
-    """The coefficient of ``symbol`` where ``node`` is affine in it, else None (an unknown call is one quantity)."""
+def slope(node: Expr, symbol: Symbol, conditional: bool = False) -> Expr | None:
+    """The coefficient of ``symbol`` where ``node`` is affine in it, else None (an unknown call is one quantity).
+
+    ``conditional`` allows a coefficient that is a choice itself: where(t > 1, 1 − ηλ, 1).
+    """
     zero, one = const(0), const(1)
     memo: dict[int, Expr | None] = {}
 
@@ -125,6 +128,8 @@ def slope(node: Expr, symbol: Symbol) -> Expr | None:
             a, b = go(n.args[1]), go(n.args[2])
             if a is not None and a == b:
                 return a
+            if conditional and a is not None and b is not None:
+                return op("where", n.args[0], a, b)
         return None
 
     return go(node)
@@ -133,11 +138,12 @@ def slope(node: Expr, symbol: Symbol) -> Expr | None:
 def retention(post: Expr, old: Symbol) -> Expr | None:
     """How much of a state's old content stays: its slope, also inside a maximum (Adamax, AMSGrad), else None.
 
-    A first step of its own (``where(t = 1, g², …)``) is left out.
+    A first step of its own (``where(t = 1, g², …)``) is left out, and steps that leave the state as it is, too.
     """
     own = slope(post, old)
-    if own is None and post.op == "where" and (old in post.args[1].visible) != (old in post.args[2].visible):
-        return retention(post.args[1] if old in post.args[1].visible else post.args[2], old)
+    if own is None and post.op == "where":
+        inside = [a for a in post.args[1:] if old in a.visible and a != sym(old)]
+        return retention(inside[0], old) if len(inside) == 1 else None
     if own is None and post.op == "max":
         inside = [a for a in post.args if old in a.visible]
         return slope(inside[0], old) if len(inside) == 1 else None
@@ -173,6 +179,7 @@ def tidy(root: Expr) -> Expr:
             else:
                 same = all(a is b for a, b in zip(args, node.args, strict=True))
                 done = node if same else op(node.op, *args, origin=node.origin)
+                done = done.args[1] if done.op == "where" and done.args[1] == done.args[2] else done
             memo[id(node)] = done
         return done
 

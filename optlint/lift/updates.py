@@ -201,12 +201,14 @@ class _Grouping:
         )
 
     def _is_parameter(self, state: State) -> bool:
-        own = structure.slope(state.post, state.old)
+        own = structure.slope(state.post, state.old, conditional=True)
         if own is None and (1, ex.sym(state.old)) in structure.terms(state.post):
             if any(self._moves_by(s, state) for s in self.states if s is not state):
                 return False  # an accumulator that the real parameter reads (Adadelta's)
             own = ex.const(1)  # w − η·f(w): the gradient is written out
-        if own is None or state.is_counter or own == ex.const(0) or _is_average(state, own):
+        if own is None or state.is_counter or _is_average(state, own):
+            return False
+        if ex.const(0) in (own, *(own.args if own.op == "where" else ())):  # it forgets its content
             return False
         visible = state.post.visible - {state.old}
         others = [s for s in self.states if s is not state and not s.is_counter]
