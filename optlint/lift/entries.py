@@ -117,7 +117,7 @@ def match_returns(
         for symbol, slot in arguments.items():
             if symbol in taken or symbol not in own_part.visible:
                 continue
-            own = structure.slope(own_part, symbol)
+            own = structure.retention(own_part, symbol)  # also inside a maximum (AMSGrad's)
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             if own is None:
