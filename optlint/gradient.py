@@ -49,13 +49,12 @@ def effective_gradient(
     stand_in = Symbol("g", kind="role")
     places = [*(s.post for s in states), *driven]
 
-    def left_over(node: Expr) -> int:
-        """How many places still take in data once ``node`` is the gradient."""
+    def left_over(node: Expr) -> tuple[int, int]:
+        """How many places, and how many states, still take in data once ``node`` is the gradient."""
         table = {node: ex.sym(stand_in)}
         busy = moving | {stand_in}
-        return sum(
-            bool(_gradient_nodes(ex.substitute(p, table), parameter, busy, time, settings, False)) for p in places
-        )
+        left = [bool(_gradient_nodes(ex.substitute(p, table), parameter, busy, time, settings, False)) for p in places]
+        return sum(left), sum(left[: len(states)])
 
     ranked = sorted(common, key=_gradient_rank, reverse=True)[:24]
     best = min(ranked, key=left_over)

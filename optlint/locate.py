@@ -28,7 +28,8 @@ _SELF_UPDATES = {
     "update_moment", "update", "copy_", "div_", "_foreach_mul_", "_foreach_lerp_", "tree_map", "map",
 }  # fmt: skip
 
-_STEPS = {"addcdiv_", "assign_sub", "_foreach_addcdiv_"}
+_STEPS = {"addcdiv_", "assign_sub", "_foreach_addcdiv_", "sub_", "_foreach_sub_"}
+_SCALED_STEPS = {"add_", "_foreach_add_"}  # steps where a scale is given: ``p.add_(buf, alpha=-lr)``
 
 
 @dataclass(slots=True)
@@ -214,7 +215,8 @@ def _could_update(nodes: Iterable[ast.AST]) -> bool:
             )
             root |= name in _ROOTS
             average |= name in _SELF_UPDATES
-            step |= name in _STEPS
+            scaled = len(n.args) + len(n.keywords) >= 2
+            step |= name in _STEPS or (name in _SCALED_STEPS and scaled)
         elif isinstance(n, ast.BinOp):
             if isinstance(n.op, ast.Pow):
                 root |= _is_half(n.right)

@@ -118,6 +118,8 @@ def match_returns(
             if symbol in taken or symbol not in own_part.visible:
                 continue
             own = structure.slope(own_part, symbol, conditional=True)
+            if own is None:
+                own = structure.retention(own_part, symbol)  # inside a maximum (AMSGrad's)
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
