@@ -117,9 +117,7 @@ def match_returns(
         for symbol, slot in arguments.items():
             if symbol in taken or symbol not in own_part.visible:
                 continue
-            own = structure.slope(own_part, symbol, conditional=True)
-            if own is None:
-                own = structure.retention(own_part, symbol)  # inside a maximum (AMSGrad's)
+            own = structure.retention(own_part, symbol)  # also inside a maximum (AMSGrad's)
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
@@ -160,7 +158,8 @@ def _carries(post: Expr, symbol: Symbol) -> bool:
         return post.value is symbol
     if post.op not in ex.ARITHMETIC | {"abs", "max", "min"}:
         return False
-    return any(_carries(a, symbol) for a in (post.args[:1] if post.op == "pow" else post.args))
+    inside = [a for a in (post.args[:1] if post.op == "pow" else post.args) if symbol in a.visible]
+    return len(inside) == 1 and _carries(inside[0], symbol)
 
 
 def _at_zero(own: Expr) -> Expr:
