@@ -105,6 +105,16 @@ class MistakePage:
         said = " ".join(section.split())
         return said.removeprefix("Unsafe: ").partition(". ")[0].rstrip(".") if said.startswith("Unsafe") else ""
 
+    @property
+    def stages(self) -> frozenset[str]:
+        """When the mistake is looked for (none while it is off).
+
+        "search": in an update that is no published one. "named": in one that equals another published form than its
+        name says. "matched": beside any match. "lost": in what keeps a state from being one. "twins": between updates.
+        """
+        when = self.options.get("when", "search")
+        return frozenset() if self.off else frozenset([when] if isinstance(when, str) else when)
+
 
 def rules_folder() -> Path:
     """``rules/`` inside the installed package, or beside it in a checkout."""

@@ -126,10 +126,11 @@ def match_returns(
             if own is not None and kept in own_part.visible and not same and _is_small(own):
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
             size = expr.size if own is None else own.size
-            rank = (not same, own != ex.const(1), size, slot.symbol.default is not None)
+            taken_off = own is not None and _is_taken_off(own)
+            rank = (not same, own != ex.const(1), taken_off, size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
-        if best is not None and (not all(best[0][:2]) or best[0][2] <= 5):
+        if best is not None and (not all(best[0][:2]) or best[0][3] <= 5):
             taken.add(best[1].symbol)
             matched.add(expr)
             span = expr.origin
@@ -158,6 +159,11 @@ def _carries(post: Expr, symbol: Symbol) -> bool:
     if post.op not in ex.ARITHMETIC | {"abs", "max", "min"}:
         return False
     return any(_carries(a, symbol) for a in (post.args[:1] if post.op == "pow" else post.args))
+
+
+def _is_taken_off(own: Expr) -> bool:
+    """A coefficient like −η: what is subtracted is no old content that stays."""
+    return sum(f == ex.const(-1) for f, _ in structure.factors(own)) % 2 == 1
 
 
 def _is_small(own: Expr) -> bool:
