@@ -115,6 +115,8 @@ def matched(context: Context, match: Match) -> Judgement:
 
 def mistaken(context: Context, explanation: Explanation, reading: Match | None) -> Judgement:
     match = explanation.match
+    alike = [m for m in matches(explanation.repaired, deviations=False) if m.family == match.family]
+    match = best(alike, context.preferred) or match
     findings: list[Finding] = []
     before = context.subject
     for repair in explanation.repairs:

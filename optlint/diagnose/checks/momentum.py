@@ -148,4 +148,4 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 idle=[s for s in recurrence.idle if s is not idle],
             )
             repaired = prepare(whole)
-            yield Repair(page.code, repaired, recurrence.step, step, where=idle.name, details={"kind": "state"})
+            yield Repair(page.code, repaired, recurrence.step, step, where=idle.name, details={"kind": "read"})
