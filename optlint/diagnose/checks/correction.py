@@ -326,14 +326,7 @@ def time_is_epoch(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 @check("complement-mixed")
 def complement_mixed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """m = β·g + (1 − β)·m, corrected by 1 − βᵗ as if β stood on m: which of the two is meant, β's number tells."""
-    slips: list[tuple[State, Expr, Expr]] = []
-    for power in _powers(subject):
-        base = power.args[0]
-        for state in averages(subject):
-            own = structure.slope(state.post, state.old)
-            if own is not None and structure.tidy(own) == ex.op("sub", ex.const(1), base) and subject.is_hyper(base):
-                slips.append((state, base, power))
-    slips = list(dict.fromkeys(slips))
+    slips = complements(subject)
     for group in [slips, *([s] for s in slips if len(slips) > 1)]:
         posts = subject.posts
         for state, base, power in group:
@@ -350,6 +343,18 @@ def complement_mixed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             changed = next((p, q) for p, q in zip(subject.posts, posts, strict=True) if p != q)
             wrong, right = changed if changed[0] in [s.post for s in subject.states] else (power, _other(group[0]))
             yield Repair(page.code, subject.replaced(posts), wrong, right, where=", ".join(s.name for s, _, _ in group))
+
+
+def complements(subject: Subject) -> list[tuple[State, Expr, Expr]]:
+    """Averages that keep 1 − β of themselves, with that β and its powers βᵗ in the update."""
+    found: list[tuple[State, Expr, Expr]] = []
+    for power in _powers(subject):
+        base = power.args[0]
+        for state in averages(subject):
+            own = structure.slope(state.post, state.old)
+            if own is not None and structure.tidy(own) == ex.op("sub", ex.const(1), base) and subject.is_hyper(base):
+                found.append((state, base, power))
+    return list(dict.fromkeys(found))
 
 
 def _other(slip: tuple[State, Expr, Expr]) -> Expr:
