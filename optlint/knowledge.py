@@ -110,10 +110,11 @@ class MistakePage:
         """When the mistake is looked for (none while it is off).
 
         "search": in an update that is no published one. "named": in one that equals another published form than its
-        name says. "matched": beside any match. "lost": in what keeps a state from being one. "twins": between updates.
+        name says. "matched", "beside": beside any match, by the page's check or by that other one. "lost": in what
+        keeps a state from being one. "twins": between updates.
         """
-        when = self.options.get("when", "search")
-        return frozenset() if self.off else frozenset([when] if isinstance(when, str) else when)
+        found = {self.options.get("when", "search"), *(key for key in ("named", "beside") if self.options.get(key))}
+        return frozenset() if self.off else frozenset(found)
 
 
 def rules_folder() -> Path:

@@ -194,7 +194,7 @@ class Context:
         """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
         load_checks()
         for page in mistakes():
-            name = page.check if "matched" in page.stages else page.options.get("beside") if page.stages else None
+            name = page.check if "matched" in page.stages else page.options["beside"] if "beside" in page.stages else ""
             if name not in CHECKS or (page.families and match.family not in page.families):
                 continue
             unless = page.options.get("unless")
