@@ -56,7 +56,7 @@ def effective_gradient(
         left = [bool(_gradient_nodes(ex.substitute(p, table), parameter, busy, time, settings, False)) for p in places]
         return sum(left), sum(left[: len(states)])
 
-    ranked = sorted(common, key=_gradient_rank, reverse=True)[:24]
+    ranked = sorted(common, key=gradient_rank, reverse=True)[:24]
     best = min(ranked, key=left_over)
     return _peeled(best, common, settings)
 
@@ -81,7 +81,7 @@ def _only_parameter(term: Expr, parameter: Symbol | None, known: set[Symbol], mo
     return all(f.op in ("sym", "const") or f.visible <= known | {parameter} for f in parts)
 
 
-def _gradient_rank(node: Expr) -> tuple[bool, int, bool, str]:
+def gradient_rank(node: Expr) -> tuple[bool, int, bool, str]:
     """Larger wins; a square is what is made of the gradient; among settings-like leaves an element wins."""
     name = repr(node)
     likely = node.op == "opaque" or "[" in name or "{" in name or "grad" in name.lower() or name.lower().startswith("d")
@@ -128,3 +128,12 @@ def _peeled(node: Expr, common: set[Expr], settings: set[Symbol]) -> Expr:
             break
         node = data[0]
     return node
+
+
+def without_sign(gradient: Expr) -> tuple[int, Expr]:
+    """The sign of a gradient that is a product of plain quantities, ``(-lr)·grad``, and the gradient without it."""
+    parts = structure.factors(gradient)
+    minus = [f for f, _ in parts if f == ex.const(-1)]
+    if len(minus) % 2 == 0 or len(parts) == 1 or any(f.op not in ("sym", "const", "opaque") for f, _ in parts):
+        return 1, gradient
+    return -1, structure.product([(f, e) for f, e in parts if f != ex.const(-1)], gradient.origin)

@@ -271,7 +271,9 @@ def _bind(form: Form, subject: Subject, slopes: list[Any]) -> dict[Symbol, Any] 
         elif theirs.op == "sym":
             symbol = theirs.value
             assert isinstance(symbol, Symbol)
-            if not np.any(ours) or (symbol in bound and not np.allclose(bound[symbol], ours, rtol=1e-12)):
+            if not np.any(ours) or np.all(ours == 1):  # nothing stays, or all: no decay, whatever the form's is
+                return None
+            if symbol in bound and not np.allclose(bound[symbol], ours, rtol=1e-12):
                 return None
             bound[symbol] = ours
     return bound

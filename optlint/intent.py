@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from optlint.knowledge import NamePattern, name_patterns
+from optlint.lift.recurrence import Recurrence
 
 MAX_LINE = 400  # of a line, as much is searched
 
@@ -30,6 +31,14 @@ def meant(name: str) -> NamePattern | None:
             elif len(found[0]) == best[0] and entry.family not in best[1].allows:
                 best = best[0], replace(best[1], allows=best[1].allows | entry.allows)
     return None if best is None else best[1]
+
+
+def mentioned(recurrence: Recurrence) -> frozenset[str]:
+    """Every family that an update's name, or an option that is on (``if nesterov:``), speaks of."""
+    said = [recurrence.name, *(option for option, on in recurrence.configuration.items() if on)]
+    return frozenset(
+        entry.family for entry in name_patterns() if any(re.search(entry.pattern, s, re.IGNORECASE) for s in said)
+    )
 
 
 def meant_families(name: str) -> frozenset[str] | None:

@@ -105,6 +105,17 @@ class MistakePage:
         said = " ".join(section.split())
         return said.removeprefix("Unsafe: ").partition(". ")[0].rstrip(".") if said.startswith("Unsafe") else ""
 
+    @property
+    def stages(self) -> frozenset[str]:
+        """When the mistake is looked for (none while it is off).
+
+        "search": in an update that is no published one. "named": in one that equals another published form than its
+        name says. "matched", "beside": beside any match, by the page's check or by that other one. "lost": in what
+        keeps a state from being one. "twins": between updates.
+        """
+        found = {self.options.get("when", "search"), *(key for key in ("named", "beside") if self.options.get(key))}
+        return frozenset() if self.off else frozenset(found)
+
 
 def rules_folder() -> Path:
     """``rules/`` inside the installed package, or beside it in a checkout."""

@@ -208,6 +208,7 @@ def _own(node: ast.stmt, inner: list[ast.stmt]) -> Iterator[ast.AST]:
 
 def _could_update(nodes: Iterable[ast.AST]) -> bool:
     root = average = step = False
+    changes = 0  # in-place calls: one for the average, one for the parameter
     for n in nodes:
         if isinstance(n, ast.Call):
             name = (
@@ -216,7 +217,8 @@ def _could_update(nodes: Iterable[ast.AST]) -> bool:
             root |= name in _ROOTS
             average |= name in _SELF_UPDATES
             scaled = len(n.args) + len(n.keywords) >= 2
-            step |= name in _STEPS or (name in _SCALED_STEPS and scaled)
+            changes += name in _SELF_UPDATES and name.endswith("_")
+            step |= name in _STEPS or (name in _SCALED_STEPS and scaled) or changes > 1
         elif isinstance(n, ast.BinOp):
             if isinstance(n.op, ast.Pow):
                 root |= _is_half(n.right)

@@ -142,8 +142,9 @@ def _faults(page: MistakePage) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("name",), f"a name is small words with hyphens between them, not {page.name!r}"
     if page.severity not in SEVERITIES:
         yield ("severity",), f"severity is one of {', '.join(SEVERITIES)}, not {page.severity!r}"
-    if page.check and page.check not in CHECKS:
-        yield ("check",), f"there is no check {page.check!r}{did_you_mean(page.check, CHECKS)}"
+    for where, name in ((("check",), page.check), (("options", "beside"), page.options.get("beside", ""))):
+        if name and name not in CHECKS:
+            yield where, f"there is no check {name!r}{did_you_mean(name, CHECKS)}"
     if not (page.check or page.rewrites or page.off):
         yield ("code",), "it has neither 'rewrite' nor 'check'; a page that only informs says off = \"why\""
     for family in page.families:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from optlint.clocks import clocks_of
-from optlint.gradient import effective_gradient
+from optlint.gradient import effective_gradient, without_sign
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -35,7 +35,9 @@ def prepare(recurrence: Recurrence) -> Subject:
     g = Symbol("g", kind="role")
     gradient = effective_gradient(states, step, parameter, moving, time, settings)
     if gradient is not None:
-        table = {gradient: ex.sym(g)}
+        sign, data = without_sign(gradient)
+        table = {gradient: ex.sym(g) if sign > 0 else ex.op("neg", ex.sym(g), origin=gradient.origin)}
+        gradient = data
         posts = [ex.substitute(p, table) for p in posts]
     scheduled = _schedules(posts, moving | {g} | ({parameter} if parameter else set()), time, _decays(states))
     posts = [ex.substitute(p, scheduled) for p in posts]
@@ -145,6 +147,10 @@ def _settings(
                 assert isinstance(symbol, Symbol)
                 if symbol.default is not None and not symbol.array and "{" not in symbol.name:
                     found.add(symbol)
+    for _, term in structure.terms(posts[-1]):  # what multiplies a moment in the step
+        parts = structure.factors(term)
+        if any(f.op == "sym" and f.value in moving and e == 1 for f, e in parts):
+            found |= {f.symbol for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array}
     return found - moving - time - ({parameter} if parameter else set())
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from optlint.diagnose.checks.lookahead import point_of_gradient
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
 from optlint.diagnose.search import Explanation, Restored
 from optlint.identify import Match
@@ -193,14 +194,13 @@ class Context:
         """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
         load_checks()
         for page in mistakes():
-            if page.options.get("when") != "matched" or page.check not in CHECKS or page.off:
-                continue
-            if page.families and match.family not in page.families:
+            name = page.check if "matched" in page.stages else page.options["beside"] if "beside" in page.stages else ""
+            if name not in CHECKS or (page.families and match.family not in page.families):
                 continue
             unless = page.options.get("unless")
             if unless and speaks_of(unless, self.recurrence.text):
                 continue
-            for repair in CHECKS[page.check](subject, page):
+            for repair in CHECKS[name](subject, page):
                 finding = self.confirm(page, repair, subject, match)
                 if finding is not None:
                     self.proofs.append(Proof(finding, page, subject, repair, match))
@@ -226,6 +226,8 @@ class Context:
             )
         elif kind == "clock":  # the repair's subject is the update as the code really counts
             seen = look(repair.subject, subject, None, probes)
+        elif kind == "bowl":
+            seen = look(self.on_bowl(subject), self.on_bowl(repair.subject), None, probes)
         elif kind == "sign":
             if self.descends(match):
                 return None
@@ -251,6 +253,12 @@ class Context:
         inner = ex.substitute(gradient, table)
         posts = [ex.substitute(p, {ex.sym(subject.g): inner}) for p in subject.posts]
         return subject.replaced(posts)
+
+    def on_bowl(self, subject: Subject) -> Subject:
+        """The update on f(w) = w²/2, whose gradient at a point is that point: for gradients taken ahead of w."""
+        point = point_of_gradient(self.subject)
+        assert point is not None
+        return subject.replaced([ex.substitute(p, {ex.sym(subject.g): point}) for p in subject.posts])
 
     def _carries(self, node: ex.Expr, gradient: ex.Expr, settings: set[ex.Symbol]) -> bool:
         for total in ex.walk(gradient):

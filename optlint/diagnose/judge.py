@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.findings import Context, Proof
-from optlint.diagnose.search import Explanation, explain, explain_lost, restore
+from optlint.diagnose.search import Explanation, explain, explain_lost, explain_named, restore
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
 from optlint.intent import meant
@@ -77,6 +77,9 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     beyond = named if named is not None and not named.modelled else None
     if plain is not None and beyond is not None and plain.family in _SIMPLE and plain.family not in beyond.allows:
         return Judgement("unmatched", beyond.family)  # only a part of it is in sight
+    otherwise = explain_named(subject, plain) if plain is not None else None
+    if otherwise is not None:
+        return mistaken(context, otherwise, None)
     if plain is not None:
         if plain.family == "sgd" and not is_gradient_step(subject, plain):
             return None
@@ -112,6 +115,8 @@ def matched(context: Context, match: Match) -> Judgement:
 
 def mistaken(context: Context, explanation: Explanation, reading: Match | None) -> Judgement:
     match = explanation.match
+    alike = [m for m in matches(explanation.repaired, deviations=False) if m.family == match.family]
+    match = best(alike, context.preferred) or match
     findings: list[Finding] = []
     before = context.subject
     for repair in explanation.repairs:

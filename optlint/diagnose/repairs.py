@@ -132,7 +132,7 @@ def _sets_apart(same: list[tuple[int, _Edit]]) -> Iterator[list[tuple[int, _Edit
 @derived
 def searched() -> tuple[MistakePage, ...]:
     """The pages that explain an update that is no published one (the others stand beside a match)."""
-    return tuple(p for p in mistakes() if "when" not in p.options and not p.off)
+    return tuple(p for p in mistakes() if "search" in p.stages)
 
 
 def load_checks() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
 from optlint.identify import Match, best, matches
-from optlint.intent import families_in, meant_families
+from optlint.intent import families_in, meant_families, mentioned
 from optlint.knowledge import find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
@@ -90,6 +90,8 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
                     continue
                 if match is not None and meant is not None and match.family not in meant:
                     continue  # the name says that something else is meant
+                if match is not None and not _in_its_family(repair, match):
+                    continue
                 if match is not None and depth == DEPTH - 1 and match.family not in said:
                     continue
                 if match is not None:
@@ -102,6 +104,25 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
     return None
 
 
+def _in_its_family(repair: Repair, match: Match) -> bool:
+    """A page that says which families it speaks of means nothing by a repair that leads to another one."""
+    page = find_mistake(repair.code)
+    return page is None or not page.families or match.family in page.families
+
+
+def explain_named(subject: Subject, plain: Match) -> Explanation | None:
+    """The mistake that makes another published optimizer of the one that the name, or an option, says."""
+    load_checks()
+    named = mentioned(subject.recurrence)
+    for page in mistakes():
+        if "named" in page.stages and named & set(page.families) and plain.family not in page.families:
+            for repair in from_check(subject, page):
+                match = ordinary(repair.subject)
+                if match is not None and match.family in page.families:
+                    return Explanation([repair], match)
+    return None
+
+
 def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Explanation | None:
     """The mistakes that keep a state from being one: what is left of the update may well look like another optimizer.
 
@@ -109,14 +130,18 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
     """
     load_checks()
     kept = plain is not None and bool(plain.form.states)
+    meant = meant_families(subject.recurrence.name)
     for page in mistakes():
-        if page.options.get("when") != "lost" or page.off or (kept and not page.options.get("even_matched")):
+        if "lost" not in page.stages or (kept and not page.options.get("even_matched")):
             continue
+        doubtful: list[Repair] = []
         for repair in from_check(subject, page):
             match = ordinary(repair.subject)
-            if match is not None and match.form.states:
+            if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
-            beside = explain(repair.subject, intent) if match is None and repair.subject.states else None
+            doubtful += [repair] if match is None and repair.subject.states else []
+        for repair in doubtful:
+            beside = explain(repair.subject, intent)
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)
     return None
@@ -196,7 +221,7 @@ def _key(subject: Subject) -> tuple[object, ...]:
 def _choose(hits: list[Explanation]) -> Explanation | None:
     if not hits:
         return None
-    hits.sort(key=lambda h: (_size(h.repairs), [r.code for r in h.repairs]))
+    hits.sort(key=lambda h: (_climbs(h), _size(h.repairs), [r.code for r in h.repairs]))
     first = hits[0]
     codes = {r.code for r in first.repairs}
     others = [h for h in hits[1:] if {r.code for r in h.repairs} != codes and not _alike(h.repaired, first.repaired)]
@@ -207,6 +232,10 @@ def _choose(hits: list[Explanation]) -> Explanation | None:
 def _alike(one: Subject, other: Subject) -> bool:
     """Two repairs that come out at the same update are the same one, under two names."""
     return np.allclose(one.beginning.step, other.beginning.step, rtol=1e-9, atol=0, equal_nan=True)
+
+
+def _climbs(explanation: Explanation) -> bool:
+    return explanation.repaired.parameter is not None and bool(explanation.match.scale[0] < 0)
 
 
 def _size(repairs: Iterable[Repair]) -> int:

@@ -30,6 +30,7 @@ def edits_of(change: Change, reading: Reading, speller: Speller, near: Span) -> 
 def _sites(change: Change, reading: Reading, near: Span) -> Iterator[Read]:
     """The places where the source computes what is to be changed."""
 
+    turned = _is_turned(change, reading)
     around = any(reading.values.same(node, change.old) for node in ex.walk(change.new))
 
     def rank(read: Read) -> tuple[object, ...]:
@@ -37,7 +38,9 @@ def _sites(change: Change, reading: Reading, near: Span) -> Iterator[Read]:
         here = near.covers(read.span) and (inside or any(h.covers(near) or near.covers(h) for h in change.home))
         home = any(h.covers(read.span) for h in change.home)
         own = read.span == change.old.origin and not around  # what is changed inside is changed where it is computed
-        return (not own, not here, not home, not inside, abs(read.span.line - near.line), not read.simple, read.span)
+        new_minus = turned and _sign_before(read.node, reading) is None
+        line = abs(read.span.line - near.line)
+        return (not own, not here, new_minus, not home, not inside, line, not read.simple, read.span)
 
     met: set[Span] = set()
     found = [r for r in reading.by_worth.get(reading.values.worth(change.old), ()) if not r.written]
@@ -49,8 +52,7 @@ def _sites(change: Change, reading: Reading, near: Span) -> Iterator[Read]:
 
 def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Iterator[tuple[Edit, ...]]:
     parent = reading.parents.get(site.node)
-    signs = ((change.new, change.old), (change.old, change.new))
-    if any(a.op == "neg" and reading.values.same(a.args[0], b) for a, b in signs):
+    if _is_turned(change, reading):
         yield from _negated(site, reading)
     if _is_inverse(change, reading):
         yield from _divided(site, reading)
@@ -59,6 +61,11 @@ def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Itera
     text = speller.spell(change.new, site)
     if text is not None:
         yield (Edit(site.span, text.at(needed(site.node, parent))),)
+
+
+def _is_turned(change: Change, reading: Reading) -> bool:
+    signs = ((change.new, change.old), (change.old, change.new))
+    return any(a.op == "neg" and reading.values.same(a.args[0], b) for a, b in signs)
 
 
 def _is_inverse(change: Change, reading: Reading) -> bool:
@@ -79,19 +86,27 @@ def _divided(site: Read, reading: Reading) -> Iterator[tuple[Edit, ...]]:
 _FLIPPED: dict[type, str] = {cst.Add: "-", cst.Subtract: "+", cst.AddAssign: "-=", cst.SubtractAssign: "+="}
 
 
-def _negated(site: Read, reading: Reading) -> Iterator[tuple[Edit, ...]]:
-    """The other sign: of the operator before the expression, of an own minus, else a new minus."""
-    node, parent = site.node, reading.parents.get(site.node)
+def _sign_before(node: cst.CSTNode, reading: Reading) -> Edit | None:
+    """The operator or minus in front of a factor, the other way round."""
+    parent = reading.parents.get(node)
+    if isinstance(parent, cst.UnaryOperation) and isinstance(parent.operator, cst.Minus):
+        whole, inner = reading.span(parent), reading.span(node)
+        return Edit(whole, reading.text(inner)) if whole is not None and inner is not None else None
     while isinstance(parent, cst.BinaryOperation) and isinstance(parent.operator, (cst.Multiply, cst.Divide)):
         if parent.left is not node or parent.lpar:
             break
         node, parent = parent, reading.parents.get(parent)
     operator = getattr(parent, "operator", None)
     follows = isinstance(parent, cst.AugAssign) or (isinstance(parent, cst.BinaryOperation) and parent.right is node)
-    if parent is not None and follows and type(operator) in _FLIPPED:
-        span = reading.operator(parent)
-        if span is not None:
-            yield (Edit(span, _FLIPPED[type(operator)]),)
+    span = reading.operator(parent) if parent is not None and follows and type(operator) in _FLIPPED else None
+    return Edit(span, _FLIPPED[type(operator)]) if span is not None else None
+
+
+def _negated(site: Read, reading: Reading) -> Iterator[tuple[Edit, ...]]:
+    """The other sign: of the operator or the minus before the expression, of an own minus, else a new minus."""
+    before = _sign_before(site.node, reading)
+    if before is not None:
+        yield (before,)
     if isinstance(site.node, cst.UnaryOperation) and isinstance(site.node.operator, cst.Minus):
         inner = reading.span(site.node.expression)
         if inner is not None:

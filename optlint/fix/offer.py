@@ -109,9 +109,10 @@ class _Update:
         old = [ex.substitute(p, {g: gradient}) for p in proof.before.posts]
         new = [ex.substitute(p, {g: effective}) for p in _counted(proof.before, after)]
         self.made_up |= set(_fresh(proof.before, after))
-        known = not self.made_up and repair.details.get("kind") not in ("state", "clock", "constants")
+        known = not self.made_up and repair.details.get("kind") not in ("state", "read", "clock", "constants")
         expected = worths(after, new) if last and known else None
-        title = proof.match.title if proof.match is not None and last else ""
+        same = proof.match is not None and repair.details.get("kind") != "bowl"  # no other optimizer than before
+        title = proof.match.title if proof.match is not None and same and last else ""
         for edits in islice(self._candidates(old, new, proof), MAX_TRIES):
             reason = self.reason  # of what this candidate brings in
             narrow = tuple(dict.fromkeys(n for e in edits for n in narrowed(e, self.reading.text(e.span))))
@@ -140,6 +141,11 @@ class _Update:
             yield from self.recipes.crossed(proof.finding.span)
         elif kind == "gradient" and self.subject.gradient is not None and proof.repair.effective is not None:
             for way in changes(self.subject.gradient, proof.repair.effective, self.values)[:_MAX_WAYS]:
+                yield from self._edits(way, proof.finding.span)
+        elif kind == "read":  # a state that the code keeps already: only the step changes
+            for state in after.recurrence.states[len(before.recurrence.states) :]:
+                self.values.means(state.new, state.post)
+            for way in changes(self.recurrence.step, after.recurrence.step, self.values)[:_MAX_WAYS]:
                 yield from self._edits(way, proof.finding.span)
         elif kind == "constants":
             yield from self.recipes.swapped(self._site(proof.finding.span))

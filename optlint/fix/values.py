@@ -143,8 +143,15 @@ def _key(numbers: Numbers) -> Worth:
     return tuple((_rounded(z.real), _rounded(z.imag)) for z in numbers)
 
 
+def _softly(a: Numbers, b: Numbers, sharpness: float) -> Numbers:
+    """Near the larger of two (the smaller, for a negative sharpness), and equal to neither."""
+    total = np.exp(sharpness * a) + np.exp(sharpness * b)
+    return np.asarray(np.log(total) / sharpness)
+
+
 _FUNCTIONS: Mapping[str, Callable[..., Numbers]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
-    "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "abs": np.abs, "sign": lambda x: np.sign(x.real),
-    "max": lambda a, b: np.maximum(a.real, b.real), "min": lambda a, b: np.minimum(a.real, b.real),
+    "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "sign": lambda x: np.tanh(3 * x),
+    # smooth stand-ins: |x| is not x, and a bound that is not reached is still there
+    "abs": lambda x: x * np.tanh(3 * x), "max": lambda a, b: _softly(a, b, 3), "min": lambda a, b: _softly(a, b, -3),
 }  # fmt: skip

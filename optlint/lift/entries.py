@@ -127,10 +127,11 @@ def match_returns(
             if kept in own_part.visible and not same and left == ex.const(0):
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
             size = expr.size if own is None else own.size
-            rank = (not same, own != ex.const(1), left != ex.const(1), size, slot.symbol.default is not None)
+            off = own is not None and _is_taken_off(own)
+            rank = (not same, own != ex.const(1), left != ex.const(1), off, size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
-        if best is not None and (not all(best[0][:3]) or best[0][3] <= 5):
+        if best is not None and (not all(best[0][:3]) or best[0][4] <= 5):
             taken.add(best[1].symbol)
             matched.add(expr)
             span = expr.origin
@@ -160,6 +161,11 @@ def _carries(post: Expr, symbol: Symbol) -> bool:
         return False
     inside = [a for a in (post.args[:1] if post.op == "pow" else post.args) if symbol in a.visible]
     return len(inside) == 1 and _carries(inside[0], symbol)
+
+
+def _is_taken_off(own: Expr) -> bool:
+    """A coefficient like −η: what is subtracted is no old content that stays."""
+    return sum(f == ex.const(-1) for f, _ in structure.factors(own)) % 2 == 1
 
 
 def _at_zero(own: Expr) -> Expr:

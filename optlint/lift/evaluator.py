@@ -36,6 +36,7 @@ class Evaluator(Operators):
     def __init__(self) -> None:
         super().__init__()
         self.work = 0
+        self.unit = 0  # which parsed block the code that runs stands in
         self.scanning = False  # a dry run, which only shows what is written
         self.worth: list[Worth] = []
 

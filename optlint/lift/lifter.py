@@ -80,6 +80,7 @@ class _Lifter:
                 self.machine = machine
                 self.functions(machine)
         self.result.recurrences = list(self._at_home(self.result.recurrences))
+        _forget_what_is_read(self.result.recurrences)
         return self.result
 
     def _at_home(self, recurrences: list[Recurrence]) -> Iterator[Recurrence]:
@@ -295,11 +296,12 @@ class _Lifter:
         """
         kept = self._found(machine, frame, name)
         for recurrence in kept:
-            key = (recurrence.name, recurrence.span, recurrence.equations())
+            idle = tuple(s.name for s in recurrence.idle)
+            key = (recurrence.name, recurrence.span, recurrence.equations(), idle)
             if key not in self.seen:
                 self.seen.add(key)
                 self.result.recurrences.append(recurrence)
-        return frozenset((r.span, r.equations()) for r in kept)
+        return frozenset((r.span, r.equations(), tuple(s.name for s in r.idle)) for r in kept)
 
     def _found(self, machine: Interpreter, frame: Frame, name: str) -> list[Recurrence]:
         """The updates of a run's frames, in source order, with what the run knows of them."""
@@ -354,6 +356,13 @@ class _Lifter:
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)
         self.result.missed.append(Missed(name, where, error.reason))
+
+
+def _forget_what_is_read(recurrences: list[Recurrence]) -> None:
+    """A state that another configuration's update reads is not idle."""
+    read = {s.name for r in recurrences for s in (*r.states, r.parameter) if s is not None}
+    for recurrence in recurrences:
+        recurrence.idle = [s for s in recurrence.idle if s.name not in read]
 
 
 def _why_quiet(machine: Interpreter) -> str:

@@ -189,6 +189,9 @@ class _Grouping:
                 if any(not s.is_counter for s in needed):
                     found.append(self._make(None, output, needed))
                     found[-1].handed_on = position >= self.returned
+        read = {id(s) for r in found for s in (*r.states, *r.counters, r.parameter)}
+        for recurrence in found:
+            recurrence.idle = [s for s in self.states if id(s) not in read and not s.is_counter]
         return found
 
     def _moves_by(self, parameter: State, state: State) -> bool:

@@ -46,6 +46,7 @@ SCENES = {
         Scene("negative gradient", (-1.0,), 0.0, 40),
         Scene("small gradient", (1e-6,), 0.0, 40),
         Scene("large gradient", (1e3,), 0.0, 40),
+        Scene("fading gradient", (1.0, *(1e-3,) * 299), 0.0, 300),
     )
 }
 # what only the pages that ask for it look at

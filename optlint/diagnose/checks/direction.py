@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -91,12 +93,92 @@ def ascent(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The step adds what comes straight from differentiating the loss."""
     if subject.parameter is None or subject.gradient is None or not _is_derivative(subject):
         return
-    drive = subject.drive
-    posts = [
-        *(s.post for s in subject.states),
-        ex.op("sub", ex.sym(subject.parameter), drive, origin=subject.step.origin),
-    ]
-    yield Repair(page.code, subject.replaced(posts), subject.step, posts[-1], details={"kind": "sign"})
+    if _minus_twice(subject) or _rate_in_velocity(subject):
+        return  # two signs that do not go together: that is the mistake to name
+    yield from _turned_round(subject, page)
+
+
+@check("mixed-sign")
+def mixed_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The velocity's own sign and the step's do not go together: v = μ·v − η·g and w − v, or two pluses."""
+    if subject.parameter is None or subject.gradient is None:
+        return
+    if (_minus_twice(subject) and _may_be_gradient(subject)) or (
+        _rate_in_velocity(subject) and _is_derivative(subject)
+    ):
+        yield from _turned_round(subject, page)
+
+
+def _turned_round(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The update with the other sign before everything that the gradient drives."""
+    w = subject.parameter
+    assert w is not None
+    parts = [(s if w in t.visible else -s, t) for s, t in structure.terms(subject.step)]
+    step = structure.total(parts, subject.step.origin)
+    posts = [*(s.post for s in subject.states), step]
+    yield Repair(page.code, subject.replaced(posts), subject.step, step, details={"kind": "sign"})
+
+
+def _velocities(subject: Subject) -> Iterator[Expr]:
+    """What each linear state takes in of the gradient: its coefficient."""
+    for state in subject.states:
+        own = structure.slope(state.post, subject.g)
+        if own is not None and own != ex.const(0):
+            yield own
+
+
+def _minus_twice(subject: Subject) -> bool:
+    """A velocity gathers −g, and the step subtracts it."""
+    values = [subject.value(own) for own in _velocities(subject)]
+    return any(v is not None and v[0, 0] < 0 for v in values)
+
+
+def _rate_in_velocity(subject: Subject) -> bool:
+    """The velocity is itself a step, η included, and what moves the parameter is just that velocity."""
+    news = {s.new for s in subject.states}
+    drive = structure.terms(subject.drive)
+    bare = len(drive) == 1 and drive[0][1].op == "sym" and drive[0][1].value in news
+    return bare and any(own.symbols for own in _velocities(subject) if not _complements(subject, own))
+
+
+def _complements(subject: Subject, own: Expr) -> bool:
+    """1 − μ, of an average."""
+    value = subject.value(own)
+    kept = [subject.value(k) for s in subject.states if (k := structure.slope(s.post, s.old)) is not None]
+    return any(value is not None and k is not None and np.allclose(abs(value), 1 - k) for k in kept)
+
+
+def _may_be_gradient(subject: Subject) -> bool:
+    """Not plainly the negative gradient or an error: what is subtracted in sight leaves its sign open."""
+    assert subject.gradient is not None
+    turn = _turn(subject.gradient, subject.parameter)
+    if turn is not None:
+        return turn > 0
+    return not any(n.op in ("sub", "neg") for n in _everything(subject.gradient)) or _is_derivative(subject)
+
+
+def _turn(node: Expr, w: Symbol | None) -> int | None:
+    """Whether a gradient that is written out grows (1) or shrinks (-1) with w; None where it does not show."""
+    if w is None or w not in node.symbols:
+        return None
+    if node.op == "sym":
+        return 1
+    if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
+        return 1
+    signs: set[int | None] = set()
+    for place, part in enumerate(node.args):
+        sign = _turn(part, w)
+        negative = node.op == "neg" or (node.op == "sub" and place == 1)
+        if w in part.symbols:
+            signs.add(-sign if negative and sign is not None else sign)
+    return signs.pop() if len(signs) == 1 else None
+
+
+def _everything(node: Expr) -> Iterator[Expr]:
+    """Every node, those inside unknown calls too."""
+    yield node
+    for part in node.args:
+        yield from _everything(part)
 
 
 DERIVATIVE = "derivative of "  # how the vocabulary names the result of a differentiator

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from optlint.diagnose.checks.correction import averages, clock, one_minus_power
+from optlint.diagnose.checks.correction import averages, clock, complements, one_minus_power
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -67,6 +67,8 @@ class Timed:
 @check("correction-power")
 def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """βᵗ, (1 − β)ᵗ, 1 − β·t … as a factor where 1 − βᵗ belongs: all of them at once."""
+    if complements(subject):
+        return  # β weights the gradient: which of the two is meant is another question
     timed = Timed(subject)
     right = {}
     for state in averages(subject):

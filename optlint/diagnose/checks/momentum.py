@@ -1,0 +1,151 @@
+"""Momentum: which term its coefficient stands on, how often the learning rate enters, and Nesterov's look-ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from optlint.diagnose.repairs import Repair, check
+from optlint.gradient import gradient_rank
+from optlint.intent import mentioned
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import State
+from optlint.prepare import prepare
+from optlint.subject import Hyper, Subject
+
+
+def first_moments(subject: Subject) -> list[State]:
+    return [s for s in subject.states if s.old not in subject.second and subject.g in s.post.symbols]
+
+
+@check("coefficient-on-gradient")
+def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """v = v + μ·g for v = μ·v + g: a sum that forgets nothing, its coefficient on the wrong term."""
+    rates = subject.drive.symbols - subject.moving - {subject.g}
+    if not rates and not _has_number(subject.drive):
+        return
+    for state in first_moments(subject):
+        own = structure.slope(state.post, subject.g)
+        if own is None or structure.slope(state.post, state.old) != ex.const(1):
+            continue
+        sign, size = _signed(own)
+        hidden = size == ex.const(1)  # the code gives μ no number, so it counts as part of the gradient
+        found = _factor_of_gradient(subject) if hidden else size
+        if found is None or found.symbols & rates or not _could_decay(found):
+            continue  # the same rate twice makes an integrator of it: leapfrog, a swing
+        kept = structure.product([(found, 1.0), (ex.sym(state.old), 1.0)])
+        right = structure.total([(1, kept), (sign, ex.sym(subject.g))], state.post.origin)
+        posts = [right if s is state else s.post for s in subject.states]
+        hypers = [h for h in subject.hypers if h.symbol not in found.symbols]
+        hypers += [Hyper(s, "decay", s.default or 0.9) for s in found.symbols]
+        made = subject.replaced([*posts, subject.step], hypers=hypers)
+        effective = None
+        if hidden:
+            assert subject.gradient is not None
+            effective = structure.product([(ex.sym(subject.g), 1.0), (found, -1.0)])
+            data = structure.product([(f, e) for f, e in structure.factors(subject.gradient) if f != found])
+            right = structure.total([(1, kept), (sign, data)], state.post.origin)
+        yield Repair(page.code, made, state.post, right, effective, where=state.name)
+
+
+def _signed(own: Expr) -> tuple[int, Expr]:
+    """The sign of a coefficient, and its size."""
+    parts = structure.factors(own)
+    turns = sum(f.op == "const" and f.number < 0 for f, _ in parts) % 2
+    sizes = [(ex.const(abs(f.number)) if f.op == "const" else f, e) for f, e in parts]
+    return (-1 if turns else 1), structure.product([(f, e) for f, e in sizes if f != ex.const(1)])
+
+
+def _has_number(node: Expr) -> bool:
+    return any(f.op == "const" and abs(f.number) != 1 for f, _ in structure.factors(node))
+
+
+def _could_decay(node: Expr) -> bool:
+    """A setting or number between 0.5 and 1, or one that the code leaves to its caller."""
+    value = node.symbol.default if node.op == "sym" else node.value
+    return node.op in ("sym", "const") and (value is None or 0.5 <= float(value) < 1)  # type: ignore[arg-type]
+
+
+def _factor_of_gradient(subject: Subject) -> Expr | None:
+    """The factor of a gradient like ``momentum·dw`` that looks least like data."""
+    assert subject.gradient is not None
+    parts = structure.factors(subject.gradient)
+    plain = [f for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array]
+    return min(plain, key=gradient_rank) if plain and len(parts) > 1 else None
+
+
+@check("rate-twice")
+def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η in the velocity and again in the step (η² in all), or on the velocity that is kept, too (μ·η decays it)."""
+    outer = set.intersection(*(_settings(t) for _, t in structure.terms(subject.drive)))
+    for state in first_moments(subject):
+        own, kept = structure.slope(state.post, subject.g), structure.slope(state.post, state.old)
+        if own is None or kept is None:
+            continue
+        for rate in sorted((_settings(own) | outer) & _settings(kept), key=lambda s: s.name):
+            if len(_settings(kept)) < 2:
+                continue
+            whole = structure.product([*_others(kept, rate), (ex.sym(state.old), 1.0)])
+            post = structure.total([(1, whole), (1, structure.rest(state.post, state.old))], state.post.origin)
+            posts = [post if s is state else s.post for s in subject.states]
+            yield Repair(page.code, subject.replaced([*posts, subject.step]), state.post, post)
+        for rate in sorted((_settings(own) - kept.symbols) & outer, key=lambda s: s.name):
+            w = subject.parameter
+            step = structure.total(
+                [
+                    (s, t if w in t.visible else structure.product(_others(t, rate), t.origin))
+                    for s, t in structure.terms(subject.step)
+                ],
+                subject.step.origin,
+            )
+            posts = [*(s.post for s in subject.states), step]
+            yield Repair(page.code, subject.replaced(posts), subject.step, step)
+
+
+def _settings(node: Expr) -> set[Symbol]:
+    """The plain settings among the factors."""
+    return {f.symbol for f, e in structure.factors(node) if f.op == "sym" and e == 1}
+
+
+def _others(node: Expr, symbol: Symbol) -> list[tuple[Expr, float]]:
+    return [(f, e) for f, e in structure.factors(node) if f != ex.sym(symbol)]
+
+
+@check("moment-unused")
+def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """A moment that the code keeps and that its step never reads: put it where g (or v') stands now."""
+    recurrence, gradient = subject.recurrence, subject.gradient
+    if not mentioned(recurrence):
+        return  # kept for another purpose, for all that the code says
+    for idle in recurrence.idle if gradient is not None else ():
+        assert gradient is not None
+        instead = gradient
+        if idle.post.op == "max":  # AMSGrad's maximum, for v' in the step
+            instead = next((a for a in idle.post.args if a != ex.sym(idle.old)), gradient)
+        elif not ex.contains(idle.post, gradient):
+            continue
+        known = {idle.post: ex.sym(idle.new)} | {s.post: ex.sym(s.new) for s in recurrence.states}
+        hats = [ex.substitute(stored.expr, known) for stored in recurrence.stored]
+        hats = [h for h in dict.fromkeys(hats) if h.op == "div" and idle.new in h.symbols]
+        own = structure.slope(idle.post, idle.old)
+        for power in [n for n in ex.walk(recurrence.step) if n.op == "pow" and n.args[1].op != "const"][:1]:
+            if own is not None:  # corrected as v is
+                correction = ex.op("sub", ex.const(1), ex.op("pow", structure.tidy(own), power.args[1]))
+                hats.append(ex.op("div", ex.sym(idle.new), correction))
+        for meant in [*hats, ex.sym(idle.new)]:
+            step = ex.substitute(recurrence.step, {instead: meant})
+            if step == recurrence.step:
+                continue
+            parameter = recurrence.parameter
+            whole = replace(
+                recurrence,
+                states=[*recurrence.states, idle],
+                parameter=parameter and replace(parameter, post=step),
+                output=None if parameter is not None else step,
+                idle=[s for s in recurrence.idle if s is not idle],
+            )
+            repaired = prepare(whole)
+            yield Repair(page.code, repaired, recurrence.step, step, where=idle.name, details={"kind": "read"})
