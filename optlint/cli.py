@@ -63,9 +63,7 @@ def main(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> NoRet
     try:
         ctx.exit(_main(paths, options))
     except ConfigError as error:
-        from optlint.report.text import problem_line
-
-        write(problem_line(error.problem()) + "\n", error=True)
+        _tell(error)
         ctx.exit(2)
     except KeyboardInterrupt:
         ctx.exit(INTERRUPTED)
@@ -84,7 +82,30 @@ def _main(paths: tuple[str, ...], options: dict[str, Any]) -> int:
         return _test_rules(paths, settings)
     if options["show_files"] or options["show_settings"]:
         return _show(paths or (".",), resolver, options)
+    if options["output"].watch:
+        _watch(paths or (".",), options)
     return _run(paths or (".",), settings, resolver, options)
+
+
+def _watch(paths: tuple[str, ...], options: dict[str, Any]) -> NoReturn:
+    """Lint again and again, with the settings of each time, until the user interrupts."""
+    from optlint.watch import watch
+
+    def lint() -> None:
+        try:
+            resolver = _resolver(options)
+            _run(paths, resolver.root(), resolver, options)
+        except ConfigError as error:
+            _tell(error)
+
+    watch(paths, lint, silent=options["output"].silent)
+    raise KeyboardInterrupt  # nothing else ends it
+
+
+def _tell(error: ConfigError) -> None:
+    from optlint.report.text import problem_line
+
+    write(problem_line(error.problem()) + "\n", error=True)
 
 
 def _resolver(options: dict[str, Any]) -> Resolver:

@@ -29,6 +29,7 @@ class Output:
     quiet: bool = False
     silent: bool = False
     verbose: bool = False
+    watch: bool = False
 
     def check(self, settings: Settings) -> None:
         """Raises UsageError where the options do not go together."""
@@ -102,6 +103,7 @@ def output_options(command: _Command) -> _Command:
         click.option("-q", "--quiet", is_flag=True, help="Print findings, and nothing else."),
         click.option("-s", "--silent", is_flag=True, help="Print nothing: the exit code tells."),
         click.option("-v", "--verbose", is_flag=True, help="Print what was read, and where an internal error arose."),
+        click.option("--watch", is_flag=True, help="Lint again whenever a file changes, until interrupted."),
         click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True),
     ]
     for option in reversed(options):

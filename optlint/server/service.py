@@ -21,12 +21,12 @@ from optlint.model import Report
 from optlint.server import convert
 from optlint.server.opened import Opened, Places, Text
 from optlint.settings import ConfigError
+from optlint.settings.layers import CONFIG_NAMES
 from optlint.settings.resolve import Resolver
 
 Result = TypeVar("Result")
 
 DELAY = 0.3  # seconds without typing, after which a changed text is linted
-CONFIG_FILES = "**/{pyproject.toml,optlint.toml,.optlint.toml}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,9 @@ def _register(server: Server) -> None:
         workspace = server.client_capabilities.workspace
         watching = workspace.did_change_watched_files if workspace else None
         if watching is not None and watching.dynamic_registration:
-            options = lsp.DidChangeWatchedFilesRegistrationOptions([lsp.FileSystemWatcher(CONFIG_FILES)])
+            options = lsp.DidChangeWatchedFilesRegistrationOptions(
+                [lsp.FileSystemWatcher("**/{" + ",".join(CONFIG_NAMES) + "}")]
+            )
             registration = lsp.Registration("optlint-settings", lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
             server.client_register_capability(lsp.RegistrationParams([registration]))
 
