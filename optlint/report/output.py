@@ -25,6 +25,7 @@ class Output:
 
     color: str = "auto"
     output_file: str | None = None
+    report: str | None = None
     statistics: bool = False
     quiet: bool = False
     silent: bool = False
@@ -54,6 +55,10 @@ class Output:
         to_file = self.output_file is not None
         if (settings.output_format in HUMAN_FORMATS or to_file) and not self.silent:
             self._show_problems(report.problems)
+        if self.report is not None:
+            from optlint.report.html import render as page
+
+            _save(self.report, page(report), "--report")
         if self.silent and not to_file:
             return
         text = render(
@@ -66,7 +71,7 @@ class Output:
         if self.output_file is None:
             write(text, error=aside)
         else:
-            _save(self.output_file, text)
+            _save(self.output_file, text, "--output-file")
         if self.verbose and not self.silent:
             write(f"optlint: {_read(report)}\n", error=True)
 
@@ -99,6 +104,7 @@ def output_options(command: _Command) -> _Command:
             envvar="OPTLINT_OUTPUT_FILE",
             help="Write the report to a file instead of to standard output.",
         ),
+        click.option("--report", metavar="FILE.html", help="Write everything as an HTML page, too."),
         click.option("--statistics", is_flag=True, help="Count the findings of each rule instead of showing them."),
         click.option("-q", "--quiet", is_flag=True, help="Print findings, and nothing else."),
         click.option("-s", "--silent", is_flag=True, help="Print nothing: the exit code tells."),
@@ -111,7 +117,7 @@ def output_options(command: _Command) -> _Command:
     return with_output  # type: ignore[return-value]
 
 
-def _save(path: str, text: str) -> None:
+def _save(path: str, text: str, option: str) -> None:
     from optlint import atomic
 
     try:
@@ -119,7 +125,7 @@ def _save(path: str, text: str) -> None:
     except (OSError, ValueError) as error:
         from optlint.files import reason
 
-        raise click.BadParameter(f"{path} cannot be written: {reason(error)}", param_hint="'--output-file'") from None
+        raise click.BadParameter(f"{path} cannot be written: {reason(error)}", param_hint=f"'{option}'") from None
 
 
 def _read(report: Report) -> str:
