@@ -18,9 +18,10 @@ WRONG = ROOT / "fixtures" / "founding_rmsprop.py"
 PLACES = [(24, 60, "OPT101"), (27, 49, "OPT201"), (28, 49, "OPT201")]
 
 
-def setups(language: str) -> list[str]:
-    """The code blocks of the document in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+def setups(language: str, server: bool = False) -> list[str]:
+    """The code blocks of the document in a language: those for the language server, or the others."""
+    found = re.findall(rf"^(<!-- server -->\n)?```{language}\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    return [block for mark, block in found if bool(mark) == server]
 
 
 @pytest.fixture
@@ -28,9 +29,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a wrong file, a notebook and one that is no Python, and ``optlint`` on the PATH."""
     commands = tmp_path / "bin"
     commands.mkdir()
-    command = commands / "optlint"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m optlint "$@"\n')
-    command.chmod(0o755)
+    for name, module in (("optlint", "optlint"), ("optlint-server", "optlint.server")):
+        command = commands / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        command.chmod(0o755)
     monkeypatch.setenv("PATH", str(commands), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -79,9 +81,11 @@ def test_make_in_vim_fills_the_quickfix_list(project: Path) -> None:
 @pytest.mark.parametrize("number", [0, 1])
 def test_flymake_in_emacs_shows_the_findings(project: Path, number: int) -> None:
     script = project.parent / "script.el"
-    script.write_text(
-        setups("elisp")[number]
-        + """
+    script.write_text(setups("elisp")[number] + SHOWN_BY_FLYMAKE)
+    assert found_in_emacs("--quick", script) == PLACES
+
+
+SHOWN_BY_FLYMAKE = """
 (find-file "wrong.py")
 (flymake-start)  ; a batch has no command loop that would start it
 (let ((patience 300))
@@ -92,13 +96,55 @@ def test_flymake_in_emacs_shows_the_findings(project: Path, number: int) -> None
   (goto-char (flymake-diagnostic-beg each))
   (princ (format "%d %d %s\n" (line-number-at-pos) (1+ (current-column)) (flymake-diagnostic-text each))))
 """
-    )
-    result = subprocess.run(
-        ["emacs", "--quick", "--batch", "--load", str(script)], capture_output=True, text=True, timeout=120
-    )
+
+
+def found_in_emacs(option: str, script: Path) -> list[tuple[int, int, str]]:
+    command = ["emacs", option, "--batch", "--load", str(script)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
-    shown = [line.split(" ", 2) for line in result.stdout.splitlines()]
-    assert sorted((int(line), int(column), text[:6]) for line, column, text in shown) == PLACES
+    lines = re.findall(r"^(\d+) (\d+) .*?(OPT\d+)", result.stdout, re.MULTILINE)
+    return sorted((int(line), int(column), code) for line, column, code in lines)
+
+
+def has_eglot() -> bool:
+    if shutil.which("emacs") is None:
+        return False
+    command = ["emacs", "-q", "--batch", "--eval", "(progn (package-initialize) (require 'eglot))"]
+    return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+
+
+def test_eglot_in_emacs_shows_the_findings(project: Path) -> None:
+    pytest.importorskip("pygls")
+    if not has_eglot():
+        pytest.skip("Eglot is not installed")
+    (setup,) = setups("elisp", server=True)
+    script = project.parent / "script.el"
+    connected = """
+(find-file "wrong.py")
+(run-hooks 'post-command-hook)  ; a batch has no command loop
+"""
+    script.write_text("(package-initialize)\n(require 'eglot)\n" + setup + connected + SHOWN_BY_FLYMAKE)
+    assert found_in_emacs("-q", script) == PLACES
+
+
+@needs("vim")
+def test_ale_in_vim_shows_the_findings(project: Path) -> None:
+    pytest.importorskip("pygls")
+    ale = Path("/usr/share/vim-ale")
+    if not ale.is_dir():
+        pytest.skip("ALE is not installed")
+    (setup,) = setups("vim", server=True)
+    listing, script = project.parent / "list.json", project.parent / "script.vim"
+    script.write_text(
+        f"set nocompatible rtp+={ale}\nfiletype plugin on\nruntime plugin/ale.vim\n{setup}\n"
+        "edit wrong.py\nset filetype=python\ncall ale#Queue(0)\nlet patience = 300\n"
+        "while patience && empty(getloclist(0))\n  sleep 100m\n  let patience -= 1\nendwhile\n"
+        f"call writefile([json_encode(map(getloclist(0), {{_, q -> [q.lnum, q.col, q.text]}}))], '{listing}')\nqall!\n"
+    )
+    command = ["vim", "-u", "NONE", "-i", "NONE", "-n", "-N", "-es", "-S", str(script)]
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    found = json.loads(listing.read_text())
+    assert [(line, column, text[:6]) for line, column, text in found] == PLACES
 
 
 def concise(*arguments: str) -> list[str]:
