@@ -9,33 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from optlint.knowledge import Variant, conventions, derived
+from optlint.forms import Form, forms_with
+from optlint.knowledge import Variant, derived
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.notation import parse, parse_system
 from optlint.lift.recurrence import State
-from optlint.sandbox.evaluate import Array, Runner, System
+from optlint.sandbox.evaluate import Array, Trace, evaluate
 from optlint.sandbox.probes import BINDING_OF_LANE, BINDINGS, GRADIENTS, LANES, PARAMETERS, STEPS
 from optlint.subject import BEGINNING, Subject
 
 TOLERANCE = 1e-7
 MAX_STATES = 4
-
-
-@dataclass(slots=True)
-class Form:
-    """A variant, compiled."""
-
-    variant: Variant
-    names: list[str]
-    states: list[tuple[Symbol, Symbol, Expr]]
-    drive: Expr
-    slopes: list[Expr | None]
-    symbols: dict[str, Symbol]
-    runner: Runner
-    needs: frozenset[Symbol]
-    reads_parameter: bool
 
 
 @dataclass(slots=True)
@@ -48,6 +33,7 @@ class Match:
     decoupled: bool
     worst: float  # largest relative difference seen
     bound: dict[str, Any]  # the form's settings as solved from the update, by name
+    spelled: bool = True  # among forms that behave alike: the one whose states and decay are written like this
 
     @property
     def variant(self) -> Variant:
@@ -64,31 +50,6 @@ class Match:
         title = "AdamW" if self.family == "adamw" else self.variant.title
         name = self.variant.name
         return f"{title} ({name})" if name and name.lower() != title.lower() else title
-
-
-@derived
-def forms() -> tuple[Form, ...]:
-    return tuple(compile_variant(v) for v in conventions())
-
-
-def compile_variant(variant: Variant) -> Form:
-    pairs = parse_system(variant.equations)
-    names = [target[:-1] for target, _ in pairs if target != "w'"]
-    symbols: dict[str, Symbol] = {}
-
-    def resolve(name: str) -> Symbol:
-        return symbols.setdefault(name, Symbol(name.replace("_new", "'"), kind="role"))
-
-    posts = {target[:-1]: parse(formula, resolve) for target, formula in pairs}
-    states = [(resolve(n), resolve(f"{n}_new"), posts[n]) for n in names]
-    w = resolve("w")
-    reads = structure.slope(posts["w"], w, conditional=True) is None
-    drive = ex.op("sub", posts["w"], ex.sym(w)) if reads else structure.rest(posts["w"], w)
-    moving = {x for old, new, _ in states for x in (old, new)} | {symbols[n] for n in ("g", "t", "w") if n in symbols}
-    drive = structure.product((f, e) for f, e in structure.factors(drive) if f.op == "const" or f.symbols & moving)
-    slopes = [structure.retention(post, old) for old, _, post in states]
-    needs = frozenset().union(drive.symbols, *(post.symbols for _, _, post in states))
-    return Form(variant, names, states, drive, slopes, symbols, Runner(System(states, drive, None)), needs, reads)
 
 
 @dataclass(slots=True)
@@ -135,17 +96,59 @@ def _matches(subject: Subject, live: list[State], deviations: bool) -> Iterator[
     if not len(near):
         return
     full = subject.run().step
-    decoupled = bool(np.any(np.abs(subject.decay) > 1e-12))
+    decoupled = _is_decoupled(subject)
     done: set[int] = set()
     for index in near:
         trial = trials[index]
-        if id(trial.form) in done or (trial.form.variant.deviation and not deviations):
+        fitting = [f for f in trial.form.alike if (deviations or not f.variant.deviation) and f.decays <= decoupled]
+        if id(trial.form) in done or not fitting:
             continue
         same, scale, worst = _agree(full, trial.run())
         if same:
             done.add(id(trial.form))
-            roles = {n: live[i] for n, i in zip(trial.form.names, trial.order, strict=True)}
-            yield Match(trial.form, roles, scale, decoupled, worst, {s.name: v for s, v in trial.bound.items()})
+            held = [live[i] for i in trial.order]
+            bound = {s.name: v for s, v in trial.bound.items()}
+            for form in fitting:
+                roles = dict(zip(form.names, held, strict=True))
+                match = Match(form, roles, scale, decoupled, worst, bound)
+                match.spelled = len(fitting) == 1 or _is_spelled(match, subject)
+                yield match
+
+
+def _is_decoupled(subject: Subject) -> bool:
+    return bool(np.any(np.abs(subject.decay) > 1e-12))
+
+
+def _is_spelled(match: Match, subject: Subject) -> bool:
+    """The update's states hold what the form's states hold, and it decays as the form does."""
+    form = match.form
+    size = match.scale[BINDING_OF_LANE][:, None]
+    bound: dict[Symbol, Any] = {s: match.bound[n] for n, s in form.symbols.items() if n in match.bound}
+    if "eta" in form.symbols:
+        bound[form.symbols["eta"]] = size
+    initial = {old: subject.initial(match.roles[n]) for n, (old, _, _) in zip(form.names, form.states, strict=True)}
+    if not form.needs <= bound.keys() | _given(form):
+        return False
+    run = _trace(form, bound, initial, BEGINNING, (LANES, 2))
+    mine = [content for s, content in zip(subject.states, subject.beginning.states, strict=True)]
+    places = [next(i for i, s in enumerate(subject.states) if s is match.roles[n]) for n in form.names]
+    alike = all(np.allclose(mine[i], theirs, rtol=1e-9, atol=0) for i, theirs in zip(places, run.states, strict=True))
+    return alike and form.decays == match.decoupled and (not form.decays or _decays_alike(match, subject))
+
+
+def _decays_alike(match: Match, subject: Subject) -> bool:
+    """Some two of the update's settings, as η and λ, give its decay and the size of its step."""
+    form = match.form
+    assert form.kept is not None
+    settings = [np.broadcast_to(v, (LANES, 1)) for v in subject.bound.values()][:8]
+    size = match.scale[BINDING_OF_LANE][:, None]
+    names = [form.symbols[n] for n in ("eta", "lam") if n in form.symbols]
+    if not settings or len(names) < 2 or not (form.kept.symbols | form.size.symbols) <= set(names):
+        return False
+    bound = {names[0]: np.stack([*settings, size])[:, None], names[1]: np.stack(settings)[None]}
+    decay, scale = 1 - evaluate(form.kept, bound), evaluate(form.size, bound)
+    fits = np.isclose(decay, subject.decay, rtol=1e-9) & np.isclose(np.abs(scale), np.abs(size), rtol=1e-9)
+    return bool(np.any(np.all(fits, axis=(-1, -2))))
 
 
 @derived
@@ -161,7 +164,7 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
     slopes = [_state_slope(subject, s) for s in live]
     starts = [np.broadcast_to(subject.initial(s), (LANES, 1)) for s in live]
     epsilons = epsilon_values(subject)
-    decoupled = bool(np.any(np.abs(subject.decay) > 1e-12))
+    decoupled = _is_decoupled(subject)
     settings = list(subject.bound.values())[:8]
     settings += [1 - subject.bound[h.symbol] for h in subject.hypers if h.role == "decay"][:3]  # b1 = 0.1 weights g
     key = (
@@ -177,12 +180,10 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
         return kept[key]
     trials: list[Trial] = []
     starts_of: list[Array] = []
-    for form in forms():
-        if (
-            len(form.states) != len(live)
-            or form.reads_parameter != subject.reads_parameter
-            or (form.variant.family == "adamw" and not decoupled)
-        ):
+    for form in forms_with(len(live)):
+        if form.alike[0] is not form or form.reads_parameter != subject.reads_parameter:
+            continue
+        if not any(f.decays <= decoupled for f in form.alike):
             continue
         mine: list[Trial] = []
         for order in permutations(range(len(live))):
@@ -236,7 +237,7 @@ def _fingerprint(steps: Array) -> Array:
 
 def best(found: Iterable[Match], prefer: str | None = None) -> Match | None:
     """The match to name: no published deviation where an ordinary form fits; the decoupled family for AdamW."""
-    ranked = sorted(found, key=lambda m: (bool(m.variant.deviation), (m.variant.family == "adamw") != m.decoupled))
+    ranked = sorted(found, key=lambda m: (bool(m.variant.deviation), m.form.decays != m.decoupled, not m.spelled))
     if prefer:
         for match in ranked:
             if prefer in match.variant.ships and not match.variant.deviation:
@@ -281,8 +282,7 @@ def _bind(form: Form, subject: Subject, slopes: list[Any]) -> dict[Symbol, Any] 
 
 def _unsolved(form: Form, bound: dict[Symbol, Any], settings: list[Any]) -> Iterator[dict[Symbol, Any]]:
     """Values for what no state's decay shows (Lion's β₁, Yogi's β₂): the update's own settings, each in turn."""
-    states = {x for old, new, _ in form.states for x in (old, new)}
-    known = states | {form.symbols[n] for n in ("g", "t", "w", "eps") if n in form.symbols}
+    known = _given(form) | {form.symbols[n] for n in ("eps",) if n in form.symbols}
     missing = sorted((s for s in form.needs if s not in bound and s not in known), key=lambda s: s.name)
     usual = dict(form.variant.defaults)
     if len(missing) <= 2:
@@ -292,6 +292,12 @@ def _unsolved(form: Form, bound: dict[Symbol, Any], settings: list[Any]) -> Iter
             yield {s: usual[s.name] for s in missing}
 
 
+def _given(form: Form) -> set[Symbol]:
+    """What is no setting: the states, the gradient, the time and the parameter."""
+    states = {x for old, new, _ in form.states for x in (old, new)}
+    return states | {form.symbols[n] for n in ("g", "t", "w") if n in form.symbols}
+
+
 def _run(
     form: Form,
     bound: dict[Symbol, Any],
@@ -299,12 +305,18 @@ def _run(
     steps: int,
     shape: tuple[int, ...] = (LANES, 2),
 ) -> Array:
+    return _trace(form, bound, initial, steps, shape).step
+
+
+def _trace(
+    form: Form, bound: dict[Symbol, Any], initial: dict[Symbol, Any], steps: int, shape: tuple[int, ...]
+) -> Trace:
     series: dict[Symbol, Any] = {form.symbols["g"]: GRADIENTS} if "g" in form.symbols else {}
     if form.reads_parameter:
         series[form.symbols["w"]] = PARAMETERS
     if "t" in form.symbols:
         series[form.symbols["t"]] = [float(k + 1) for k in range(steps)]
-    return form.runner.run(bound, series, initial, 0.0, steps, shape).step
+    return form.runner.run(bound, series, initial, 0.0, steps, shape)
 
 
 def epsilon_values(subject: Subject) -> list[Any]:

@@ -51,6 +51,7 @@ class Variant:
     cites: str = ""
     deviation: str = ""  # a published departure: right only where the code or the setting cites it
     cue: str = ""  # a regular expression over the code's names and comments that counts as citing it
+    same: str = ""  # the variant of this file that behaves as this one does: another spelling of it
     initial: tuple[tuple[str, str], ...] = ()
     defaults: tuple[tuple[str, float], ...] = ()
 
@@ -264,7 +265,7 @@ def _name_pattern(path: Path, data: dict[str, Any], modelled: bool) -> NamePatte
 def read_convention(path: Path) -> list[Variant]:
     data = _parsed(path, _read(path))
     try:
-        defaults = tuple((k, float(v)) for k, v in data.get("defaults", {}).items())
+        defaults = _numbers(data)
         family, title = data["family"], data["title"]
         found = [
             Variant(
@@ -277,8 +278,9 @@ def read_convention(path: Path) -> list[Variant]:
                 cites=v.get("cites", data.get("cites", "")),
                 deviation=v.get("deviation", ""),
                 cue=v.get("cue", ""),
+                same=v.get("same", ""),
                 initial=tuple((k, str(x)) for k, x in v.get("initial", {}).items()),
-                defaults=defaults,
+                defaults=tuple({**defaults, **_numbers(v)}.items()),
             )
             for v in data["variant"]
         ]
@@ -288,6 +290,10 @@ def read_convention(path: Path) -> list[Variant]:
         if variant.family not in FAMILIES:
             raise KnowledgeError(path, f"unknown family {variant.family!r}")
     return found
+
+
+def _numbers(data: dict[str, Any]) -> dict[str, float]:
+    return {k: float(v) for k, v in data.get("defaults", {}).items()}
 
 
 def read_head(path: Path) -> tuple[dict[str, Any], str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from optlint.identify import forms
+from optlint.forms import forms
 from optlint.knowledge import derived
 from optlint.lift import expression as ex
 from optlint.lift import structure

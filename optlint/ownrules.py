@@ -198,7 +198,7 @@ def _rewrite_faults(rewrite: Rewrite, gradient: str | None) -> Iterator[str]:
 
 def checked_conventions(path: Path) -> tuple[list[Variant], list[NamePattern]]:
     """The variants of a convention file, compiled once to see that they can be, and the optimizers' names."""
-    from optlint.identify import compile_variant
+    from optlint.forms import compile_variant
 
     called = read_names(path)
     for entry in called:

@@ -20,7 +20,7 @@ NUMPY = {
 def as_numpy(variant: Variant) -> str:
     """The variant's equations as a function over a dictionary of state."""
     pairs = parse_system(variant.equations)
-    names = [target[:-1] for target, _ in pairs]
+    names = [target[:-1] for target, _ in pairs if target.endswith("'")]
     settings = dict(variant.defaults)
     used = set(re.findall(r"[a-z_]\w*", variant.equations)) & set(settings)
     arguments = ", ".join(f"{k}={settings[k]!r}" for k in sorted(used))
@@ -37,7 +37,7 @@ def as_numpy(variant: Variant) -> str:
     lines += [f'    {n} = state["{n}"]' for n in names if n != "w"]
     for target, formula in pairs:
         text = re.sub(r"\b([a-z]+)\(", lambda m: NUMPY.get(m[1], m[1]) + "(", formula.replace("'", "_new"))
-        lines.append(f"    {target[:-1]}_new = {text}")
+        lines.append(f"    {target.replace(chr(39), '_new')} = {text}")
     lines += [f'    state["{n}"] = {n}_new' for n in names if n != "w"]
     return "\n".join([*lines, "    return w_new"]) + "\n"
 

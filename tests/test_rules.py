@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from optlint import Report, lint_source
-from optlint.identify import compile_variant
+from optlint.forms import compile_variant
 from optlint.knowledge import MistakePage, Variant, mistakes, read_convention, read_mistake, rules_folder
 from optlint.model import SEVERITIES
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.identify import Form, Match, epsilon_values, forms, small_step
+from optlint.forms import Form, forms
+from optlint.identify import Match, epsilon_values, small_step
 from optlint.knowledge import find_mistake, known
 from optlint.lift import expression as ex
 from optlint.lift.notation import number

@@ -121,7 +121,7 @@ def match_returns(
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
-            if own is None and not (same and _carries(own_part, symbol)):
+            if own is None and not (same and _carries(own_part, symbol) and not _feeds(symbol, expr, returned)):
                 continue
             left = None if own is None else _at_zero(own)
             if kept in own_part.visible and not same and left == ex.const(0):
@@ -151,6 +151,12 @@ def _flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str,
     if isinstance(value, Cell) and depth < 3:
         return [e for k, v in value.items.items() if k.startswith(("[", ".")) for e in _flat(v, k, depth + 1)]
     return []
+
+
+def _feeds(symbol: Symbol, expr: Expr, returned: list[tuple[str, Expr]]) -> bool:
+    """What is returned is built on another result that takes in the symbol: a gradient that becomes the step."""
+    others = {other for _, other in returned if other.args and other != expr and symbol in other.visible}
+    return any(node in others for node in ex.walk(expr))
 
 
 def _carries(post: Expr, symbol: Symbol) -> bool:

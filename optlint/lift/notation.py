@@ -104,7 +104,10 @@ def parse(formula: str, symbol: Callable[[str], Symbol | Expr]) -> Expr:
 
 
 def parse_system(text: str) -> list[tuple[str, str]]:
-    """Lines ``name' = formula`` as (name, formula); empty lines and # comments are skipped."""
+    """Lines ``name' = formula`` as (name', formula), and ``name = formula`` for a part of others.
+
+    Empty lines and # comments are skipped.
+    """
     pairs = []
     for line in text.splitlines():
         line = line.split("#", 1)[0].strip()
