@@ -395,7 +395,7 @@ class Original:
         return min(s.line for s in spans), max(s.end_line for s in spans)
 
 
-def originals_in(code: Code, path: str) -> list[Original]:
+def originals_in(code: Code) -> list[Original]:
     """The updates of a file that equal a published form, by function."""
     found: dict[str, Original] = {}
     shown: set[tuple[object, ...]] = set()
