@@ -36,7 +36,7 @@ def prepare(recurrence: Recurrence) -> Subject:
     gradient = effective_gradient(states, step, parameter, moving, time, settings)
     if gradient is not None:
         table = {gradient: ex.sym(g)}
-        posts = [ex.substitute(p, table) for p in posts]
+        posts = [ex.leaves_apart(ex.substitute(p, table)) for p in posts]
     scheduled = _schedules(posts, moving | {g} | ({parameter} if parameter else set()), time, _decays(states))
     posts = [ex.substitute(p, scheduled) for p in posts]
     new_states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]

@@ -108,6 +108,10 @@ class Code:
         text = self.text[start:end]
         return f"({text})" if getattr(node, "lpar", ()) else text
 
+    def bare(self, node: cst.CSTNode) -> str:
+        """The node's text, without its parentheses."""
+        return self.text[slice(*self.offsets(node))]
+
     def replaced(self, node: cst.CSTNode, text: str) -> Edit:
         """Write ``text``, an expression, for ``node``; with parentheses where the node's surroundings need them."""
         return (*self.offsets(node), text if self._stands_alone(node) or is_atom(text) else f"({text})")

@@ -39,6 +39,7 @@ class Measured:
     outcomes: list[Outcome] = field(default_factory=list)
     speaking: list[str] = field(default_factory=list)
     late: bool = False
+    broken: str = ""
 
 
 class OutOfTime(Exception):
@@ -62,6 +63,8 @@ def measure(program: Program, campaign: Campaign) -> Measured:
         _measure(program, campaign, result)
     except OutOfTime:
         result.late = True
+    except Exception as error:  # one program must not end the campaign; the report tells
+        result.broken = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     return result
