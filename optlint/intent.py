@@ -9,6 +9,7 @@ from functools import lru_cache
 from optlint.knowledge import NamePattern, name_patterns
 from optlint.lift.recurrence import Recurrence
 
+SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
 MAX_LINE = 400  # of a line, as much is searched
 
 
@@ -19,18 +20,23 @@ def speaks_of(pattern: str, text: str) -> bool:
 
 
 def meant(name: str) -> NamePattern | None:
-    """The published optimizer that a function's or class's name speaks of: the longest mention decides.
+    """The published optimizer that a function's or class's name speaks of, of the longest mention.
 
-    Two mentions of one length (AdagradRMSProp) allow the families of both.
+    A mention inside a longer one does not count (Adam in AdamW). Several beside each other allow the families of all
+    (AdagradRMSProp); momentum and plain descent only qualify another optimizer (RMSpropMomentum).
     """
-    best: tuple[int, NamePattern] | None = None
-    for entry in name_patterns():
-        for found in re.finditer(entry.pattern, name[:MAX_LINE], re.IGNORECASE):
-            if best is None or len(found[0]) > best[0]:
-                best = len(found[0]), entry
-            elif len(found[0]) == best[0] and entry.family not in best[1].allows:
-                best = best[0], replace(best[1], allows=best[1].allows | entry.allows)
-    return None if best is None else best[1]
+    name = name[:MAX_LINE]
+    found = [(m.span(), entry) for entry in name_patterns() for m in re.finditer(entry.pattern, name, re.IGNORECASE)]
+    apart = [(span, entry) for span, entry in found if not any(_inside(span, other) for other, _ in found)]
+    if not apart:
+        return None
+    _, best = max(apart, key=lambda f: (f[1].family not in SIMPLE, f[0][1] - f[0][0]))
+    return replace(best, allows=best.allows.union(*(entry.allows for _, entry in apart)))
+
+
+def _inside(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    overlap = one[0] < other[1] and other[0] < one[1]
+    return overlap and one[1] - one[0] < other[1] - other[0]
 
 
 def mentioned(recurrence: Recurrence) -> frozenset[str]:

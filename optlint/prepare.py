@@ -38,7 +38,7 @@ def prepare(recurrence: Recurrence) -> Subject:
         sign, data = without_sign(gradient)
         table = {gradient: ex.sym(g) if sign > 0 else ex.op("neg", ex.sym(g), origin=gradient.origin)}
         gradient = data
-        posts = [ex.substitute(p, table) for p in posts]
+        posts = [ex.leaves_apart(ex.substitute(p, table)) for p in posts]
     scheduled = _schedules(posts, moving | {g} | ({parameter} if parameter else set()), time, _decays(states))
     posts = [ex.substitute(p, scheduled) for p in posts]
     new_states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]

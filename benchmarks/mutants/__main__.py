@@ -47,15 +47,16 @@ def main() -> int:
         measured.append(one)
         counted = [o for o in one.outcomes if not o.dropped]
         found = sum(map(table.is_found, counted))
-        print(f"[{done}/{len(wanted)}] {one.file}: {len(one.outcomes)} mutants, {len(counted)} count, {found} found"
-              f"{', out of time' if one.late else ''}", file=sys.stderr, flush=True)  # fmt: skip
+        end = ", out of time" if one.late else f", broken: {one.broken}" if one.broken else ""
+        numbers = f"{len(one.outcomes)} mutants, {len(counted)} count, {found} found"
+        print(f"[{done}/{len(wanted)}] {one.file}: {numbers}{end}", file=sys.stderr, flush=True)
     measured.sort(key=lambda m: m.file)
     title = f"`python -m benchmarks.mutants {' '.join(f'--source {s}' for s in sources)}`"
     text = table.render(
         [o for m in measured for o in m.outcomes],
         [line for m in measured for line in m.speaking],
         sum((Counter({m.source: m.originals}) for m in measured), Counter()),
-        [m.file for m in measured if m.late],
+        [f"{m.file}: {m.broken or 'out of time'}" for m in measured if m.late or m.broken],
         title,
     )
     if options.output:

@@ -108,6 +108,10 @@ class Code:
         text = self.text[start:end]
         return f"({text})" if getattr(node, "lpar", ()) else text
 
+    def bare(self, node: cst.CSTNode) -> str:
+        """The node's text, without its parentheses."""
+        return self.text[slice(*self.offsets(node))]
+
     def replaced(self, node: cst.CSTNode, text: str) -> Edit:
         """Write ``text``, an expression, for ``node``; with parentheses where the node's surroundings need them."""
         return (*self.offsets(node), text if self._stands_alone(node) or is_atom(text) else f"({text})")
@@ -395,7 +399,7 @@ class Original:
         return min(s.line for s in spans), max(s.end_line for s in spans)
 
 
-def originals_in(code: Code, path: str) -> list[Original]:
+def originals_in(code: Code) -> list[Original]:
     """The updates of a file that equal a published form, by function."""
     found: dict[str, Original] = {}
     shown: set[tuple[object, ...]] = set()

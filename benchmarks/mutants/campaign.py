@@ -15,6 +15,7 @@ from types import FrameType
 from benchmarks.mutants.anatomy import Code, Edit, Original, originals_in
 from benchmarks.mutants.inject import Injector, load
 from benchmarks.mutants.originals import ROOT, Program
+from benchmarks.mutants.slices import slice_around
 from benchmarks.mutants.trial import Outcome, attempt, behaviours, loud_on
 
 
@@ -38,6 +39,7 @@ class Measured:
     outcomes: list[Outcome] = field(default_factory=list)
     speaking: list[str] = field(default_factory=list)
     late: bool = False
+    broken: str = ""
 
 
 class OutOfTime(Exception):
@@ -61,6 +63,8 @@ def measure(program: Program, campaign: Campaign) -> Measured:
         _measure(program, campaign, result)
     except OutOfTime:
         result.late = True
+    except Exception as error:  # one program must not end the campaign; the report tells
+        result.broken = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     return result
@@ -71,30 +75,45 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _measure(program: Program, campaign: Campaign, result: Measured) -> None:
-    code = Code(program.text)
-    found = originals_in(code, program.name)
+    whole = Code(program.text)
+    found = originals_in(whole)
     result.originals = len(found)
-    loud = loud_on(program.text, program.name) if found else []
+    loud = loud_on(program.text, program.name)
     result.speaking = [f"{program.name}:{f.span.line}: {f.update}: {f.code} {f.severity}" for f in loud]
     kept = Kept(campaign.cache)
-    for original in found:
-        if any(f.update == original.name for f in loud):
-            continue
-        before: set[bytes] | None = None
-        for injector, edits in mutants(original, campaign):
-            text = code.applied(edits)
-            outcome = described(program, original, injector, edits)
-            key = digest(outcome, text, injector)
-            known = kept.get(key)
-            if known is None:
-                if before is None:
-                    mine = [r for r in code.lifted.recurrences if r.name == original.name]
-                    before = {how for _, how in behaviours(mine)}
-                attempt(original, before, injector, text, outcome)
-                kept.add(key, outcome)
-            else:
-                outcome = known
-            result.outcomes.append(outcome)
+    quiet = [o for o in found if not any(f.update == o.name for f in loud)]
+    for text, names in _slices(program.text, quiet):
+        code = whole if text == program.text else Code(text)
+        for original in originals_in(code):
+            if original.name in names:
+                _measure_one(program, original, campaign, kept, result)
+
+
+def _slices(text: str, originals: list[Original]) -> list[tuple[str, set[str]]]:
+    """The parts of a file to mutate, each with the updates that it is for."""
+    found: dict[str, set[str]] = {}
+    for original in originals:
+        found.setdefault(slice_around(text, original.span[0]), set()).add(original.name)
+    return list(found.items())
+
+
+def _measure_one(program: Program, original: Original, campaign: Campaign, kept: Kept, result: Measured) -> None:
+    code = original.code
+    before: set[bytes] | None = None
+    for injector, edits in mutants(original, campaign):
+        text = code.applied(edits)
+        outcome = described(program, original, injector, edits)
+        key = digest(outcome, text, injector)
+        known = kept.get(key)
+        if known is None:
+            if before is None:
+                mine = [r for r in code.lifted.recurrences if r.name == original.name]
+                before = {how for _, how in behaviours(mine)}
+            attempt(original, before, injector, text, outcome)
+            kept.add(key, outcome)
+        else:
+            outcome = known
+        result.outcomes.append(outcome)
 
 
 def mutants(original: Original, campaign: Campaign) -> list[tuple[Injector, tuple[Edit, ...]]]:
@@ -120,7 +139,7 @@ def mutants(original: Original, campaign: Campaign) -> list[tuple[Injector, tupl
 
 
 def described(program: Program, original: Original, injector: Injector, edits: tuple[Edit, ...]) -> Outcome:
-    text = program.text
+    text = original.code.text
     first = min(edits)
     change = "; ".join(f"{_short(text[start:end])} → {_short(new)}" for start, end, new in edits)
     return Outcome(

@@ -65,7 +65,7 @@ def render(outcomes: list[Outcome], speaking: list[str], originals: Counter[str]
     if unpaged:
         lines.append(f"\nInjected, but no rule looks for them yet (not counted above): {', '.join(unpaged)}.")
     if late:
-        lines.append("\n## Ran out of time\n")
+        lines.append("\n## Not measured to the end\n")
         lines.extend(f"- {name}" for name in late)
     lines.append("\n## Misses\n")
     lines.extend(_misses(counted, table))

@@ -9,7 +9,7 @@ from optlint.diagnose.findings import Context, Proof
 from optlint.diagnose.search import Explanation, explain, explain_lost, explain_named, restore
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
-from optlint.intent import meant
+from optlint.intent import SIMPLE, meant
 from optlint.knowledge import find_mistake
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -21,7 +21,6 @@ from optlint.settings import Settings
 from optlint.subject import Subject
 
 MAX_FINDINGS = 6
-_SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
 
 
 @dataclass(slots=True)
@@ -75,7 +74,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
         return mistaken(context, lost, None)
     named = meant(recurrence.name)
     beyond = named if named is not None and not named.modelled else None
-    if plain is not None and beyond is not None and plain.family in _SIMPLE and plain.family not in beyond.allows:
+    if plain is not None and beyond is not None and plain.family in SIMPLE and plain.family not in beyond.allows:
         return Judgement("unmatched", beyond.family)  # only a part of it is in sight
     otherwise = explain_named(subject, plain) if plain is not None else None
     if otherwise is not None:

@@ -120,12 +120,13 @@ def _sets_apart(same: list[tuple[int, _Edit]]) -> Iterator[list[tuple[int, _Edit
     """The edits of which none lies inside another's expression: the outermost ones, and the innermost ones."""
 
     def inside(a: tuple[int, _Edit], b: tuple[int, _Edit]) -> bool:
-        return a is not b and a[0] == b[0] and ex.contains(b[1].wrong, a[1].wrong)
+        outer, inner = b[1].wrong, a[1].wrong
+        return a[0] == b[0] and outer is not inner and any(node is inner for node in ex.walk(outer))
 
     outermost = [a for a in same if not any(inside(a, b) for b in same)]
     innermost = [a for a in same if not any(inside(b, a) for b in same)]
     for apart in [outermost] if outermost == innermost else [outermost, innermost]:
-        if len(apart) > 1 and len({(i, e.wrong) for i, e in apart}) == len(apart):
+        if len(apart) > 1 and len({(i, id(e.wrong)) for i, e in apart}) == len(apart):
             yield apart
 
 

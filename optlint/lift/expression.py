@@ -246,5 +246,21 @@ def replace_node(root: Expr, target: Expr, new: Expr) -> Expr:
     return go(root)
 
 
+def leaves_apart(root: Expr) -> Expr:
+    """The same expression, each use of a symbol a node of its own: one place can be changed without the others."""
+    memo: dict[int, Expr] = {}
+
+    def go(node: Expr) -> Expr:
+        if node.op == "sym":
+            return Expr("sym", (), node.value, node.origin)
+        if not node.args or node.op == "opaque":
+            return node
+        if id(node) not in memo:
+            memo[id(node)] = Expr(node.op, tuple(go(a) for a in node.args), node.value, node.origin)
+        return memo[id(node)]
+
+    return go(root)
+
+
 def contains(root: Expr, target: Expr) -> bool:
     return any(node == target for node in walk(root))

@@ -152,7 +152,7 @@ def corrected_twice(a: Anatomy) -> Edits:
     found = [c for c in f.corrections(a) if c.below and a.held(c.site.expr)]
     texts: dict[str, str] = {}
     for c in found:
-        texts.setdefault(c.role, a.code.source(c.op.operands[c.factor]))
+        texts.setdefault(c.role, a.code.bare(c.op.operands[c.factor]))
     second = [r for r in texts if r in a.second]
     first = [r for r in texts if r not in a.second]
     if len(second) != 1 or len(first) != 1 or any(c.rooted for c in found):
@@ -160,9 +160,8 @@ def corrected_twice(a: Anatomy) -> Edits:
     for line in f.writes(a, "w"):
         for node in _names(a, line):
             if a.stands_for(node, a.is_scale) and a.code.function(found[0].op.node) is a.code.function(node):
-                root = f.unary(a, node, "sqrt", texts[second[0]].removeprefix("(").removesuffix(")"))
-                lower = texts[first[0]] if texts[first[0]].startswith("(") else f"({texts[first[0]]})"
-                yield a.code.replaced(node, f"{a.code.source(node)} * {root} / {lower}")
+                root = f.unary(a, node, "sqrt", texts[second[0]])
+                yield a.code.replaced(node, f"{a.code.source(node)} * {root} / ({texts[first[0]]})")
 
 
 def _names(a: Anatomy, line: cst.CSTNode) -> list[cst.BaseExpression]:
@@ -195,7 +194,7 @@ def folded_root_of_the_wrong_factor(a: Anatomy) -> Edits:
             below = other.op.operands[other.factor]
             inner = next((o.operands[0] for _, o in f.operations(a) if o.node is root and o.is_root), None)
             if inner is not None:
-                swapped = f.unary(a, root, "sqrt", a.code.source(below).removeprefix("(").removesuffix(")"))
+                swapped = f.unary(a, root, "sqrt", a.code.bare(below))
                 yield (
                     (*a.code.offsets(root), f"({a.code.source(inner)})"),
                     _without_parentheses(a, below, swapped),
