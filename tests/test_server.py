@@ -31,6 +31,7 @@ class Editor:
         self.client = LanguageClient("editor", "1")
         self.published: dict[str, list[lsp.PublishDiagnosticsParams]] = {}
         self.messages: list[str] = []
+        self.watched: list[str] = []
         self.sync: lsp.TextDocumentSyncKind | None = None
         self._news = asyncio.Event()
 
@@ -42,6 +43,13 @@ class Editor:
         @self.client.feature(lsp.WINDOW_SHOW_MESSAGE)
         def show(params: lsp.ShowMessageParams) -> None:
             self.messages.append(params.message)
+            self._news.set()
+
+        @self.client.feature(lsp.CLIENT_REGISTER_CAPABILITY)
+        def register(params: lsp.RegistrationParams) -> None:
+            for each in params.registrations:
+                options: Any = each.register_options
+                self.watched += [watcher["globPattern"] for watcher in options["watchers"]]
             self._news.set()
 
         @self.client.feature(lsp.WINDOW_LOG_MESSAGE)
@@ -227,6 +235,8 @@ def test_settings_are_those_of_the_nearest_file(session: Callable[..., None], tm
         assert [d.code for d in await editor.diagnostics(uri, 1)] == ["OPT101"]
         skipped = editor.open(tmp_path / "skipped" / "a.py", WRONG)
         assert await editor.diagnostics(skipped, 1) == []
+        await editor.until(lambda: bool(editor.watched))
+        assert editor.watched == ["**/{.optlint.toml,optlint.toml,pyproject.toml}"]
         settings.write_text("ignored = 1\n")
         event = lsp.FileEvent(settings.as_uri(), lsp.FileChangeType.Changed)
         editor.client.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams([event]))
@@ -236,7 +246,8 @@ def test_settings_are_those_of_the_nearest_file(session: Callable[..., None], tm
         editor.client.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams([event]))
         await editor.until(lambda: len(editor.published[uri][-1].diagnostics) == len(CODES))
 
-    session(talk)
+    watching = lsp.DidChangeWatchedFilesClientCapabilities(dynamic_registration=True)
+    session(talk, workspace=lsp.WorkspaceClientCapabilities(did_change_watched_files=watching))
 
 
 def test_notebooks(session: Callable[..., None], tmp_path: Path) -> None:

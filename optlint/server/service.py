@@ -98,12 +98,15 @@ class Server(LanguageServer):
                 del self._waiting[uri]
 
     async def _at_work(self, work: Callable[[Resolver], Result], resolver: Resolver) -> Result | None:
-        """What comes of work for the processor; None, and a message, where the settings are wrong."""
+        """What comes of work for the processor; None, and a message, where nothing does."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._worker, work, resolver)
         except ConfigError as error:
             self._complain(str(error))
-            return None
+        except Exception as error:  # the next text may do better
+            said = f"internal error: {type(error).__name__}: {error}"
+            self.window_log_message(lsp.LogMessageParams(type=lsp.MessageType.Error, message=said))
+        return None
 
     def _show(self, uri: str, now: Known) -> None:
         before = self._known.get(uri)
