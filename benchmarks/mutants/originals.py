@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from optlint.knowledge import mistakes
 
@@ -104,18 +105,18 @@ def _released(name: str, cache: Path) -> Iterator[Program]:
 
 def _fetch(name: str, entry: dict[str, object], folder: Path) -> None:
     """Download a wheel and keep the files that are named. Nothing of it is installed, imported or run."""
-    store = folder.parent / "wheels"
-    index = ["--index-url", str(entry["index"])] if "index" in entry else []
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", *index]
-    subprocess.run([*command, "--dest", str(store / name), f"{name}=={entry['version']}"], check=True)
-    (wheel,) = (store / name).iterdir()
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if digest != entry["sha256"]:
-        raise SystemExit(f"{wheel.name} has the digest {digest}, not that of packages.toml")
     patterns = entry["files"]
     assert isinstance(patterns, list)
-    with zipfile.ZipFile(wheel) as archive:
-        for member in archive.namelist():
-            if any(fnmatch(member, p) for p in patterns):
+    with TemporaryDirectory() as store:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        subprocess.run([*command, "--dest", store, f"{name}=={entry['version']}"], check=True)
+        (wheel,) = Path(store).iterdir()
+        with zipfile.ZipFile(wheel) as archive:
+            members = sorted(m for m in archive.namelist() if any(fnmatch(m, p) for p in patterns))
+            state = hashlib.sha256()
+            for member in members:
+                state.update(member.encode() + b"\0" + archive.read(member))
+            if state.hexdigest() != entry["digest"]:
+                raise SystemExit(f"{name}: the files have the digest {state.hexdigest()}, not that of {PACKAGES.name}")
+            for member in members:
                 archive.extract(member, folder)
-    wheel.unlink()
