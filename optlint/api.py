@@ -94,12 +94,18 @@ def _linted(path: str, data: bytes, source_of: Callable[[], Source], settings: S
     try:
         from optlint.locate import worth_reading
 
-        if not worth_reading(data):
+        worth = worth_reading(data)
+        if not (worth or _speaks_to_us(data)):
             return Report(files=1)
-        return _analyzed(path, source_of, settings)
+        return _analyzed(path, source_of, settings, worth)
     except Exception as error:  # RecursionError and MemoryError, too
         message = " ".join(f"internal error: {type(error).__name__}: {error}".split())
         return Report(files=1, problems=(Problem(path, None, message, trace=_trace(error)),))
+
+
+def _speaks_to_us(data: bytes) -> bool:
+    """Whether a file without an optimizer may hold comments to optlint, which then silence nothing."""
+    return b"optlint" in data or (b"OPT" in data and b"noqa" in data.lower())
 
 
 def _trace(error: Exception) -> str:
@@ -111,7 +117,7 @@ def _trace(error: Exception) -> str:
         return ""
 
 
-def _analyzed(path: str, source_of: Callable[[], Source], settings: Settings) -> Report:
+def _analyzed(path: str, source_of: Callable[[], Source], settings: Settings, worth: bool) -> Report:
     from optlint.source import SourceError
 
     try:
@@ -119,23 +125,26 @@ def _analyzed(path: str, source_of: Callable[[], Source], settings: Settings) ->
     except SourceError as error:
         return Report(files=1, problems=(Problem(path, error.line, error.message),))
 
-    from optlint.analysis import analyze
     from optlint.knowledge import knowledge_of, using
+    from optlint.verdicts import judged, skipped
 
     knowledge = knowledge_of(settings.rules)
-    with using(knowledge):
-        report = analyze(source, settings)
-    findings = [f for f in report.findings if settings.unconfirmed or f.verdict != "unconfirmed"]
-    if findings and settings.speaks_of_rules:
-        from optlint.selection import Chosen
+    if skipped(source, settings, knowledge.mistakes):
+        return Report(files=1)
 
-        findings = Chosen(settings, knowledge.mistakes).apply(findings, path)
+    report = Report()
+    if worth:
+        from optlint.analysis import analyze
+
+        with using(knowledge):
+            report = analyze(source, settings)
+    report = judged(report, source, settings, knowledge.mistakes)
     return replace(
         report,
         files=1,
-        findings=tuple(sorted(findings, key=lambda finding: (_place(finding), finding.code))),
+        findings=tuple(sorted(report.findings, key=lambda finding: (_place(finding), finding.code))),
         updates=tuple(sorted(report.updates, key=_place)),
-        texts=source.texts() if findings else {},
+        texts=source.texts() if report.findings else {},
     )
 
 
@@ -152,4 +161,5 @@ def together(reports: list[Report]) -> Report:
         files=sum(report.files for report in reports),
         candidates=sum(report.candidates for report in reports),
         texts={name: lines for report in reports for name, lines in report.texts.items()},
+        suppressed=tuple(finding for report in reports for finding in report.suppressed),
     )

@@ -16,9 +16,10 @@ from optlint.settings.resolve import Resolver
 from optlint.terminal import write
 
 if TYPE_CHECKING:
-    from optlint.model import Report
+    from optlint.model import Problem, Report
 
 INTERRUPTED = 130
+ADD_NOQA = "--add-noqa"
 
 
 def _rules_like(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -32,7 +33,16 @@ def _rules_like(_: click.Context, __: click.Parameter, typed: str) -> list[Compl
     ]
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Command(click.Command):
+    """``--add-noqa`` takes its reason after ``=`` only: what follows it with a space between is a path."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        spelled = [f"{ADD_NOQA}=" if arg == ADD_NOQA else arg for arg in args[:end]]
+        return super().parse_args(ctx, [*spelled, *args[end:]])
+
+
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("paths", nargs=-1, type=click.Path(allow_dash=True))
 @settings_options
 @click.option(
@@ -50,6 +60,9 @@ def _rules_like(_: click.Context, __: click.Parameter, typed: str) -> list[Compl
 )
 @click.option("--rules", is_flag=True, help="List all rules.")
 @click.option("--test-rules", is_flag=True, help="Run the examples on the project's own pages, or on those in PATHS.")
+@click.option(
+    ADD_NOQA, metavar="[=REASON]", help="Write a comment for each finding that silences it, with or without a reason."
+)
 @fix_options
 @output_options
 @click.version_option(__version__, "-V", "--version", message="optlint %(version)s")
@@ -80,6 +93,8 @@ def _main(paths: tuple[str, ...], options: dict[str, Any]) -> int:
         return 0
     if options["test_rules"]:
         return _test_rules(paths, settings)
+    if options["add_noqa"] is not None:
+        return _add_noqa(paths or (".",), resolver, options)
     if options["show_files"] or options["show_settings"]:
         return _show(paths or (".",), resolver, options)
     if options["output"].watch:
@@ -142,6 +157,31 @@ def _test_rules(paths: tuple[str, ...], settings: Settings) -> int:
     text, failed = run(paths, settings)
     write(text)
     return int(failed)
+
+
+def _add_noqa(paths: tuple[str, ...], resolver: Resolver, options: dict[str, Any]) -> int:
+    from optlint.addnoqa import add_noqa, check_reason
+    from optlint.files import discover
+    from optlint.model import Report
+    from optlint.report.text import plural
+    from optlint.terminal import write_bytes
+
+    output: Output = options["output"]
+    reason: str = options["add_noqa"]
+    if (fault := check_reason(reason)) is not None:
+        raise ConfigError(ADD_NOQA, None, fault)
+    lines = 0
+    problems: list[Problem] = []
+    for added in add_noqa(discover(paths, options["stdin_filename"], resolver), reason):
+        lines += added.lines
+        problems += added.problems
+        if added.text is not None:
+            write_bytes(added.text)
+    _warn(resolver)
+    output.problems(Report(problems=tuple(problems)))
+    if not (output.quiet or output.silent):
+        write(f"optlint: added comments to {plural(lines, 'line')}\n", error=True)
+    return 2 if any(problem.fatal for problem in problems) else 0
 
 
 def _warn(resolver: Resolver) -> None:

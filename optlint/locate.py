@@ -77,7 +77,7 @@ def layout(text: str) -> Layout:
         return result
     first = result.problems[0]
     result.problems.clear()
-    for offset, chunk in _chunks(result.text):
+    for offset, chunk in chunks(result.text):
         part = _parse(chunk, result, offset)
         if part is not None:
             result.blocks.extend(_block(node, offset) for node in part.body)
@@ -132,7 +132,7 @@ def _depth(tree: ast.AST) -> int:
     return deepest
 
 
-def _chunks(text: str) -> Iterator[tuple[int, str]]:
+def chunks(text: str) -> Iterator[tuple[int, str]]:
     """Top-level statements of a text that does not parse, told apart by indentation: (offset, text)."""
     lines = text.split("\n")
     start = 0

@@ -131,6 +131,7 @@ class Report:
     files: int = 0
     candidates: int = 0
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    suppressed: tuple[Finding, ...] = ()  # what comments silence
 
     def merged(self, other: Report) -> Report:
         return Report(
@@ -140,6 +141,7 @@ class Report:
             self.files + other.files,
             self.candidates + other.candidates,
             {**self.texts, **other.texts},
+            self.suppressed + other.suppressed,
         )
 
     def count(self, severity: Severity) -> int:

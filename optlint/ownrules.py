@@ -54,7 +54,7 @@ HEAD: dict[str, type] = {
     "off": str,
     "options": dict,
 }
-WHEN = ("matched", "lost", "twins")
+WHEN = ("matched", "lost")  # what else there is stands beside the search, by its code
 NEEDS = ("second moment",)
 MOMENTS = ("one", "all")
 

@@ -9,11 +9,13 @@ Run as a script, this is the ``optlint`` command over the stand-ins.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Protocol, cast
 
+from optlint.locate import chunks
 from optlint.model import Finding, Report, Severity, Span, Update
 from optlint.settings import Settings
 from optlint.source import Source
@@ -79,15 +81,21 @@ def analyze(source: Source, settings: Settings) -> Report:
     return Report(findings=tuple(reversed(findings)), updates=tuple(updates), candidates=len(findings))
 
 
+own = analyze
+Analyze = Callable[[Source, Settings], Report]
+
+
 def worth_reading(data: bytes) -> bool:
     return b"#" in data
 
 
-def install(patch: Patch, *, knowledge: bool = True, pages: tuple[Page, ...] = PAGES) -> None:
+def install(
+    patch: Patch, *, knowledge: bool = True, pages: tuple[Page, ...] = PAGES, analyze: Analyze = analyze
+) -> None:
     """Put the stand-ins in place; without ``knowledge`` the rules are the real ones, else ``pages``."""
 
     modules: dict[str, dict[str, object]] = {
-        "optlint.locate": {"worth_reading": worth_reading},
+        "optlint.locate": {"worth_reading": worth_reading if analyze is own else bool, "chunks": chunks},
         "optlint.analysis": {"analyze": analyze},
         "optlint.knowledge": {
             "KnowledgeError": ValueError,

@@ -76,9 +76,11 @@ def test_a_bad_example_is_found(example: Example) -> None:
         assert finding.name == page.name
         assert finding.severity == page.severity
         assert finding.verdict == ("convention" if page.code in NOTES else "confirmed")
-        assert finding.message and finding.evidence is not None
-        assert finding.evidence.ran and finding.evidence.probe
+        assert finding.message
         assert_inside(finding.span, example.text)
+        if page.options.get("when") != "comments":  # what these say needs no running
+            assert finding.evidence is not None
+            assert finding.evidence.ran and finding.evidence.probe
 
 
 def assert_inside(span: object, text: str) -> None:

@@ -62,7 +62,7 @@ def _fixed(found: FoundFile, wanted: Wanted) -> Fixed:
     if mended.applied and wanted.diff:
         fixed.diff = _difference(found.name, data, mended.data)
     elif mended.applied and found.path != STDIN:
-        trouble = _write(found, data, mended.data)
+        trouble = put_back(found, data, mended.data)
         if trouble is not None:
             problems.append(trouble)
             fixed = Fixed(lint_bytes(found.name, data, found.settings))
@@ -76,7 +76,7 @@ def _refusals(mended: Mended) -> Iterator[Problem]:
         yield Problem(finding.path, span.line, f"the fix of {finding.code} was not applied: {why}", span.cell)
 
 
-def _write(found: FoundFile, before: bytes, after: bytes) -> Problem | None:
+def put_back(found: FoundFile, before: bytes, after: bytes) -> Problem | None:
     """Replace a file's content, unless somebody else has changed it meanwhile."""
     now = read(found)
     if now != before:

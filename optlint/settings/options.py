@@ -220,6 +220,9 @@ class Settings:
     exit_zero: bool = _option(
         False, "flag", "Exit with 0 even where there are findings.", flag="--exit-zero", scope="command line"
     )
+    ignore_noqa: bool = _option(
+        False, "flag", "Show what comments silence, too.", flag="--ignore-noqa", scope="command line"
+    )
     show_updates: bool = _option(
         False, "flag", "Print every update that was read, as equations.", flag="--show-updates", scope="command line"
     )
