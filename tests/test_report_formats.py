@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from optlint import __version__
 from optlint.model import Edit, Problem, Report, Span
 from optlint.report import HUMAN_FORMATS, STATISTICS_FORMATS, render
-from optlint.report.sarif import line_hashes
+from optlint.report.linehashes import line_hashes
 from optlint.settings import OUTPUT_FORMATS, Settings
 
 MACHINES = sorted(set(OUTPUT_FORMATS) - HUMAN_FORMATS)
