@@ -130,15 +130,19 @@ def _up_to_callers(finding: Finding) -> bool:
 
 
 def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Judgement:
-    """A published deviation that the user can turn on or off (``if bias_correction:``) is chosen, not forgotten."""
-    if verdict.deviation is None:
+    """What the user can turn on or off (``if bias_correction:``) is chosen, not forgotten."""
+    pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
+    chosen = verdict.deviation
+    if chosen is None and pages and all(p is not None and p.options.get("optional") for p in pages):
+        chosen = Judgement("unmatched", verdict.family, subject=verdict.subject)
+    if chosen is None:
         return verdict
     for other, view in judged:
         if view.status == "matched" and set(other.writes) & set(recurrence.writes):
             shared = recurrence.configuration.keys() & other.configuration.keys()
             turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
             if len(turned) == 1:
-                return verdict.deviation
+                return chosen
     return verdict
 
 

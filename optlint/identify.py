@@ -68,12 +68,12 @@ class Trial:
         return self.steps
 
 
-def matches(subject: Subject, deviations: bool = True) -> Iterator[Match]:
-    """Every form that the update equals, published order first."""
+def matches(subject: Subject, deviations: bool = True, families: frozenset[str] | None = None) -> Iterator[Match]:
+    """Every form (of certain families) that the update equals, published order first."""
     if subject.gradient is None or not subject.clean:
         return
     for live in _live_states(subject):
-        found = list(_matches(subject, live, deviations))
+        found = list(_matches(subject, live, deviations, families))
         if found:
             yield from found
             return
@@ -87,8 +87,8 @@ def _live_states(subject: Subject) -> Iterator[list[State]]:
             yield live
 
 
-def _matches(subject: Subject, live: list[State], deviations: bool) -> Iterator[Match]:
-    trials, prints = _trials(subject, live)
+def _matches(subject: Subject, live: list[State], deviations: bool, families: frozenset[str] | None) -> Iterator[Match]:
+    trials, prints = _trials(subject, live, families)
     if not trials:
         return
     mine = _fingerprint(subject.beginning.step).ravel()
@@ -156,7 +156,7 @@ def _kept_trials() -> dict[tuple[object, ...], tuple[list[Trial], Array]]:
     return {}
 
 
-def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
+def _trials(subject: Subject, live: list[State], families: frozenset[str] | None) -> tuple[list[Trial], Array]:
     """Every form with as many states, bound to the update's numbers, and how each of them starts.
 
     Repairs of one update share their numbers, so these runs are made once for all of them.
@@ -167,8 +167,11 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
     decoupled = _is_decoupled(subject)
     settings = list(subject.bound.values())[:8]
     settings += [1 - subject.bound[h.symbol] for h in subject.hypers if h.role == "decay"][:3]  # b1 = 0.1 weights g
+    if families is not None and families & {"adam", "adamw"}:  # which of both, the decay tells
+        families |= {"adam", "adamw"}
     key = (
         decoupled,
+        families,
         subject.reads_parameter,
         *(np.asarray(s).tobytes() for s in settings),
         *(None if s is None else s.tobytes() for s in slopes),
@@ -182,6 +185,8 @@ def _trials(subject: Subject, live: list[State]) -> tuple[list[Trial], Array]:
     starts_of: list[Array] = []
     for form in forms_with(len(live)):
         if form.alike[0] is not form or form.reads_parameter != subject.reads_parameter:
+            continue
+        if families is not None and not any(f.variant.family in families for f in form.alike):
             continue
         if not any(f.decays <= decoupled for f in form.alike):
             continue

@@ -18,8 +18,9 @@ from optlint.subject import Hyper, Subject, pseudo
 
 def prepare(recurrence: Recurrence) -> Subject:
     """Get a recurrence ready to be judged."""
-    states = list(recurrence.states)
-    step = recurrence.step
+    stored = _stored_schedules(recurrence.states, recurrence.step)
+    states = [replace(s, post=ex.substitute(s.post, stored)) for s in recurrence.states if ex.sym(s.new) not in stored]
+    step = ex.substitute(recurrence.step, stored)
     parameter = recurrence.parameter.old if recurrence.parameter is not None else None
     moving = {x for s in states for x in (s.old, s.new)}
     if parameter is None and (parameter := _decayed(step, states, moving)) is not None:
@@ -44,9 +45,34 @@ def prepare(recurrence: Recurrence) -> Subject:
     new_states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
     hypers = _hypers(new_states, posts, moving, time, parameter, g)
     stands_for = {g: gradient} if gradient is not None else {}
-    for written, size in [*named.items(), *scheduled.items()]:
+    for written, size in [*stored.items(), *named.items(), *scheduled.items()]:
         stands_for[next(iter(size.symbols))] = ex.op("neg", written) if size.op == "neg" else written
     return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers, stands_for)
+
+
+def _stored_schedules(states: list[State], step: Expr) -> dict[Expr, Expr]:
+    """A step size that is made smaller at each step (η = 0.99·η) is a setting; a running product βᵗ is none."""
+    posts = [*(s.post for s in states), step]
+    decays = _decays([s for s in states if structure.rest(s.post, s.old) != ex.const(0)])
+    moving = {x for s in states for x in (s.old, s.new)}
+    table: dict[Expr, Expr] = {}
+    for state in states:
+        own = structure.slope(state.post, state.old)
+        if own is None or structure.rest(state.post, state.old) != ex.const(0) or own == ex.const(0):
+            continue
+        nodes = list(ex.walk(own))
+        powers = any(n.op == "opaque" or (n.op == "pow" and n.args[1].op != "const") for n in nodes)
+        if powers or own.symbols & moving or any(n in decays for n in nodes) or _complemented(posts, state):
+            continue
+        size = ex.sym(Symbol(state.name, kind="role", default=state.old.default))
+        table |= {ex.sym(state.old): size, ex.sym(state.new): size}
+    return table
+
+
+def _complemented(posts: list[Expr], state: State) -> bool:
+    """Read as 1 − p."""
+    read = (ex.sym(state.old), ex.sym(state.new))
+    return any(n.op == "sub" and n.args[1] in read for p in posts for n in ex.walk(p))
 
 
 def _named_settings(states: list[State], posts: list[Expr], moving: set[Symbol]) -> dict[Expr, Expr]:

@@ -36,9 +36,10 @@ class Explanation:
         return self.repairs[-1].subject
 
 
-def ordinary(subject: Subject, prefer: str | None = None) -> Match | None:
-    """A published form that is no deliberate deviation."""
-    return best(matches(subject, deviations=False), prefer)
+def ordinary(subject: Subject, families: frozenset[str] | None = None) -> Match | None:
+    """A published form that is no deliberate deviation, of certain families where these are given."""
+    found = matches(subject, deviations=False, families=families)
+    return best(m for m in found if families is None or m.family in families)
 
 
 @dataclass(slots=True)
@@ -57,9 +58,10 @@ class _Partial:
 def explain(subject: Subject, intent: str = "") -> Explanation | None:
     """Repair one mistake, then two, then three, until a published optimizer comes out.
 
-    Three mistakes can make almost anything of anything, and so can two where the states are all in order; they count
-    only where the code says (``intent``: its names and comments) which optimizer it means. Once one mistake alone does
-    not explain the update, a state that by itself is a published moment stays as it is.
+    Three mistakes can make almost anything of anything, and so can two where the states are all in order; two count
+    only where the code says (``intent``: its names and comments) which optimizer it means, three only where one of them
+    was made twice. Once one mistake alone does not explain the update, a state that by itself is a published moment
+    stays as it is.
     """
     level = [_Partial([], subject, known_moments(subject))]
     seen: set[tuple[object, ...]] = {_key(subject)}
@@ -75,7 +77,9 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
             for repair in proposals.of(partial.subject):
                 if depth and not _follows(partial, repair):
                     continue
-                if alone and any(r.code != repair.code for r in partial.done):
+                last = depth == DEPTH - 1
+                codes = {r.code for r in partial.done}
+                if (alone and codes != {repair.code}) or (last and repair.code not in codes):
                     continue
                 key = _key(repair.subject)
                 if key in seen:
@@ -85,18 +89,16 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
                 if tries > TRIES:
                     return _choose(hits)
                 try:
-                    match = ordinary(repair.subject)
+                    match = ordinary(repair.subject, meant)
                 except TooLarge:
                     continue
-                if match is not None and meant is not None and match.family not in meant:
-                    continue  # the name says that something else is meant
                 if match is not None and not _in_its_family(repair, match):
                     continue
-                if match is not None and depth == DEPTH - 1 and match.family not in said:
+                if match is not None and last and match.family not in said:
                     continue
                 if match is not None:
                     hits.append(Explanation([*partial.done, repair], match))
-                else:
+                elif not last:
                     following.append(_Partial([*partial.done, repair], repair.subject, known_moments(repair.subject)))
         if hits:
             return _choose(hits)

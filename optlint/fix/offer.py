@@ -13,6 +13,7 @@ from optlint.fix.edits import edits_of
 from optlint.fix.reading import Read, Reading, unbracketed
 from optlint.fix.recipes import Recipes
 from optlint.fix.spelling import Speller
+from optlint.fix.stores import Stores
 from optlint.fix.text import narrowed
 from optlint.fix.values import Values
 from optlint.fix.verify import Judge, Judged, Verdict, Verifier, worths
@@ -61,6 +62,7 @@ class _Update:
         source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
         self.speller = Speller(self.reading, source, self._home(source))
         self.recipes = Recipes(recurrence, self.reading, source)
+        self.stores = Stores(self.reading)
 
     def _home(self, source: str) -> str:
         span = self.recurrence.home or self.recurrence.span
@@ -139,6 +141,7 @@ class _Update:
             yield from self.recipes.kept()
             yield from self.recipes.separated()
             yield from self.recipes.crossed(proof.finding.span)
+            yield from self.stores.apart(before, after)
         elif kind == "gradient" and self.subject.gradient is not None and proof.repair.effective is not None:
             for way in changes(self.subject.gradient, proof.repair.effective, self.values)[:_MAX_WAYS]:
                 yield from self._edits(way, proof.finding.span)
@@ -155,7 +158,8 @@ class _Update:
             return
         yield from self.recipes.renamed(before, after)
         if any(a.post != b.post for a, b in zip(before.states, after.states, strict=True)):
-            yield from self.recipes.copied(proof.finding.span)
+            yield from self.stores.copied(proof.finding.span)
+        yield from self.stores.earlier(before, after, proof.finding.span)
         fresh = _fresh(before, after)
         if not fresh:
             yield from self._changed(old, new, proof)

@@ -329,18 +329,6 @@ class Recipes:
         if edits:
             yield tuple(edits)
 
-    def copied(self, near: Span) -> Iterator[Edits]:
-        """``v.sqrt_()`` inside an expression: the same without changing ``v``."""
-        for read in self.reading.reads:
-            node = read.node
-            if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
-                continue
-            name, whole = node.func.attr, self.reading.span(self.statements.line_of(node))
-            span = self.reading.span(name)
-            used = not isinstance(self.reading.parents.get(node), cst.Expr)
-            if used and name.value.endswith("_") and span is not None and whole is not None and whole.covers(near):
-                yield (Edit(span, name.value.rstrip("_")),)
-
     def separated(self) -> Iterator[Edits]:
         """``m = v = zeros`` as two statements."""
         done: set[int] = set()

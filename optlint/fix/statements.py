@@ -108,6 +108,11 @@ class Statements:
             return None
         return Edit(Span(span.line, 1, span.line + 1, 1, span.cell), "")
 
+    def text_of(self, node: cst.CSTNode) -> str | None:
+        """A statement line's own text, without its comment."""
+        span = self._span(node)
+        return None if span is None else self.reading.text(span)
+
     def _span(self, node: cst.CSTNode) -> Span | None:
         if isinstance(node, cst.SimpleStatementLine):
             first, last = self.reading.span(node.body[0]), self.reading.span(node.body[-1])

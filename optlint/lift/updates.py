@@ -55,6 +55,8 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
     own = structure.slope(entry.post, symbol)
     if symbol.initial is not None or symbol.default is not None:
         return False
+    if own is not None and any(s.kind == "index" and s.iterates == "count" for s in own.visible):
+        return False  # a step size that follows the time
     if own == ex.const(1) and structure.rest(entry.post, symbol).op == "const":
         return False  # a counter
     readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]

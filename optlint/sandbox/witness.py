@@ -50,7 +50,13 @@ SCENES = {
     )
 }
 # what only the pages that ask for it look at
-RARE = {s.name: s for s in (Scene("gradient like epsilon", (1e-8,), 0.0, 40),)}
+RARE = {
+    s.name: s
+    for s in (
+        Scene("gradient like epsilon", (1e-8,), 0.0, 40),
+        Scene("small gradient, many steps", (1e-6,), 0.0, LONG),
+    )
+}
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import State
 from optlint.sandbox.evaluate import evaluate
 from optlint.sandbox.probes import LANES
-from optlint.subject import Subject, pseudo
+from optlint.subject import Hyper, Subject, pseudo
 
 TIMES = (2.0, 3.0, 5.0)  # at t = 1 too much is alike
 
@@ -101,3 +103,74 @@ def _time_factors(subject: Subject, timed: Timed) -> Iterator[Expr]:
 def _is_slip(value: Any, decay: Any) -> bool:
     times = np.array(TIMES)[:, None, None]
     return any(np.allclose(value, slip(decay, times), rtol=1e-9) for slip in SLIPS)
+
+
+EXPONENTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
+
+
+@check("folded-rate")
+def folded_rate(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η·(1 − β₂ᵗ)/(1 − β₁ᵗ) and other slips for η·√(1 − β₂ᵗ)/(1 − β₁ᵗ)."""
+    timed = Timed(subject)
+    first, second = _one_of_each(subject)
+    if first is None or second is None:
+        return
+    one, two = (one_minus_power(subject, s, timed.time) for s in (first, second))
+    a, b = timed.value(one), timed.value(two)
+    right = ex.op("div", ex.op("sqrt", two), one)
+    for node in _products_of_time(subject, subject.step, timed):
+        moving = [(f, e) for f, e in structure.factors(node) if timed.moves(f)]
+        value = timed.value(structure.product(moving))
+        if value is None or not any(np.allclose(value, b**q * a**p) for p in EXPONENTS for q in EXPONENTS):
+            continue
+        still = structure.product([(f, e) for f, e in structure.factors(node) if not timed.moves(f)])
+        new = structure.tidy(ex.op("mul", still, right, origin=node.origin))
+        posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
+        yield Repair(page.code, subject.replaced(posts, clocks=timed.clocks), node, new, root=subject.step)
+    for node in ex.walk(subject.step):  # √v/(1 − β₂ᵗ): the root of v is corrected like v
+        if node.op == "div" and timed.moves(node.args[1]) and (ex.sym(second.new), 0.5) in structure.factors(node):
+            value = timed.value(node.args[1])
+            if value is not None and np.allclose(value, b):
+                new = ex.op("div", node.args[0], ex.op("sqrt", node.args[1]), origin=node.origin)
+                posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
+                yield Repair(page.code, subject.replaced(posts), node, new, root=subject.step)
+
+
+def _one_of_each(subject: Subject) -> tuple[State | None, State | None]:
+    """The first and the second moment, where there is one of each."""
+    second = [s for s in averages(subject) if s.old in subject.second]
+    first = [s for s in averages(subject) if s.old not in subject.second]
+    return (first[0], second[0]) if len(first) == len(second) == 1 else (None, None)
+
+
+def _products_of_time(subject: Subject, root: Expr, timed: Timed) -> Iterator[Expr]:
+    """The largest products of settings that move with t and read no state."""
+    if root.op == "opaque" or not timed.moves(root):
+        return
+    busy = (subject.moving - subject.products) | {subject.g, subject.parameter}
+    if root.op in ("mul", "div", "sqrt") and not root.symbols & busy:
+        yield root
+        return
+    for part in root.args:
+        yield from _products_of_time(subject, part, timed)
+
+
+@check("rate-compounds")
+def rate_compounds(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η = η·√(1 − β₂ᵗ)/(1 − β₁ᵗ) stored as the new η: the correction is multiplied up from step to step."""
+    for state in subject.states:
+        factor = structure.slope(state.post, state.old)
+        if factor is None or structure.rest(state.post, state.old) != ex.const(0):
+            continue
+        if not factor.symbols & subject.time or factor.symbols & (subject.moving | {subject.g}):
+            continue
+        rate = state.initial if state.initial is not None and state.initial.symbols else ex.sym(state.old)
+        table = {ex.sym(state.new): ex.op("mul", rate, factor), ex.sym(state.old): rate}
+        others = [replace(s, post=ex.substitute(s.post, table)) for s in subject.states if s is not state]
+        hypers = list(subject.hypers)
+        for symbol in rate.symbols - {h.symbol for h in hypers}:
+            own = symbol.default or (state.initial.number if state.initial and state.initial.op == "const" else 0.01)
+            hypers.append(Hyper(symbol, "other", float(own)))
+        step = ex.substitute(subject.step, table)
+        made = subject.with_states(others, step, hypers=hypers)
+        yield Repair(page.code, made, state.post, table[ex.sym(state.new)], where=state.name, details={"kind": "state"})

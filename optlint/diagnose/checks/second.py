@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -118,3 +120,70 @@ def _gathers(subject: Subject, state: State, average: Expr) -> bool:
     """a·s + …, the old content standing under no root of its own."""
     own = structure.slope(average, state.old)
     return own not in (None, ZERO) and subject.g in average.symbols
+
+
+@check("epsilon-accumulates")
+def epsilon_accumulates(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """v + ε is stored as the new v: keep v, and let what reads it add ε, or leave that out."""
+    for position, state in enumerate(subject.states):
+        parts = structure.terms(state.post)
+        added = [n for n in parts if n[0] > 0 and subject.is_hyper(n[1]) and n[1] != ZERO]
+        if len(added) != 1 or state.old not in subject.second or not state.post.symbols & {subject.g}:
+            continue
+        if state.post.symbols & subject.moving - {state.old}:
+            continue  # AdaBelief means it so
+        post = structure.total([n for n in parts if n is not added[0]], state.post.origin)
+        new = ex.sym(state.new)
+        for table in ({new: ex.op("add", new, added[0][1])}, {}):
+            made = _with(subject.replaced([ex.substitute(p, table) for p in subject.posts]), position, post)
+            yield Repair(page.code, made, state.post, post, where=state.name)
+
+
+@check("stale-second-moment")
+def stale_second_moment(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The step divides by the second moment of the step before, which is 0 at first."""
+    table: dict[Expr, Expr] = {}
+    for state in subject.states:
+        stale = state.old in subject.step.visible and state.new not in subject.step.visible
+        if stale and state.old in subject.second and not np.any(subject.initial(state) > 0):
+            table[ex.sym(state.old)] = ex.sym(state.new)
+    if table:
+        posts = [*(s.post for s in subject.states), ex.substitute(subject.step, table)]
+        wrong = next(n for n in ex.walk(subject.step) if n in table)
+        yield Repair(page.code, subject.replaced(posts), wrong, table[wrong], root=subject.step)
+
+
+@check("rate-in-accumulator")
+def rate_in_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """(η·g)² is gathered where the step is η·g/√v: η cancels out. A gradient scaled before all is no such thing."""
+    sizes = _step_sizes(subject)
+    for position, state in enumerate(subject.states):
+        for _, term in structure.terms(state.post):
+            powers = _powers(term)
+            if powers.get(ex.sym(subject.g)) != 2 or not sizes or any(powers.get(f) != 2 for f in sizes):
+                continue
+            rest = structure.product([(f, e) for f, e in powers.items() if f not in sizes], term.origin)
+            posts = subject.posts
+            parts = [(s, rest if t is term else t) for s, t in structure.terms(state.post)]
+            posts[position] = structure.total(parts, state.post.origin)
+            wrong = next((n for n in ex.walk(term) if _powers(n).keys() == {ex.sym(subject.g), *sizes}), term)
+            right = ex.op("pow", ex.sym(subject.g), ex.const(2)) if wrong is not term else rest
+            made = subject.replaced(posts)
+            yield Repair(page.code, made, wrong, right, where=state.name, root=state.post)
+
+
+def _step_sizes(subject: Subject) -> list[Expr]:
+    """The settings that the step is multiplied by."""
+    data = subject.moving | {subject.g, subject.parameter}
+    found = [f for f, e in structure.factors(subject.drive) if e > 0 and not f.symbols & data]
+    return [f for f in found if f.op == "sym" and subject.is_hyper(f)]
+
+
+def _powers(node: Expr) -> dict[Expr, float]:
+    """The factors, with those of a squared product told apart, and how often each stands there."""
+    found: dict[Expr, float] = {}
+    for factor, exponent in structure.factors(node):
+        whole = float(exponent).is_integer() and factor.op in ("mul", "div", "neg")
+        for part, power in structure.factors(factor) if whole else [(factor, 1.0)]:
+            found[part] = found.get(part, 0.0) + power * exponent
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.objects import Cell, Const, Klass, Lib, Seq, Super, Value, numeric
+from optlint.lift.objects import Cell, Const, Klass, Lib, Seq, Slot, Super, Value, numeric
 from optlint.lift.places import attribute
 from optlint.lift.vocabulary.elements import ANY, argument, constant, over_elements
 from optlint.lift.vocabulary.site import (
@@ -291,10 +291,20 @@ def _optimizer_init(site: Site) -> Value | None:
         else:
             site.machine.store.quietly(group, key, value)
     groups = Cell(place=f"{home.place}.param_groups", open=True)
-    groups.factory = lambda key: Cell(items=dict(group.items), open=True)
+    groups.factory = lambda key: _group_like(site, group)
     site.machine.store.quietly(home, attribute("param_groups"), groups)
     site.machine.store.quietly(home, attribute("defaults"), found[-1])
     return Const(None)
+
+
+def _group_like(site: Site, group: Cell) -> Cell:
+    """A group with those settings, which the code may change (``group["lr"] *= …``)."""
+    made = Cell(items=dict(group.items), open=True)
+    for key, value in made.items.items():
+        expr = numeric(value)
+        if expr is not None and expr.op == "sym" and isinstance(value, Cell):
+            site.machine.store.add_slot(Slot(made, key, expr.symbol, value))
+    return made
 
 
 def _named(value: Cell) -> bool:

@@ -1,0 +1,83 @@
+"""Repairs of what is stored where and when: a line moved up, a place left alone, a call that copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from optlint.fix.reading import Read, Reading
+from optlint.fix.statements import Statements, free_name, later_reads
+from optlint.lift.recurrence import State
+from optlint.model import Edit, Span
+from optlint.subject import Subject
+
+Edits = tuple[Edit, ...]
+
+
+class Stores:
+    """What statements can do about the places of one update."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.statements = Statements(reading)
+
+    def earlier(self, before: Subject, after: Subject, near: Span) -> Iterator[Edits]:
+        """The line that gives a state its new content, in front of the line that wants to read that."""
+        for state in before.states:
+            if state.old not in before.step.symbols or state.old in after.step.symbols:
+                continue
+            reader = next((r for r in self.reading.reads if near.covers(r.span)), None)
+            writer = next((r for r in self.reading.reads if any(s.covers(r.span) for s in state.spans)), None)
+            if reader is None or writer is None:
+                continue
+            first, later = self.statements.line_of(reader.node), self.statements.line_of(writer.node)
+            out, text = self.statements.without(later), self.statements.text_of(later)
+            into = self.statements.before(first, text) if text is not None else None
+            same = self.reading.parents.get(first) is self.reading.parents.get(later)
+            if first is not later and same and out is not None and into is not None:
+                yield (into, out)
+
+    def apart(self, before: Subject, after: Subject) -> Iterator[Edits]:
+        """``η = η·c`` gets a name of its own, so that the place keeps what it holds."""
+        kept = {s.old for s in after.states}
+        for state in before.states:
+            if state.old not in kept:
+                for write in self._writes(state):
+                    made = self._named_apart(write)
+                    if made is not None:
+                        yield made
+
+    def _writes(self, state: State) -> list[Read]:
+        worth = self.reading.values.worth(state.post)
+        return [r for r in self.reading.by_worth.get(worth, ()) if r.written and r.simple]
+
+    def _named_apart(self, write: Read) -> Edits | None:
+        statement = self.reading.statement(write.node)
+        home = self.reading.function(write.node)
+        span = self.reading.span(home) if home is not None else None
+        name = free_name(["lr_t", "step_size", "rate"], self.reading.text(span) if span is not None else "")
+        edits: list[Edit] = [Edit(write.span, name)]
+        if isinstance(statement, cst.AugAssign):
+            sign = self.reading.operator(statement)
+            multiplies = isinstance(statement.operator, (cst.MultiplyAssign, cst.DivideAssign))
+            if sign is None or not multiplies:
+                return None
+            symbol = "*" if isinstance(statement.operator, cst.MultiplyAssign) else "/"
+            edits.append(Edit(sign, f"= {write.text} {symbol}"))
+        elif not isinstance(statement, cst.Assign) or len(statement.targets) != 1:
+            return None
+        reads = {r.span for r in later_reads(self.reading, write)}
+        return (*edits, *(Edit(span, name) for span in sorted(reads)))
+
+    def copied(self, near: Span) -> Iterator[Edits]:
+        """``v.sqrt_()`` inside an expression: the same without changing ``v``."""
+        for read in self.reading.reads:
+            node = read.node
+            if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+                continue
+            name, whole = node.func.attr, self.reading.span(self.statements.line_of(node))
+            span = self.reading.span(name)
+            used = not isinstance(self.reading.parents.get(node), cst.Expr)
+            if used and name.value.endswith("_") and span is not None and whole is not None and whole.covers(near):
+                yield (Edit(span, name.value.rstrip("_")),)
