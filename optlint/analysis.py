@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from optlint.diagnose.configurations import decay_only_with_momentum
 from optlint.diagnose.judge import Judgement, judge
 from optlint.diagnose.twins import twins_that_differ
 from optlint.fix.offer import offered
@@ -35,6 +36,7 @@ def analyze(source: Source, settings: Settings) -> Report:
             updates.append(_update(source.path, recurrence, verdict))
             findings.extend(fixes.get((f.code, f.span), f) for f in verdict.findings)
         findings.extend(twins_that_differ(judged, source.path, settings))
+        findings.extend(decay_only_with_momentum(judged, source.path, settings))
         for missed in lifted.missed:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
         updates.extend(_out_of_sight(lifted, updates, source.path))

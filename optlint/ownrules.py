@@ -168,9 +168,10 @@ def _faults(page: MistakePage) -> Iterator[tuple[tuple[str, ...], str]]:
     for probe in page.options.get("probes", ()):
         if probe not in SCENES | RARE:
             yield ("options", "probes"), f"there is no probe {probe!r}{did_you_mean(probe, SCENES)}"
-    endless = unbounded(page.options.get("unless", ""))
-    if endless is not None:
-        yield ("options", "unless"), endless
+    for key in ("only", "unless"):
+        endless = unbounded(page.options.get(key, ""))
+        if endless is not None:
+            yield ("options", key), endless
 
 
 def _rewrite_faults(rewrite: Rewrite, gradient: str | None) -> Iterator[str]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from optlint.diagnose.checks.decay import scales_gradients
 from optlint.diagnose.checks.lookahead import point_of_gradient
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
 from optlint.diagnose.search import Explanation, Restored
-from optlint.identify import Match
+from optlint.identify import Match, best, matches
 from optlint.intent import speaks_of
 from optlint.knowledge import MistakePage, find_mistake, mistakes
 from optlint.lift import expression as ex
@@ -197,14 +198,22 @@ class Context:
             name = page.check if "matched" in page.stages else page.options["beside"] if "beside" in page.stages else ""
             if name not in CHECKS or (page.families and match.family not in page.families):
                 continue
+            if "only" in page.options and not speaks_of(page.options["only"], self.recurrence.name):
+                continue
             unless = page.options.get("unless")
             if unless and speaks_of(unless, self.recurrence.text):
                 continue
             for repair in CHECKS[name](subject, page):
                 finding = self.confirm(page, repair, subject, match)
                 if finding is not None:
-                    self.proofs.append(Proof(finding, page, subject, repair, match))
+                    self.proofs.append(Proof(finding, page, subject, repair, self.after(repair, subject, match)))
                     yield finding
+
+    def after(self, repair: Repair, subject: Subject, match: Match) -> Match:
+        """What a repair of a match comes out at."""
+        if repair.subject is subject or repair.details.get("kind") == "clock":
+            return match
+        return best(matches(repair.subject, deviations=False), self.preferred) or match
 
     def confirm(self, page: MistakePage, repair: Repair, subject: Subject, match: Match) -> Finding | None:
         kind = repair.details.get("kind")
@@ -220,7 +229,14 @@ class Context:
                 return None
             seen = look(
                 self.with_gradient(subject, subject.gradient),
+                self.with_gradient(repair.subject, repair.effective),
+                None,
+                probes,
+            )
+        elif kind == "again":  # the second update with the gradient that the first one has changed
+            seen = look(
                 self.with_gradient(subject, repair.effective),
+                self.with_gradient(subject, subject.gradient),
                 None,
                 probes,
             )
@@ -245,6 +261,7 @@ class Context:
         w = subject.parameter
         table: dict[ex.Expr, ex.Expr] = {}
         settings = {h.symbol for h in subject.hypers}
+        settings |= {s for s in gradient.symbols if s.default is not None or scales_gradients(s)}
         for node in ex.walk(gradient):
             if node.op == "opaque" or (
                 node.op == "sym" and node.value is not w and self._carries(node, gradient, settings)

@@ -113,8 +113,7 @@ class _Update:
         self.made_up |= set(_fresh(proof.before, after))
         known = not self.made_up and repair.details.get("kind") not in ("state", "read", "clock", "constants")
         expected = worths(after, new) if last and known else None
-        same = proof.match is not None and repair.details.get("kind") != "bowl"  # no other optimizer than before
-        title = proof.match.title if proof.match is not None and same and last else ""
+        title = proof.match.title if proof.match is not None and last else ""
         for edits in islice(self._candidates(old, new, proof), MAX_TRIES):
             reason = self.reason  # of what this candidate brings in
             narrow = tuple(dict.fromkeys(n for e in edits for n in narrowed(e, self.reading.text(e.span))))

@@ -60,6 +60,16 @@ def entries_of(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entr
     return list(found.values())
 
 
+def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> list[Entry]:
+    """The gradients that a framework handed out and that the code has changed in place."""
+    found = []
+    for cell, symbol in given:
+        if cell.expr is not None and cell.expr != ex.sym(symbol):
+            slot = Slot(cell, "", symbol, cell)
+            found.append(Entry(slot, cell.expr, _spans(store, slot, None)))
+    return found
+
+
 def _projected(post: Expr, symbol: Symbol) -> Expr:
     """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step."""
     while post.op == "opaque":

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from optlint.lift.branches import Choices, Paths
+from optlint.lift.entries import changed_gradients
 from optlint.lift.expression import sym, walk
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
@@ -238,6 +239,7 @@ class _Lifter:
         mark, slots = machine.store.mark(), len(machine.store.slots)
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.discarded, machine.worth = [], {}, {}, [], []
+        machine.given = []
         try:
             yield
         finally:
@@ -320,10 +322,12 @@ class _Lifter:
             if numeric(content((slot.home, slot.key))) != sym(slot.symbol):
                 advanced.add(slot.symbol)
         kept.sort(key=lambda r: (r.span.line, r.span.column))
+        changed = changed_gradients(machine.given, machine.store)
         for recurrence in kept:
             recurrence.advanced = frozenset(advanced)
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth
+            recurrence.inputs = [*recurrence.inputs, *changed]
             recurrence.aliases = list(machine.shared)
             recurrence.on_data = machine.choices.on_data
             recurrence.configuration = dict(machine.choices.taken)

@@ -69,6 +69,7 @@ class Recurrence:
     worth: Sequence[Worth] = ()  # every expression of the source that this run read or wrote, with its value, in order
     left_out: frozenset[Symbol] = frozenset()  # settings that this view takes as 0
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
+    inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
 
     @property

@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Store
+from optlint.lift.objects import Cell, Store, content, numeric
 from optlint.lift.places import belongs_to
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
@@ -98,6 +98,11 @@ def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
     )
 
 
+def _keeps_part(state: State) -> bool:
+    """Neither all nor nothing of the old content stays: a parameter's decayed gradient may well go into it."""
+    return structure.slope(state.post, state.old) not in (None, ex.const(0), ex.const(1))
+
+
 def _is_average(state: State, own: Expr) -> bool:
     """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does."""
     return all(
@@ -140,7 +145,9 @@ class _Grouping:
         self.by_new: dict[Symbol, State] = {}
         self.by_old: dict[Symbol, State] = {}
         self.overwritten: list[Entry] = []
-        entries = [e for e in entries if not _is_input(e, entries)]
+        fed = [e for e in entries if _is_input(e, entries)]
+        self.inputs = [e for e in fed if numeric(content((e.slot.home, e.slot.key))) != ex.sym(e.slot.symbol)]
+        entries = [e for e in entries if e not in fed]
         read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in self.outputs))
         for entry in entries:
             if entry.slot.symbol not in read:  # overwritten before it is read: no state
@@ -221,11 +228,13 @@ class _Grouping:
             return False
         if any(state.new in o.visible for o in self.outputs):
             return False
+        plain = own == ex.const(1) or (1, ex.sym(state.old)) in structure.terms(state.post)
         reads_new = any(s.new in visible for s in others)
-        reads_old = any(s.old in visible for s in others if state.old not in s.post.visible)
+        reads_old = any(
+            s.old in visible and (state.old not in s.post.visible or (plain and _keeps_part(s))) for s in others
+        )
         if reads_new or reads_old:
             return True
-        plain = own == ex.const(1) or (1, ex.sym(state.old)) in structure.terms(state.post)
         return plain and not any(state.old in s.post.visible for s in others)
 
     def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
@@ -252,5 +261,6 @@ class _Grouping:
             span=span,
             frame=self.frame.kind,
             depth=self.frame.depth,
+            inputs=self.inputs,
             overwritten=[e for e in self.overwritten if isinstance(e.slot.home, Cell)],
         )

@@ -114,7 +114,7 @@ def play(
     runner = Runner(System(states, posts[-1], subject.parameter))
     bound: dict[Symbol, Any] = {h.symbol: 0.0 if h.symbol in off else h.own for h in subject.hypers}
     for symbol in runner.free:
-        bound.setdefault(symbol, 0.5)
+        bound.setdefault(symbol, symbol.default or 0.5)
     series: dict[Symbol, Any] = {c.symbol: c.series(scene.steps) for c in subject.clocks}
     series[subject.g] = scene.series()
     initial = {state.old: float(np.ravel(subject.initial(state))[0]) for state in subject.states}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,51 +12,6 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.subject import Subject
-
-_DECAY_NAME = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|alpha|penalty", re.IGNORECASE)
-
-
-def decay_term(subject: Subject) -> tuple[Expr, Expr, int] | None:
-    """The summand of the effective gradient that is a setting times w: (sum, summand, sign).
-
-    Only a summand of the whole gradient counts: a model's own ``y − w·x`` is no decay.
-    """
-    node, w = subject.gradient, subject.parameter
-    if node is None or w is None:
-        return None
-    while node.op in ("mul", "div") and w not in (node.args[1] if node.op == "div" else node.args[0]).visible:
-        node = node.args[0] if node.op == "div" else node.args[1]
-    parts = structure.terms(node)
-    for sign, term in parts if len(parts) > 1 else ():
-        factors = structure.factors(term)
-        others = [f for f, _ in factors if not (f.op == "sym" and f.value is w)]
-        if len(others) != len(factors) - 1 or any(w in t.visible for _, t in parts if t is not term):
-            continue
-        named = [f for f in others if f.op == "sym"]
-        if not named or any(f.op not in ("sym", "const") for f in others) or not any(map(_is_decay, named)):
-            continue
-        negative = sum(f.op == "const" and float(f.value) < 0 for f in others) % 2  # type: ignore[arg-type]
-        return node, term, -sign if negative else sign
-    return None
-
-
-def _is_decay(node: Expr) -> bool:
-    """A setting: the code gives it a number, or names it so."""
-    symbol = node.value
-    assert isinstance(symbol, Symbol)
-    return symbol.default is not None or bool(_DECAY_NAME.search(symbol.name))
-
-
-@check("decay-sign")
-def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """g − λw for g + λw: the decay term drives the weights away from zero."""
-    found = decay_term(subject)
-    if found is None or found[2] > 0 or subject.gradient is None:
-        return
-    node, term, _ = found
-    parts = [(1 if t is term else s, t) for s, t in structure.terms(node)]
-    mended = ex.replace_node(subject.gradient, node, structure.total(parts, node.origin))
-    yield Repair(page.code, subject, node, structure.total(parts), effective=mended, details={"kind": "gradient"})
 
 
 @check("betas-swapped")

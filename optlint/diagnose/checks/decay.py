@@ -1,0 +1,225 @@
+"""Weight decay: its sign, its place, and whether it has any effect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.prepare import prepare
+from optlint.subject import Subject
+
+_DECAY_NAME = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|alpha|penalty", re.IGNORECASE)
+_SCALE_NAME = re.compile(r"(loss|grad)\w*_?scale|scaler|inv_?scale|rescale", re.IGNORECASE)
+
+
+def decay_term(subject: Subject, gradient: Expr | None = None) -> tuple[Expr, Expr, int] | None:
+    """The summand of the effective gradient that is a setting times w: (sum, summand, sign).
+
+    Only a summand of the whole gradient counts: a model's own ``y − w·x`` is no decay.
+    """
+    node, w = gradient or subject.gradient, subject.parameter
+    if node is None or w is None:
+        return None
+    while node.op in ("mul", "div") and sum(w in a.visible for a in node.args) == 1:
+        inner = next(a for a in node.args if w in a.visible)
+        if node.op == "div" and inner is node.args[1]:
+            break
+        node = inner
+    parts = structure.terms(node)
+    for sign, term in parts if len(parts) > 1 else ():
+        turned = _decays(term, w)
+        if turned and not any(w in t.visible for _, t in parts if t is not term):
+            return node, term, sign * turned
+    return None
+
+
+def _decays(term: Expr, w: Symbol) -> int:
+    """The sign of a product of w and a decay's settings; 0 where it is none."""
+    factors = structure.factors(term)
+    others = [f for f, _ in factors if not (f.op == "sym" and f.value is w)]
+    if len(others) != len(factors) - 1:
+        return 0
+    named = [f for f in others if f.op == "sym"]
+    if not named or any(f.op not in ("sym", "const") for f in others) or not any(map(_is_decay, named)):
+        return 0
+    return -1 if sum(f.op == "const" and f.number < 0 for f in others) % 2 else 1
+
+
+def _is_decay(node: Expr) -> bool:
+    """A setting: the code gives it a number, or names it so."""
+    return node.symbol.default is not None or bool(_DECAY_NAME.search(node.symbol.name))
+
+
+def _gradient_becomes(subject: Subject, page: MistakePage, wrong: Expr, right: Expr, mended: Expr) -> Repair:
+    return Repair(page.code, subject, wrong, right, effective=mended, details={"kind": "gradient"})
+
+
+@check("decay-sign")
+def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """g − λw for g + λw: the decay term drives the weights away from zero."""
+    found = decay_term(subject)
+    if found is None or found[2] > 0 or subject.gradient is None:
+        return
+    node, term, _ = found
+    parts = [(1 if t is term else s, t) for s, t in structure.terms(node)]
+    right = structure.total(parts, node.origin)
+    yield _gradient_becomes(subject, page, node, right, ex.replace_node(subject.gradient, node, right))
+
+
+@check("decay-multiplies")
+def decay_multiplies(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """g·(c + λ·w) for c·g + λ·w."""
+    gradient, w = subject.gradient, subject.parameter
+    parts = structure.factors(gradient) if gradient is not None else []
+    for factor, exponent in parts:
+        terms = structure.terms(factor)
+        decays = [(s, t) for s, t in terms if w is not None and w in t.visible]
+        if exponent != 1 or len(parts) < 2 or len(decays) != 1 or len(terms) < 2:
+            continue
+        kept = structure.total([p for p in terms if p not in decays])
+        if w is None or not _decays(decays[0][1], w) or not _is_size(kept):
+            continue
+        data = structure.product([(kept, 1.0), *((f, e) for f, e in parts if f is not factor)])
+        right = structure.total([(1, data), *decays], gradient.origin if gradient is not None else None)
+        yield _gradient_becomes(subject, page, gradient or right, right, right)
+
+
+def _is_size(node: Expr) -> bool:
+    """A number, or what scales all gradients."""
+    return node.op == "const" or (
+        node.op == "sym" and (node.symbol.default is not None or scales_gradients(node.symbol))
+    )
+
+
+def scales_gradients(symbol: Symbol) -> bool:
+    return bool(_SCALE_NAME.search(symbol.name))
+
+
+@check("decay-order")
+def decay_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """(s·g + λ·w)/s for g + λ·w: a gradient of the scaled loss gets its decay before the scale is taken out."""
+    found, gradient = decay_term(subject), subject.gradient
+    if found is None or gradient is None:
+        return
+    node, term, _ = found
+    for scale, exponent in [*_around(gradient, node), *_around_gradient(subject)]:
+        if not any(scales_gradients(s) for s in scale.symbols):
+            continue
+        whole = structure.product([(term, 1.0), (scale, -exponent)])
+        right = structure.total([(s, whole if t is term else t) for s, t in structure.terms(node)], node.origin)
+        yield _gradient_becomes(subject, page, node, right, ex.replace_node(gradient, node, right))
+        return
+
+
+def _around(gradient: Expr, inner: Expr) -> Iterator[tuple[Expr, float]]:
+    """What multiplies or divides the sum that a gradient holds."""
+    if gradient is not inner:
+        yield from (f for f in structure.factors(gradient) if f[0] != inner)
+
+
+def _around_gradient(subject: Subject) -> Iterator[tuple[Expr, float]]:
+    """What multiplies or divides the gradient wherever it is read: settings that stand in no other part of it."""
+    g = ex.sym(subject.g)
+    for post in subject.posts:
+        for node in ex.walk(post):
+            if node.op in ("mul", "div") and g in node.args:
+                yield from (f for f in structure.factors(node) if f[0] != g)
+
+
+@check("decay-unused")
+def decay_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """g + λ·w is computed, and nothing reads it: the update is the same whatever λ is."""
+    recurrence, gradient, w = subject.recurrence, subject.gradient, subject.parameter
+    if gradient is None or w is None:
+        return
+    read = frozenset().union(*(p.symbols for p in recurrence.posts()))
+    computed = [(stored.expr, stored.span) for stored in recurrence.stored]
+    computed += [(would, span) for would in _if_kept(subject) for span in recurrence.discarded]
+    for expr, span in computed:
+        found = decay_term(subject, expr)
+        if found is None or found[1].symbols - {w} <= read or not ex.contains(expr, gradient):
+            continue
+        yield Repair(page.code, subject, gradient, expr, effective=expr, span=span, details={"kind": "gradient"})
+        return
+
+
+def _if_kept(subject: Subject) -> Iterator[Expr]:
+    """The gradient as it would be if the results that nobody takes were kept, in this run's symbols."""
+    recurrence = subject.recurrence
+    kept = prepare(recurrence.kept).gradient if recurrence.kept is not None else None
+    if kept is not None:
+        own = {s.name: s for p in recurrence.posts() for s in p.symbols}
+        yield ex.substitute(kept, {ex.sym(s): ex.sym(own[s.name]) for s in kept.symbols if s.name in own})
+
+
+@check("decay-with-correction")
+def decay_with_correction(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η·√(1 − β₂ᵗ)/(1 − β₁ᵗ), folded into the learning rate, scales the decay, too."""
+    w, own = subject.parameter, subject.w_slope
+    if w is None or own is None or subject.reads_parameter:
+        return
+    shrinks = [(sign, t) for sign, t in structure.terms(own) if t != ex.const(1)]
+    if len(shrinks) != 1 or not _corrects(subject, shrinks[0][1]):
+        return
+    sign, shrink = shrinks[0]
+    rate = structure.product([(f, e) for f, e in structure.factors(shrink) if not f.symbols & subject.time])
+    step = ex.substitute(subject.step, {shrink: rate})
+    if step == subject.step:  # the decay stands in a bracket with the moments
+        parts = [(1, ex.sym(w)), (sign, ex.op("mul", rate, ex.sym(w))), *structure.terms(subject.drive)]
+        step = structure.total(parts, subject.step.origin)
+    made = subject.replaced([*(s.post for s in subject.states), step])
+    yield Repair(page.code, made, shrink, rate, root=subject.step)
+
+
+def _corrects(subject: Subject, node: Expr) -> bool:
+    """Holds βᵗ."""
+    return any(n.op == "pow" and n.args[1].symbols & subject.time for n in ex.walk(node))
+
+
+@check("decay-coupled")
+def decay_coupled(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """g + λ·w in an update whose name promises decoupled decay: w shrinks by η·λ·w beside the step instead."""
+    gradient, w = subject.gradient, subject.parameter
+    found = decay_term(subject)
+    if found is None or gradient is None or w is None or found[2] < 0:
+        return
+    if subject.w_slope != ex.const(1) or any("coupl" in option.lower() for option in subject.recurrence.configuration):
+        return
+    node, term, _ = found
+    bare = structure.total([p for p in structure.terms(node) if p[1] is not term], node.origin)
+    sizes = [_step_size(subject, t) for _, t in structure.terms(subject.drive)]
+    decay = structure.product([*sizes[0], *structure.factors(term)])
+    step = structure.total([(1, ex.sym(w)), (-1, decay), *structure.terms(subject.drive)], subject.step.origin)
+    made = subject.replaced([*(s.post for s in subject.states), step])
+    mended = ex.replace_node(gradient, node, bare)
+    yield Repair(page.code, made, node, bare, effective=mended, details={"kind": "gradient"})
+
+
+def _step_size(subject: Subject, term: Expr) -> list[tuple[Expr, float]]:
+    """The learning rate: the plain settings and numbers among a step's factors."""
+    data = subject.moving | subject.time | {subject.g}
+    return [
+        (ex.const(abs(f.number)) if f.op == "const" else f, e)
+        for f, e in structure.factors(term)
+        if e > 0 and f.op in ("sym", "const") and not f.symbols & data and f != ex.const(-1)
+    ]
+
+
+@check("decay-mutates")
+def decay_mutates(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """g += λ·w in the array that its owner keeps: a second update with the same gradient decays twice."""
+    gradient, w = subject.gradient, subject.parameter
+    found = decay_term(subject)
+    if found is None or gradient is None or w is None:
+        return
+    for entry in subject.recurrence.inputs:
+        if w in entry.post.symbols and entry.slot.symbol in gradient.symbols and not entry.slot.local:
+            again = ex.op("add", gradient, found[1])
+            span = entry.spans[0] if entry.spans else None
+            yield Repair(page.code, subject, gradient, again, effective=again, span=span, details={"kind": "again"})
+            return
