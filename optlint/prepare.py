@@ -58,7 +58,9 @@ def _stored_schedules(states: list[State], step: Expr) -> dict[Expr, Expr]:
     table: dict[Expr, Expr] = {}
     for state in states:
         own = structure.slope(state.post, state.old)
-        if own is None or structure.rest(state.post, state.old) != ex.const(0) or own == ex.const(0):
+        if own is None or len(structure.terms(state.post)) > 1 or structure.rest(state.post, state.old) != ex.const(0):
+            continue  # an average of what is not seen is an average
+        if own == ex.const(0):
             continue
         nodes = list(ex.walk(own))
         powers = any(n.op == "opaque" or (n.op == "pow" and n.args[1].op != "const") for n in nodes)
