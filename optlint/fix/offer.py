@@ -61,6 +61,7 @@ class _Update:
         self.reading = Reading(program, recurrence, self.values)
         source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
         self.speller = Speller(self.reading, source, self._home(source))
+        self.speller.arrays = _arrays(self.subject)
         self.recipes = Recipes(recurrence, self.reading, source)
         self.stores = Stores(self.reading)
 
@@ -71,6 +72,8 @@ class _Update:
     def fixed(self) -> Iterator[Finding]:
         proofs = list(self._proofs())
         made = list(self._one_by_one(proofs))
+        if len(made) < len(proofs) and proofs[len(made)].page.options.get("when") != "matched":
+            return  # the update would stay wrong: nothing is proved by mending a part of it
         if len(made) < len(proofs) or len({p.finding.code for p in proofs}) > 1 or not self.exact:
             yield from made
             return
@@ -231,6 +234,14 @@ def _told(edits: tuple[Edit, ...]) -> str:
     texts = (" ".join(e.text.split()) for e in edits if e.text.strip())
     told = " and ".join(dict.fromkeys(f"`{unbracketed(t)}`" for t in texts))
     return f"write {told}" if told else "remove it"
+
+
+def _arrays(subject: Subject) -> frozenset[Symbol]:
+    """The symbols that may hold arrays: all but settings and counts."""
+    data = subject.gradient.symbols if subject.gradient is not None else frozenset()
+    numbers = {h.symbol for h in subject.hypers} | subject.time
+    parameter = {subject.parameter} if subject.parameter is not None else set()
+    return subject.moving | {subject.g} | parameter | (data - numbers)
 
 
 def _fresh(before: Subject, after: Subject) -> list[Symbol]:

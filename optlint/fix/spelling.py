@@ -31,6 +31,7 @@ class Speller:
     def __init__(self, reading: Reading, source: str, home: str) -> None:
         self.reading = reading
         self.idioms = Idioms(home, source)
+        self.arrays: frozenset[Symbol] = frozenset()  # what may hold an array
         self.named: dict[Symbol, Text] = {}  # symbols that a fix brings into being
 
     def spell(self, expr: Expr, site: Read) -> Text | None:
@@ -61,7 +62,8 @@ class Speller:
         if expr.op == "pow":
             return Text(f"{parts[0].at(13)}{self.idioms.power}{parts[1].at(11)}", 12)
         if expr.op == "sqrt":
-            return self.idioms.root(parts[0])
+            number = not expr.symbols & self.arrays
+            return self.idioms.root_of_number(parts[0]) if number else self.idioms.root(parts[0])
         name = self.idioms.function(expr.op)
         return Text(f"{name}({', '.join(p.text for p in parts)})", ATOM) if name else None
 
@@ -130,6 +132,13 @@ class Idioms:
                 return Text(f"{x.at(ATOM)}.sqrt()", ATOM)
             if self.library:
                 return Text(f"{self.library}.sqrt({x.text})", ATOM)
+        return Text(f"{x.at(13)}{self.power}0.5", 12)
+
+    def root_of_number(self, x: Text) -> Text:
+        """A Python number has no method, and a tensor library's function may refuse it."""
+        found = re.search(r"\b(math|np|numpy)\.sqrt\(", self.source)
+        if found or self.library in ("np", "numpy", "math"):
+            return Text(f"{found[1] if found else self.library}.sqrt({x.text})", ATOM)
         return Text(f"{x.at(13)}{self.power}0.5", 12)
 
     def squared(self, x: Text) -> Text:
