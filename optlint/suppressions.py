@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from optlint.comments import Comment, Layout, layout
-from optlint.knowledge import MistakePage
 from optlint.model import Finding, Span, Update
 from optlint.selection import UnknownRule, mentioned
 from optlint.settings.values import did_you_mean
 from optlint.source import Source
+
+if TYPE_CHECKING:
+    from optlint.knowledge import MistakePage
 
 Kind = Literal["noqa", "ignore", "file-ignore", "skip-file", "disable", "enable"]
 KINDS: tuple[Kind, ...] = ("ignore", "file-ignore", "skip-file", "disable", "enable")

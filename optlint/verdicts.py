@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from optlint.knowledge import MistakePage
 from optlint.model import Finding, Report
 from optlint.selection import Chosen
 from optlint.settings import Settings
 from optlint.source import Source
 from optlint.suppressions import Suppressions, speaks, suppressions
+
+if TYPE_CHECKING:
+    from optlint.knowledge import MistakePage
 
 
 def judged(report: Report, source: Source, settings: Settings, rules: Sequence[MistakePage]) -> Report:
