@@ -58,6 +58,7 @@ class Subject:
     clocks: list[Clock]
     hypers: list[Hyper]
     stands_for: dict[Symbol, Expr] = field(default_factory=dict)  # symbols that preparing made up
+    played: dict[object, Trace] = field(default_factory=dict, init=False, repr=False)  # runs that were made already
 
     @cached_property
     def bound(self) -> dict[Symbol, Any]:
