@@ -37,7 +37,7 @@ def _weighed(subject: Subject, state: State) -> tuple[Expr, Expr, Expr] | None:
 
 def _is_kept(subject: Subject, term: Expr, state: State) -> bool:
     own = structure.slope(term, state.old)
-    return own not in (None, ZERO) and subject.is_hyper(own) and structure.rest(term, state.old) == ZERO  # type: ignore[arg-type]
+    return own not in (None, ZERO) and subject.is_hyper(own) and structure.rest(term, state.old) == ZERO
 
 
 def _apart(subject: Subject, term: Expr) -> tuple[Expr, Expr]:
