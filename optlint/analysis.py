@@ -83,7 +83,7 @@ def comes_out_clear(program: Program, key: Key) -> bool:
 def _out_of_sight(lifted: Lifted, updates: list[Update], path: str) -> Iterator[Update]:
     """Functions that are named after an optimizer, could hold its update, and show none."""
     for quiet in lifted.quiet:
-        named = meant(quiet.name)
+        named = meant(quiet.name) if not quiet.name.rpartition(".")[2].startswith("test") else None
         if named is not None and not any(quiet.span.covers(u.span) for u in updates):
             yield Update(path, quiet.name, quiet.span, named.family, "", "unsupported", quiet.reason)
 

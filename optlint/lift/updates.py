@@ -189,6 +189,13 @@ class _Grouping:
             table = {post: new for post, new in values if post != state.post}
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
+        returned, handed_on = self.outputs[: self.returned], self.outputs[self.returned :]
+        self.outputs = returned + [o for o in handed_on if not self._is_moved(o)]
+
+    def _is_moved(self, output: Expr) -> bool:
+        """What is handed on is no step but the place after it: ``self.record(w)``, ``history.append(w)``."""
+        state = self.by_new.get(output.symbol) if output.op == "sym" else None
+        return state is not None and (1, ex.sym(state.old)) in structure.terms(state.post) and not state.is_counter
 
     def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
         """The states that a post reads, old or new, and theirs in turn; dependencies first."""
