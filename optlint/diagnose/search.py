@@ -137,7 +137,7 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
         if "lost" not in page.stages or (kept and not page.options.get("even_matched")):
             continue
         doubtful: list[Repair] = []
-        for repair in from_check(subject, page):
+        for repair in from_check(subject, page, "lost"):
             match = ordinary(repair.subject)
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)

@@ -8,6 +8,7 @@ from itertools import chain, groupby, islice, product
 
 from optlint.diagnose.findings import Proof
 from optlint.diagnose.judge import Judgement
+from optlint.fix.averages import gathered
 from optlint.fix.difference import Change, changes
 from optlint.fix.edits import edits_of
 from optlint.fix.reading import Read, Reading, unbracketed
@@ -138,6 +139,8 @@ class _Update:
         self.reason = ""
         before, after = proof.before, proof.repair.subject
         kind = proof.repair.details.get("kind")
+        if kind in ("state", "memory"):
+            yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         if kind == "state":
             yield from self.recipes.stored(before, after)
             yield from self.recipes.kept()
