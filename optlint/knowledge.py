@@ -116,7 +116,7 @@ class MistakePage:
         """
         found = {
             self.options.get("when", "search"),
-            *(key for key in ("named", "beside", "lost") if self.options.get(key)),
+            *(key for key in ("named", "beside", "lost", "forgotten") if self.options.get(key)),
         }
         return frozenset() if self.off else frozenset(found)
 

@@ -28,6 +28,7 @@ from optlint.subject import Subject
 MAX_TRIES = 16  # edited sources that are read again for one finding
 MAX_UPDATES = 24  # updates of one file that fixes are sought for
 _MAX_WAYS = 6
+_MORE_THAN_EQUATIONS = ("state", "read", "clock", "constants", "parameter", "target")  # kinds of repairs
 
 Found = dict[tuple[str, Span], Finding]
 
@@ -115,7 +116,7 @@ class _Update:
         old = [ex.substitute(p, {g: gradient}) for p in proof.before.posts]
         new = [ex.substitute(p, {g: effective}) for p in _counted(proof.before, after)]
         self.made_up |= set(_fresh(proof.before, after))
-        known = not self.made_up and repair.details.get("kind") not in ("state", "read", "clock", "constants")
+        known = not self.made_up and repair.details.get("kind") not in _MORE_THAN_EQUATIONS
         expected = worths(after, new) if last and known else None
         title = proof.match.title if proof.match is not None and last else ""
         for edits in islice(self._candidates(old, new, proof), MAX_TRIES):
@@ -141,6 +142,8 @@ class _Update:
         kind = proof.repair.details.get("kind")
         if kind in ("state", "memory"):
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
+        if kind == "parameter":
+            yield from self.stores.moved(proof.finding.span)
         if kind == "state":
             yield from self.recipes.stored(before, after)
             yield from self.recipes.kept()
@@ -159,7 +162,7 @@ class _Update:
             yield from self.recipes.swapped(self._site(proof.finding.span))
         elif kind == "clock":
             yield from self.recipes.moved_out()
-        if kind in ("clock", "constants") or len(old) != len(new):
+        if kind in ("clock", "constants", "parameter", "target") or len(old) != len(new):
             return
         yield from self.recipes.renamed(before, after)
         if any(a.post != b.post for a, b in zip(before.states, after.states, strict=True)):

@@ -25,7 +25,7 @@ def updates_of(
     if not entries:
         return []
     handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
-    found = _Grouping(frame, entries, outputs, handed_on, name).recurrences()
+    found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
     return found
@@ -131,7 +131,7 @@ def _is_decayed_by(entry: Entry, other: Entry) -> bool:
     )
 
 
-class _Grouping:
+class Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
     def __init__(
@@ -185,6 +185,12 @@ class _Grouping:
 
         go(post)
         return order
+
+    def of(self, parameter: State) -> Recurrence:
+        """The update of a parameter that is none of the entries."""
+        values = {s.post: ex.sym(s.new) for s in self.states if s.post.args}
+        parameter.post = ex.substitute(parameter.post, values)
+        return self._make(parameter, None, self.needs(parameter.post))
 
     def recurrences(self) -> list[Recurrence]:
         parameters = [s for s in self.states if self._is_parameter(s)]

@@ -1,5 +1,27 @@
 """Checks for what an equation cannot say. Each module registers its checks by name."""
 
-from optlint.diagnose.checks import correction, decay, direction, lookahead, memory, momentum, powers, second, storage
+from optlint.diagnose.checks import (
+    correction,
+    decay,
+    direction,
+    lookahead,
+    memory,
+    momentum,
+    powers,
+    second,
+    storage,
+    targets,
+)
 
-__all__ = ["correction", "decay", "direction", "lookahead", "memory", "momentum", "powers", "second", "storage"]
+__all__ = [
+    "correction",
+    "decay",
+    "direction",
+    "lookahead",
+    "memory",
+    "momentum",
+    "powers",
+    "second",
+    "storage",
+    "targets",
+]
