@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import libcst as cst
+import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import mentioned
@@ -19,6 +20,7 @@ from optlint.prepare import prepare
 from optlint.subject import Subject
 
 ONE = ex.const(1)
+FAST = 0.3  # a second moment that keeps less than this of itself averages nothing
 _ADAPTIVE = frozenset({"adam", "adamw", "amsgrad", "nadam", "radam", "lamb"})  # what has β₂ beside β₁
 
 
@@ -117,3 +119,31 @@ def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> l
         return found
     named = mentioned(recurrence)
     return [ex.const(0.999)] if named & _ADAPTIVE else [ex.const(0.9)] if "rmsprop" in named else []
+
+
+@check("weights-exchanged")
+def weights_exchanged(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """(1 − ρ)·v + ρ·g² where the code's own ρ is large: each new square drives out what was gathered."""
+    powers = {n.args[0] for p in subject.posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"}
+    for position, state in enumerate(subject.states):
+        kept = structure.retention(state.post, state.old)
+        size = subject.value(kept) if kept is not None else None
+        if state.old not in subject.second or kept is None or size is None or not 0 < size[0, 0] < FAST:
+            continue
+        taken = structure.tidy(structure.rest(state.post, state.old))
+        if kept in powers or not any(structure.square_root_of(n) == ex.sym(subject.g) for n in ex.walk(taken)):
+            continue  # corrected as it stands: 1 − ρ is what the code means by its decay
+        for weight in dict.fromkeys(f for f, e in structure.factors(taken) if e == 1 and _own_number(subject, f)):
+            if not np.allclose(subject.value(weight), 1 - size):
+                continue
+            square = structure.product([(f, e) for f, e in structure.factors(taken) if f != weight])
+            posts = subject.posts
+            posts[position] = structure.total(
+                [(1, ex.op("mul", weight, ex.sym(state.old))), (1, ex.op("mul", kept, square))], state.post.origin
+            )
+            yield Repair(page.code, subject.replaced(posts), state.post, posts[position], where=state.name)
+
+
+def _own_number(subject: Subject, node: Expr) -> bool:
+    """A plain setting to which the code itself gives a number, or a number."""
+    return node.op in ("sym", "const") and subject.is_hyper(node) and all(s.default is not None for s in node.symbols)
