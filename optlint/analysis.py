@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 
 from optlint.diagnose.configurations import decay_only_with_momentum
-from optlint.diagnose.judge import Judgement, judge
+from optlint.diagnose.judge import Judgement, is_published, judge
 from optlint.diagnose.twins import twins_that_differ
 from optlint.fix.offer import offered
-from optlint.fix.verify import Judged
+from optlint.fix.verify import Judged, Key, key_of
 from optlint.intent import meant
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.program import Program
 from optlint.model import Finding, Problem, Report, Update
 from optlint.settings import Settings
-from optlint.source import Source
+from optlint.source import Source, Unit
 
 MAX_SEARCHES = 4  # configurations of one update that may turn out to be like nothing known
 MAX_UNCLEAR = 12  # and those of one file
@@ -31,7 +31,14 @@ def analyze(source: Source, settings: Settings) -> Report:
     if program.has_candidates:
         lifted, judged = judged_updates(program, source.path, settings)
         candidates = lifted.candidates
-        fixes = offered(program, judged, lambda units: judged_updates(Program.read(units), source.path, settings)[1])
+
+        def again(units: tuple[Unit, ...], clear: Key | None) -> Judged:
+            edited = Program.read(units)
+            if clear is not None and not comes_out_clear(edited, clear):
+                return []
+            return judged_updates(edited, source.path, settings)[1]
+
+        fixes = offered(program, judged, again)
         for recurrence, verdict in judged:
             updates.append(_update(source.path, recurrence, verdict))
             findings.extend(fixes.get((f.code, f.span), f) for f in verdict.findings)
@@ -65,6 +72,11 @@ def judged_updates(program: Program, path: str, settings: Settings) -> tuple[Lif
         if recurrence.on_data:
             _keep_agreed(recurrence, verdict, judged)
     return lifted, judged
+
+
+def comes_out_clear(program: Program, key: Key) -> bool:
+    """Whether an update of a program behaves as a published one: no search for mistakes is worth while else."""
+    return program.has_candidates and any(key_of(r) == key and is_published(r) for r in lift(program).recurrences)
 
 
 def _out_of_sight(lifted: Lifted, updates: list[Update], path: str) -> Iterator[Update]:

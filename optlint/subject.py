@@ -58,6 +58,7 @@ class Subject:
     clocks: list[Clock]
     hypers: list[Hyper]
     stands_for: dict[Symbol, Expr] = field(default_factory=dict)  # symbols that preparing made up
+    played: dict[object, Trace] = field(default_factory=dict, init=False, repr=False)  # runs that were made already
 
     @cached_property
     def bound(self) -> dict[Symbol, Any]:
@@ -123,9 +124,14 @@ class Subject:
     def initial(self, state: State) -> Any:
         """A state's first content over the lanes (0 where the code does not show it)."""
         if state.initial is None:
-            return 1.0 if structure.rest(state.post, state.old) == ex.const(0) else 0.0  # a running product starts at 1
+            return float(self.is_product(state))  # a running product starts at 1
         value = self.value(state.initial)
         return 0.0 if value is None or not np.all(np.isfinite(value)) else value
+
+    def is_product(self, state: State) -> bool:
+        """βᵗ kept as a state: multiplied at each step by what no data changes."""
+        still = not state.post.symbols & (self.moving - {state.old} | {self.g})
+        return still and structure.rest(state.post, state.old) == ex.const(0)
 
     @property
     def series(self) -> dict[Symbol, Any]:

@@ -60,6 +60,14 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = 
     return verdict
 
 
+def is_published(recurrence: Recurrence) -> bool:
+    """Whether a recurrence equals some published form."""
+    try:
+        return any(next(matches(prepare(view)), None) is not None for view in (recurrence, *views(recurrence)))
+    except TooLarge:
+        return False
+
+
 def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) -> Judgement | None:
     try:
         subject = prepare(recurrence)

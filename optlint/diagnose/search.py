@@ -68,7 +68,7 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
     meant = meant_families(subject.recurrence.name)
     said = families_in(intent)
     tries = 0
-    proposals = Proposals()
+    proposals = Proposals(said)
     for depth in range(DEPTH):
         following: list[_Partial] = []
         hits: list[Explanation] = []

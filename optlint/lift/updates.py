@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -28,7 +28,22 @@ def updates_of(
     found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
+        recurrence.shared = frozenset(_shared_by_tensors(recurrence, inner))
     return found
+
+
+def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[Symbol]:
+    """The states that are one place for all tensors of the loop that the parameter is an element of."""
+    slot = recurrence.parameter.slot if recurrence.parameter is not None else None
+    if slot is None:
+        return
+    place = (slot.home.place if isinstance(slot.home, Cell) else "") + slot.key
+    for frame in inner:
+        if belongs_to(place, frame.indices):
+            carried = {(moved.home, moved.key) for moved, _ in frame.posts}
+            for state in recurrence.states:
+                if state.slot is not None and (state.slot.home, state.slot.key) in carried:
+                    yield state.old
 
 
 def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> bool:

@@ -1,6 +1,7 @@
 """Checks for what an equation cannot say. Each module registers its checks by name."""
 
 from optlint.diagnose.checks import (
+    adadelta,
     correction,
     decay,
     direction,
@@ -9,11 +10,13 @@ from optlint.diagnose.checks import (
     momentum,
     powers,
     second,
+    sharing,
     storage,
     targets,
 )
 
 __all__ = [
+    "adadelta",
     "correction",
     "decay",
     "direction",
@@ -22,6 +25,7 @@ __all__ = [
     "momentum",
     "powers",
     "second",
+    "sharing",
     "storage",
     "targets",
 ]
