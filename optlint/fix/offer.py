@@ -28,7 +28,8 @@ from optlint.subject import Subject
 MAX_TRIES = 16  # edited sources that are read again for one finding
 MAX_UPDATES = 24  # updates of one file that fixes are sought for
 _MAX_WAYS = 6
-_MORE_THAN_EQUATIONS = ("state", "read", "clock", "constants", "parameter", "target")  # kinds of repairs
+_NO_EDIT = ("clock", "constants", "parameter", "target", "sharing")  # kinds of repairs that no changed formula makes
+_MORE_THAN_EQUATIONS = ("state", "read", *_NO_EDIT)
 
 Found = dict[tuple[str, Span], Finding]
 
@@ -162,7 +163,7 @@ class _Update:
             yield from self.recipes.swapped(self._site(proof.finding.span))
         elif kind == "clock":
             yield from self.recipes.moved_out()
-        if kind in ("clock", "constants", "parameter", "target") or len(old) != len(new):
+        if kind in _NO_EDIT or len(old) != len(new):
             return
         yield from self.recipes.renamed(before, after)
         if any(a.post != b.post for a, b in zip(before.states, after.states, strict=True)):

@@ -28,7 +28,9 @@ def shared_by_blocks(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     continue
                 posts = [*(s.post for s in subject.states), step]
                 posts[position] = post
-                yield Repair(page.code, subject.replaced(posts), state.post, post, where=state.name, span=_last(state))
+                made = subject.replaced(posts)
+                details = {"kind": "sharing"}
+                yield Repair(page.code, made, state.post, post, where=state.name, span=_last(state), details=details)
 
 
 def _averages_inside(state: State) -> Iterator[Expr]:
