@@ -42,6 +42,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT505-1": "statements change their order",
     "OPT601": "where the state should live is a choice",
     "OPT605-4": "where the weights are, the update does not say",
+    "OPT606": "the slip is shown, its repair only named",
     "OPT609": "the places that are missing have to be made where the state begins",
 }
 

@@ -378,10 +378,14 @@ class _Lifter:
 
 
 def _forget_what_is_read(recurrences: list[Recurrence]) -> None:
-    """A state that another configuration's update reads is not idle."""
-    read = {s.name for r in recurrences for s in (*r.states, r.parameter) if s is not None}
+    """A state that another update of the same function or class reads is not idle."""
+    read: dict[str, set[str]] = {}
     for recurrence in recurrences:
-        recurrence.idle = [s for s in recurrence.idle if s.name not in read]
+        names = {s.name for s in (*recurrence.states, recurrence.parameter) if s is not None}
+        read.setdefault(recurrence.name.partition(".")[0], set()).update(names)
+    for recurrence in recurrences:
+        others = read[recurrence.name.partition(".")[0]]
+        recurrence.idle = [s for s in recurrence.idle if s.name not in others]
 
 
 def _why_quiet(machine: Interpreter) -> str:
