@@ -26,7 +26,8 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
 
 def after_first_step(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence without what the code does at the first step alone; None where that is nothing."""
-    return _changed(recurrence, structure.after_first)
+    view = _changed(recurrence, structure.after_first)
+    return replace(view, started=True) if view is not None else None
 
 
 def without_idle(recurrence: Recurrence) -> Recurrence | None:

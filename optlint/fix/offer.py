@@ -28,7 +28,14 @@ from optlint.subject import Subject
 MAX_TRIES = 16  # edited sources that are read again for one finding
 MAX_UPDATES = 24  # updates of one file that fixes are sought for
 _MAX_WAYS = 6
-_NO_EDIT = ("clock", "constants", "parameter", "target", "sharing")  # kinds of repairs that no changed formula makes
+_NO_EDIT = (
+    "clock",
+    "constants",
+    "parameter",
+    "target",
+    "sharing",
+    "shift",
+)  # kinds of repairs that no changed formula makes
 _MORE_THAN_EQUATIONS = ("state", "read", *_NO_EDIT)
 
 Found = dict[tuple[str, Span], Finding]
@@ -141,6 +148,8 @@ class _Update:
         self.reason = ""
         before, after = proof.before, proof.repair.subject
         kind = proof.repair.details.get("kind")
+        if "shown" in proof.repair.details:
+            return
         if kind in ("state", "memory"):
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         if kind == "parameter":

@@ -70,6 +70,7 @@ class Recurrence:
     left_out: frozenset[Symbol] = frozenset()  # settings that this view takes as 0
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
+    started: bool = False  # a view of it from the second step on, the first being another one
     lost: bool = False
     shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads

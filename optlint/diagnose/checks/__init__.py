@@ -2,6 +2,7 @@
 
 from optlint.diagnose.checks import (
     adadelta,
+    choices,
     correction,
     decay,
     direction,
@@ -17,6 +18,7 @@ from optlint.diagnose.checks import (
 
 __all__ = [
     "adadelta",
+    "choices",
     "correction",
     "decay",
     "direction",
