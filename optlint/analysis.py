@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from optlint.diagnose.configurations import decay_only_with_momentum
 from optlint.diagnose.judge import Judgement, is_published, judge
+from optlint.diagnose.slips import slips
 from optlint.diagnose.twins import twins_that_differ
 from optlint.fix.offer import offered
 from optlint.fix.verify import Judged, Key, key_of
@@ -42,7 +43,10 @@ def analyze(source: Source, settings: Settings) -> Report:
         for recurrence, verdict in judged:
             updates.append(_update(source.path, recurrence, verdict))
             findings.extend(fixes.get((f.code, f.span), f) for f in verdict.findings)
-        findings.extend(twins_that_differ(judged, source.path, settings))
+        slipped = list(slips(judged, source.path, settings))
+        findings.extend(finding for finding, _ in slipped)
+        named = [recurrence for _, recurrence in slipped]
+        findings.extend(twins_that_differ([j for j in judged if j[0] not in named], source.path, settings))
         findings.extend(decay_only_with_momentum(judged, source.path, settings))
         for missed in lifted.missed:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))

@@ -141,7 +141,7 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
         if "lost" not in page.stages or (kept and not page.options.get("even_matched")):
             continue
         doubtful: list[Repair] = []
-        for repair in from_check(subject, page):
+        for repair in from_check(subject, page, "lost"):
             match = ordinary(repair.subject)
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
@@ -151,6 +151,21 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)
     return None
+
+
+def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | None:
+    """The mistake by which an update that equals ``plain`` moves nothing: its result is bound to a name and forgotten.
+
+    Pages with ``forgotten``.
+    """
+    load_checks()
+    meant = meant_families(subject.recurrence.name)
+    if plain is None or (meant is not None and plain.family not in meant):
+        return None
+    pages = (page for page in mistakes() if "forgotten" in page.stages)
+    repairs = (repair for page in pages for repair in from_check(subject, page, "forgotten"))
+    found = next(repairs, None)
+    return Explanation([found], plain) if found is not None else None
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ class Recurrence:
     parameter: its state, or None where the code only returns the step (then ``output`` is that step).
     states: what the step needs, in dependency order; posts refer to other states' new values by ``State.new``.
     counters: states that count steps. indices: loop counters that count steps.
-    lost: places whose new content the code computes but never keeps.
+    lost: the parameter's new value is bound to a name that nothing reads, and the parameter stays as it is.
     """
 
     name: str
@@ -72,6 +72,9 @@ class Recurrence:
     left_out: frozenset[Symbol] = frozenset()  # settings that this view takes as 0
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
+    started: bool = False  # a view of it from the second step on, the first being another one
+    lost: bool = False
+    shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
 
     @property

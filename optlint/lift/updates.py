@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -26,11 +26,26 @@ def updates_of(
     if not entries:
         return []
     handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
-    found = _Grouping(frame, entries, outputs, handed_on, name).recurrences()
+    found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
         recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
+        recurrence.shared = frozenset(_shared_by_tensors(recurrence, inner))
     return found
+
+
+def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[Symbol]:
+    """The states that are one place for all tensors of the loop that the parameter is an element of."""
+    slot = recurrence.parameter.slot if recurrence.parameter is not None else None
+    if slot is None:
+        return
+    place = (slot.home.place if isinstance(slot.home, Cell) else "") + slot.key
+    for frame in inner:
+        if belongs_to(place, frame.indices):
+            carried = {(moved.home, moved.key) for moved, _ in frame.posts}
+            for state in recurrence.states:
+                if state.slot is not None and (state.slot.home, state.slot.key) in carried:
+                    yield state.old
 
 
 def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> bool:
@@ -152,7 +167,7 @@ def _is_decayed_by(entry: Entry, other: Entry) -> bool:
     )
 
 
-class _Grouping:
+class Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
     def __init__(
@@ -213,6 +228,12 @@ class _Grouping:
 
         go(post)
         return order
+
+    def of(self, parameter: State) -> Recurrence:
+        """The update of a parameter that is none of the entries."""
+        values = {s.post: ex.sym(s.new) for s in self.states if s.post.args}
+        parameter.post = ex.substitute(parameter.post, values)
+        return self._make(parameter, None, self.needs(parameter.post))
 
     def recurrences(self) -> list[Recurrence]:
         parameters = [s for s in self.states if self._is_parameter(s)]

@@ -1,5 +1,33 @@
 """Checks for what an equation cannot say. Each module registers its checks by name."""
 
-from optlint.diagnose.checks import adadelta, correction, decay, direction, lookahead, momentum, powers, second, storage
+from optlint.diagnose.checks import (
+    adadelta,
+    choices,
+    correction,
+    decay,
+    direction,
+    lookahead,
+    memory,
+    momentum,
+    powers,
+    second,
+    sharing,
+    storage,
+    targets,
+)
 
-__all__ = ["adadelta", "correction", "decay", "direction", "lookahead", "momentum", "powers", "second", "storage"]
+__all__ = [
+    "adadelta",
+    "choices",
+    "correction",
+    "decay",
+    "direction",
+    "lookahead",
+    "memory",
+    "momentum",
+    "powers",
+    "second",
+    "sharing",
+    "storage",
+    "targets",
+]
