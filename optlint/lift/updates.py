@@ -104,10 +104,14 @@ def _keeps_part(state: State) -> bool:
 
 
 def _is_average(state: State, own: Expr) -> bool:
-    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does."""
-    return all(
-        any(e == 1 and _is_complement(f, own) for f, e in structure.factors(term))
-        for _, term in structure.terms(structure.rest(state.post, state.old))
+    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does.
+
+    A setting that is added at each step (AdaBelief's ε) may stand beside them.
+    """
+    taken = [term for _, term in structure.terms(structure.rest(state.post, state.old))]
+    data = [term for term in taken if term.op != "sym" or term.symbol.array or term.symbol.default is None]
+    return bool(data or not taken) and all(
+        any(e == 1 and _is_complement(f, own) for f, e in structure.factors(term)) for term in data
     )
 
 
