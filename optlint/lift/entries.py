@@ -124,6 +124,7 @@ def match_returns(
         best = None
         # what the code takes from another place's new content is that place's, not an argument's
         own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})
+        weights = [structure.slope(own_part, s) for s in arguments if s in own_part.visible]
         for symbol, slot in arguments.items():
             if symbol in taken or symbol not in own_part.visible:
                 continue
@@ -138,10 +139,15 @@ def match_returns(
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
             size = expr.size if own is None else own.size
             off = own is not None and _is_taken_off(own)
-            rank = (not same, own != ex.const(1), left != ex.const(1), off, size, slot.symbol.default is not None)
+            averaged = own is not None and any(
+                w is not None and (structure.is_complement(own, w) or structure.is_complement(w, own)) for w in weights
+            )
+            shared = averaged and any(symbol in e.visible for _, e in returned if not ex.contains(e, expr))
+            less = left != ex.const(1) and not averaged
+            rank = (not same, own != ex.const(1), less, shared, off, size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
-        if best is not None and (not all(best[0][:3]) or best[0][4] <= 5):
+        if best is not None and (not all(best[0][:3]) or best[0][5] <= 5):
             taken.add(best[1].symbol)
             matched.add(expr)
             span = expr.origin

@@ -238,10 +238,13 @@ class Memory:
 
 
 def started(entry: Expr) -> Expr | None:
-    """The first content of a place that holds ``entry``: what is known of a symbol's own first content."""
+    """The first content of a place that holds ``entry``: what is known of a symbol's own first content.
+
+    A setting has the content that it always has (``self.beta1_power = beta1``).
+    """
     if entry.op == "sym":
-        assert isinstance(entry.value, Symbol)
-        return entry.value.initial
+        symbol = entry.symbol
+        return entry if symbol.initial is None and symbol.default is not None else symbol.initial
     return entry
 
 

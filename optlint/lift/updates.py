@@ -111,17 +111,7 @@ def _is_average(state: State, own: Expr) -> bool:
     taken = [term for _, term in structure.terms(structure.rest(state.post, state.old))]
     data = [term for term in taken if term.op != "sym" or term.symbol.array or term.symbol.default is None]
     return bool(data or not taken) and all(
-        any(e == 1 and _is_complement(f, own) for f, e in structure.factors(term)) for term in data
-    )
-
-
-def _is_complement(part: Expr, own: Expr) -> bool:
-    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
-    if own.op == "const":
-        return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
-    one = ex.const(1)
-    return own in (ex.op("sub", one, part), ex.op("add", one, ex.op("mul", part, ex.const(-1)))) or part == ex.op(
-        "sub", one, own
+        any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in data
     )
 
 
