@@ -33,6 +33,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT119": "which of the twins is meant, only their author knows",
     "OPT205": "where epsilon stands is a choice",
     "OPT206": "where epsilon stands is a choice",
+    "OPT316": "where the number is made is not where it is read",
     "OPT314": "what counts the steps has to be named",
     "OPT402": "decoupled decay takes another coefficient",
     "OPT405-3": "in place it would change the gradient",
@@ -40,6 +41,8 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT503-2": "in-place calls are rewritten, not edited",
     "OPT505-1": "statements change their order",
     "OPT601": "where the state should live is a choice",
+    "OPT607": "which array is to hold floats is a choice",
+    "OPT608": "it is advice",
 }
 
 
@@ -85,6 +88,7 @@ PAIRS = [
 ]
 OTHERWISE = {
     "OPT202-3": "the page puts epsilon inside the root, where its function wants it",
+    "OPT208-2": "the page keeps the averages in float32 instead of taking a larger epsilon",
     "OPT203-2": "the page starts the accumulator at 0.1 instead of adding an epsilon",
 }
 

@@ -19,7 +19,8 @@ from optlint.lift import structure
 from optlint.lift.notation import GREEK, render
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span
-from optlint.sandbox.witness import Seen, latent_settings, look, sentence
+from optlint.sandbox.rounding import refusal
+from optlint.sandbox.witness import Seen, latent_settings, look, look_low, sentence
 from optlint.settings import Settings
 from optlint.subject import Subject
 
@@ -211,7 +212,7 @@ class Context:
 
     def after(self, repair: Repair, subject: Subject, match: Match) -> Match:
         """What a repair of a match comes out at."""
-        if repair.subject is subject or repair.details.get("kind") == "clock":
+        if repair.subject is subject or repair.details.get("kind") in ("clock", "as run", "refused"):
             return match
         return best(matches(repair.subject, deviations=False), self.preferred) or match
 
@@ -223,6 +224,10 @@ class Context:
             evidence = Evidence(
                 ran=text, meant=page.meant, fixed="", probe="constants", configuration=self.configuration
             )
+            return self.make(page, repair, page.message, evidence)
+        if kind in ("types", "refused"):
+            text = repair.details["text"] if kind == "types" else refusal()
+            evidence = Evidence(ran=text, meant=page.meant, probe="types", configuration=self.configuration)
             return self.make(page, repair, page.message, evidence)
         if kind == "gradient":
             if not self.descends(match):
@@ -240,7 +245,10 @@ class Context:
                 None,
                 probes,
             )
-        elif kind == "clock":  # the repair's subject is the update as the code really counts
+        elif repair.precision is not None:
+            written, repaired = repair.precision
+            seen = look_low((subject, written), (repair.subject, repaired))
+        elif kind in ("clock", "as run"):  # the repair's subject is the update as the code really runs it
             seen = look(repair.subject, subject, None, probes)
         elif kind == "bowl":
             seen = look(self.on_bowl(subject), self.on_bowl(repair.subject), None, probes)

@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Store, content, numeric
+from optlint.lift.objects import Cell, Slot, Store, content, numeric
 from optlint.lift.places import belongs_to
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
@@ -125,6 +125,15 @@ def _is_decayed_by(entry: Entry, other: Entry) -> bool:
     )
 
 
+def _see_type(state: State, slot: Slot) -> None:
+    """What number type the place's new content has; what is changed in place keeps its own."""
+    held = content((slot.home, slot.key))
+    if isinstance(held, Cell):
+        state.in_place = held is slot.cell or held.exact
+        state.exact = held.exact
+        state.becomes = state.dtype if state.in_place else held.dtype
+
+
 class _Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
@@ -150,6 +159,7 @@ class _Grouping:
             new = Symbol(f"{entry.slot.symbol.name}'")
             first = entry.slot.symbol.initial
             state = State(entry.slot.symbol.name, entry.slot.symbol, new, entry.post, first, entry.spans, entry.slot)
+            _see_type(state, entry.slot)
             self.states.append(state)
             self.by_new[new] = state
             self.by_old[state.old] = state

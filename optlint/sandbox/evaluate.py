@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optlint.lift.expression import Expr, Symbol
+from optlint.sandbox.rounding import Precision
 
 Array = NDArray[np.float64]
 
@@ -142,6 +143,17 @@ class Runner:
         self.slots[node] = slot
         return slot
 
+    def _lowered(self, precision: Precision) -> list[tuple[Callable[..., Any], int, tuple[int, ...]]]:
+        """The program with each operation on arrays of a low precision rounded."""
+        low = {slot for slot, symbol in self.symbols if symbol in precision.data}
+        code = []
+        for function, out, inputs in self.code:
+            if low.intersection(inputs):
+                low.add(out)
+                function = precision.lowered(function)
+            code.append((function, out, inputs))
+        return code
+
     @property
     def free(self) -> list[Symbol]:
         """Symbols that must be bound (states' old contents and w too)."""
@@ -157,8 +169,10 @@ class Runner:
         shape: tuple[int, ...],
         unknown: Callable[[Expr], Any] | None = None,
         watch: bool = False,
+        precision: Precision | None = None,
     ) -> Trace:
         """Run ``steps`` steps. bound: hyper-parameters; series: per-step values (gradient, t); initial: states."""
+        code = self.code if precision is None else self._lowered(precision)
         values: list[Any] = [0.0] * self.count
         for slot, number in self.constants:
             values[slot] = np.float64(number)
@@ -199,7 +213,7 @@ class Runner:
                         values[slot] = state[index]
                     for slot in parameter_slots:
                         values[slot] = w
-                    for function, out, inputs in self.code:
+                    for function, out, inputs in code:
                         if watch:
                             running = getattr(function, "__name__", "")
                         if len(inputs) == 2:

@@ -13,6 +13,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import number
 from optlint.sandbox.evaluate import Runner, System, TooLarge, Trace
 from optlint.sandbox.probes import PROBES
+from optlint.sandbox.rounding import Precision
 from optlint.subject import Subject, pseudo
 
 LONG = 1000
@@ -55,6 +56,19 @@ RARE = {
     for s in (
         Scene("gradient like epsilon", (1e-8,), 0.0, 40),
         Scene("small gradient, many steps", (1e-6,), 0.0, LONG),
+    )
+}
+
+
+# what only low precision is asked
+LOW = {
+    s.name: s
+    for s in (
+        SCENES["zero gradient"],
+        Scene("gradient near 10", tuple(10 + x / 100 for x in _RANDOM), 0.0, LONG),
+        Scene("gradient near 10000", tuple(1e4 + x for x in _RANDOM), 0.0, 3 * LONG),
+        Scene("gradient of 0.1", (0.1,), 0.0, 3 * LONG),
+        SCENES["random gradient"],
     )
 }
 
@@ -106,7 +120,11 @@ class Pair:
 
 
 def play(
-    subject: Subject, scene: Scene, posts: Sequence[Expr] | None = None, off: frozenset[Symbol] = frozenset()
+    subject: Subject,
+    scene: Scene,
+    posts: Sequence[Expr] | None = None,
+    off: frozenset[Symbol] = frozenset(),
+    precision: Precision | None = None,
 ) -> Trace:
     """Run an update (with other equations, with settings at 0) through a scene, as the code's own numbers have it."""
     posts = subject.posts if posts is None else posts
@@ -118,7 +136,8 @@ def play(
     series: dict[Symbol, Any] = {c.symbol: c.series(scene.steps) for c in subject.clocks}
     series[subject.g] = scene.series()
     initial = {state.old: float(np.ravel(subject.initial(state))[0]) for state in subject.states}
-    return runner.run(bound, series, initial, scene.start, scene.steps, (1,), pseudo, watch=True)
+    start, length = scene.start, scene.steps
+    return runner.run(bound, series, initial, start, length, (1,), pseudo, watch=True, precision=precision)
 
 
 def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Sequence[str] = ()) -> Seen | None:
@@ -146,6 +165,24 @@ def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Se
         if best is None or weight > best[0] + 1e-9:
             best = (weight, seen)
     return best[1] if best else None
+
+
+def look_low(written: tuple[Subject, Precision], repaired: tuple[Subject, Precision | None]) -> Seen | None:
+    """A scene in which low precision makes the step NaN, or makes it none, and the repair does not."""
+    still: Seen | None = None
+    for scene in LOW.values():
+        try:
+            wrong = play(written[0], scene, precision=written[1])
+            right = play(repaired[0], scene, precision=repaired[1])
+        except TooLarge:
+            return None
+        seen = _nan(written[0], scene, wrong, right)
+        if seen is not None:
+            return seen
+        found = _difference(written[0], scene, wrong, right)
+        if still is None and found is not None and found[1].kind == "still":
+            still = found[1]
+    return still
 
 
 def latent_settings(written: Subject, repaired: Subject, effective: Expr | None) -> tuple[str, ...]:

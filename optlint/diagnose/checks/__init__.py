@@ -1,5 +1,15 @@
 """Checks for what an equation cannot say. Each module registers its checks by name."""
 
-from optlint.diagnose.checks import correction, decay, direction, lookahead, momentum, powers, second, storage
+from optlint.diagnose.checks import (
+    correction,
+    decay,
+    direction,
+    lookahead,
+    momentum,
+    powers,
+    precision,
+    second,
+    storage,
+)
 
-__all__ = ["correction", "decay", "direction", "lookahead", "momentum", "powers", "second", "storage"]
+__all__ = ["correction", "decay", "direction", "lookahead", "momentum", "powers", "precision", "second", "storage"]
