@@ -235,6 +235,7 @@ class Adam:
         ("np.array([5, 3])", "w -= 0.1 * v", ["OPT607"], "UFuncTypeError"),
         ("np.array([5, 3])", "w[:] = w - 0.1 * v", ["OPT607"], "the step is 0"),
         ("np.array([5, 3])", "w = w - 0.1 * v", [], ""),
+        ("np.array([5, 3])", "w = w - 0.1 * v; w -= 0.1 * v", [], ""),
         ("np.array([5.0, 3])", "w -= 0.1 * v", [], ""),
         ("start.copy()", "w -= 0.1 * v", [], ""),
     ],

@@ -129,8 +129,8 @@ def _see_type(state: State, slot: Slot) -> None:
     """What number type the place's new content has; what is changed in place keeps its own."""
     held = content((slot.home, slot.key))
     if isinstance(held, Cell):
-        state.in_place = held is slot.cell or held.exact
-        state.exact = held.exact
+        state.in_place = held is slot.cell
+        state.exact = state.in_place and held.exact
         state.becomes = state.dtype if state.in_place else held.dtype
 
 

@@ -130,7 +130,7 @@ def play(
     posts = subject.posts if posts is None else posts
     states = [(s.old, s.new, p) for s, p in zip(subject.states, posts[:-1], strict=True)]
     runner = Runner(System(states, posts[-1], subject.parameter))
-    bound: dict[Symbol, Any] = {h.symbol: 0.0 if h.symbol in off else h.own for h in subject.hypers}
+    bound: dict[Symbol, Any] = {h.symbol: h.own for h in subject.hypers} | dict.fromkeys(off, 0.0)
     for symbol in runner.free:
         bound.setdefault(symbol, symbol.default or 0.5)
     series: dict[Symbol, Any] = {c.symbol: c.series(scene.steps) for c in subject.clocks}
@@ -187,7 +187,10 @@ def look_low(written: tuple[Subject, Precision], repaired: tuple[Subject, Precis
 
 def latent_settings(written: Subject, repaired: Subject, effective: Expr | None) -> tuple[str, ...]:
     """The settings that are 0 by default and without which the two behave alike; none where the mistake bites now."""
-    off = frozenset(h.symbol for h in written.hypers if h.symbol.default == 0)
+    busy = written.moving | written.time
+    posts = [*written.posts, *repaired.posts, *([effective] if effective is not None else [])]
+    read = frozenset().union(*(p.symbols for p in posts)) - busy
+    off = frozenset(s for s in read if s.default == 0 and s.kind == "place" and s is not written.parameter)
     if not off:
         return ()
     pair = Pair(written, repaired, effective, off)
