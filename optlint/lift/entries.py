@@ -112,12 +112,14 @@ def match_returns(
     returned = [(key, resolved(e, table)) for key, e in _flat(frame.returned)]
     known = [e.post for e in entries]
     taken = {e.slot.symbol for e in entries}
-    rest: list[Expr] = []
+    rest: list[tuple[int, Expr]] = []
     kept = Symbol("kept", kind="role")
     matched: set[Expr] = set()
-    for key, expr in returned:
+    order = sorted(range(len(returned)), key=lambda i: returned[i][1].size)  # what a step is made of comes before it
+    for number in order:
+        key, expr = returned[number]
         if expr in matched:  # the new average is the step, too
-            rest.append(expr)
+            rest.append((number, expr))
             continue
         if expr in known or not expr.args or expr.op == "opaque":
             continue
@@ -153,8 +155,8 @@ def match_returns(
             span = expr.origin
             entries.append(Entry(best[1], expr, (span,) if span else ()))
         else:
-            rest.append(expr)
-    return rest
+            rest.append((number, expr))
+    return [expr for _, expr in sorted(rest, key=lambda r: r[0])]
 
 
 def _flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str, Expr]]:
