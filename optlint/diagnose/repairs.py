@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from optlint.diagnose.patterns import PRODUCT, SUM, Matcher, build, pattern
@@ -60,15 +60,17 @@ class Proposals:
     """What the pages propose for the updates of one search.
 
     Repairs of one update share most of their equations, so what the pages' equations say of one part is kept.
+    said: the families that the code speaks of; a page with the option ``said`` is asked only where it is one of these.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, said: frozenset[str] = frozenset()) -> None:
+        self.pages = tuple(p for p in searched() if not p.options.get("said") or said & set(p.families))
         self._edits: dict[tuple[object, ...], list[_Edit]] = {}
 
     def of(self, subject: Subject) -> list[Repair]:
         """Every repair that some page proposes, each a different set of equations, in the order of the codes."""
         load_checks()
-        proposed = [r for page in searched() if page.check for r in from_check(subject, page)]
+        proposed = [r for page in self.pages if page.check for r in from_check(subject, page)]
         if subject.gradient is not None:
             proposed += self._from_equations(subject)
         found: list[Repair] = []
@@ -87,7 +89,7 @@ class Proposals:
         for index, ((part, own), post) in enumerate(zip(places, subject.posts, strict=True)):
             key = (part, own and own.old, post, subject.second, subject.time, settings)
             if key not in self._edits:
-                self._edits[key] = list(_edits(subject, part, own, post))
+                self._edits[key] = list(_edits(subject, self.pages, part, own, post))
             found += [(index, edit) for edit in self._edits[key]]
         for index, edit in found:
             made = _applied(subject, [(index, edit)])
@@ -161,13 +163,13 @@ class _Edit:
 _SORTS = {op: sort for sort, ops in (("sum", SUM), ("product", PRODUCT)) for op in ops}
 
 
-def _edits(subject: Subject, part: str, own: State | None, post: Expr) -> Iterator[_Edit]:
+def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State | None, post: Expr) -> Iterator[_Edit]:
     """What the pages' equations find in one part."""
     matcher = Matcher(subject, own)
     nodes: dict[str, list[Expr]] = {}
     for node in ex.walk(post):
         nodes.setdefault(_SORTS.get(node.op, node.op), []).append(node)
-    for page in searched():
+    for page in pages:
         if page.options.get("needs") == "second moment" and not subject.second:
             continue
         gradient = page.options.get("gradient")

@@ -161,6 +161,7 @@ class _Update:
         yield from self.recipes.renamed(before, after)
         if any(a.post != b.post for a, b in zip(before.states, after.states, strict=True)):
             yield from self.stores.copied(proof.finding.span)
+            yield from self.stores.replaced(before, after)
         yield from self.stores.earlier(before, after, proof.finding.span)
         fresh = _fresh(before, after)
         if not fresh:

@@ -55,7 +55,7 @@ class Symbol:
 class Expr:
     """One node: ``op`` with ``args``; ``value`` holds a constant's number, a symbol, or an opaque call's name."""
 
-    __slots__ = ("_hash", "_leaves", "_visible", "args", "op", "origin", "size", "value")
+    __slots__ = ("_hash", "_leaves", "_nodes", "_visible", "args", "op", "origin", "size", "value")
 
     def __init__(
         self,
@@ -72,6 +72,7 @@ class Expr:
         self.size: int = 1 + sum(a.size for a in args)
         self._leaves: frozenset[Symbol] | None = None
         self._visible: frozenset[Symbol] | None = None
+        self._nodes: tuple[Expr, ...] | None = None
 
     def __hash__(self) -> int:
         return self._hash
@@ -186,8 +187,14 @@ FOLD: Mapping[str, Callable[..., float]] = {
 }
 
 
-def walk(root: Expr) -> Iterator[Expr]:
+def walk(root: Expr) -> tuple[Expr, ...]:
     """Every node once, children before parents; opaque arguments are not entered."""
+    if root._nodes is None:
+        root._nodes = tuple(_walked(root))
+    return root._nodes
+
+
+def _walked(root: Expr) -> Iterator[Expr]:
     seen: set[int] = set()
     stack: list[tuple[Expr, bool]] = [(root, False)]
     while stack:

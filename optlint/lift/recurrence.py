@@ -71,6 +71,8 @@ class Recurrence:
     text: str = ""  # names and comments around the update: intent, never roles
     at_home: bool = True  # seen from the function that holds it, not from a caller
     per_parameter: bool = False  # a counter advances once for each tensor
+    owner: str = ""  # the argument that holds all states (layer.m), while the counter stays elsewhere
+    key: str = ""  # the argument that is the key of all states (self.m[key]), while the counter has none
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: bool = False  # lies on a path that depends on computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
@@ -84,6 +86,11 @@ class Recurrence:
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
     types: frozenset[str] = frozenset()  # number types that the run names
+
+    @property
+    def serves_several(self) -> bool:
+        """One counter is advanced for several tensors in each step."""
+        return self.per_parameter or any(structure.rest(c.post, c.old).number > 1 for c in self.counters)
 
     @property
     def writes(self) -> tuple[Span, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from optlint.lift import expression as ex
@@ -9,7 +10,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Slot, Store, content, numeric
+from optlint.lift.objects import Cell, Scope, Slot, Store, content, numeric
 from optlint.lift.places import belongs_to
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
@@ -28,6 +29,7 @@ def updates_of(
     found = _Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
+        recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
     return found
 
 
@@ -47,6 +49,25 @@ def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> b
             ):
                 return True
     return False
+
+
+def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
+    """The argument that holds the states, or is their key, where the counter does not go with it: ("layer", "")."""
+    slots = [s.slot for s in recurrence.states if s.slot is not None and isinstance(s.slot.home, Cell)]
+    counters = [c.slot for c in recurrence.counters if c.slot is not None and isinstance(c.slot.home, Cell)]
+    if not slots or not counters or len(slots) + len(counters) < len(recurrence.states) + len(recurrence.counters):
+        return "", ""
+    for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
+        name = re.escape(argument)
+        for position, pattern in enumerate((rf"{name}[.\[][^{{]*$", rf".*\{{(id\()?{name}[)}}.]")):
+            if all(_is_at(pattern, s) for s in slots) and not any(_is_at(pattern, c) for c in counters):
+                return ("", argument) if position else (argument, "")
+    return "", ""
+
+
+def _is_at(pattern: str, slot: Slot) -> bool:
+    assert isinstance(slot.home, Cell)
+    return re.match(pattern, slot.home.place + slot.key) is not None
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:

@@ -126,8 +126,28 @@ def play(
     off: frozenset[Symbol] = frozenset(),
     precision: Precision | None = None,
 ) -> Trace:
-    """Run an update (with other equations, with settings at 0) through a scene, as the code's own numbers have it."""
+    """Run an update (with other equations, with settings at 0) through a scene, as the code's own numbers have it.
+
+    NumPy's warnings are gathered only where something is NaN or infinite: watching for them takes its time.
+    """
     posts = subject.posts if posts is None else posts
+    key = (scene, off, precision, *posts)
+    if key not in subject.played:
+        trace = _play(subject, scene, posts, off, precision)
+        if not np.isfinite(trace.step).all():
+            trace = _play(subject, scene, posts, off, precision, watch=True)
+        subject.played[key] = trace
+    return subject.played[key]
+
+
+def _play(
+    subject: Subject,
+    scene: Scene,
+    posts: Sequence[Expr],
+    off: frozenset[Symbol],
+    precision: Precision | None,
+    watch: bool = False,
+) -> Trace:
     states = [(s.old, s.new, p) for s, p in zip(subject.states, posts[:-1], strict=True)]
     runner = Runner(System(states, posts[-1], subject.parameter))
     bound: dict[Symbol, Any] = {h.symbol: h.own for h in subject.hypers} | dict.fromkeys(off, 0.0)
@@ -137,7 +157,7 @@ def play(
     series[subject.g] = scene.series()
     initial = {state.old: float(np.ravel(subject.initial(state))[0]) for state in subject.states}
     start, length = scene.start, scene.steps
-    return runner.run(bound, series, initial, start, length, (1,), pseudo, watch=True, precision=precision)
+    return runner.run(bound, series, initial, start, length, (1,), pseudo, watch, precision)
 
 
 def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Sequence[str] = ()) -> Seen | None:

@@ -1,6 +1,7 @@
 """Checks for what an equation cannot say. Each module registers its checks by name."""
 
 from optlint.diagnose.checks import (
+    adadelta,
     correction,
     decay,
     direction,
@@ -12,4 +13,15 @@ from optlint.diagnose.checks import (
     storage,
 )
 
-__all__ = ["correction", "decay", "direction", "lookahead", "momentum", "powers", "precision", "second", "storage"]
+__all__ = [
+    "adadelta",
+    "correction",
+    "decay",
+    "direction",
+    "lookahead",
+    "momentum",
+    "powers",
+    "precision",
+    "second",
+    "storage",
+]
