@@ -134,5 +134,7 @@ def _changed(recurrence: Recurrence, change: Callable[[Expr], Expr]) -> Recurren
     states = [replace(s, post=change(s.post)) for s in recurrence.states]
     parameter = recurrence.parameter and replace(recurrence.parameter, post=change(recurrence.parameter.post))
     output = recurrence.output and change(recurrence.output)
-    view = replace(recurrence, states=states, parameter=parameter, output=output)
+    read = {n for p in recurrence.posts() for n in ex.walk(p)}
+    stored = [s for s in recurrence.stored if s.expr not in read]  # what the whole update reads is used
+    view = replace(recurrence, states=states, parameter=parameter, output=output, stored=stored)
     return None if view.posts() == recurrence.posts() else view

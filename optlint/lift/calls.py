@@ -27,6 +27,7 @@ from optlint.lift.vocabulary import (
     name_handler,
     unknown_call,
 )
+from optlint.lift.vocabulary.dtypes import typed
 from optlint.lift.vocabulary.records import fill_fields
 from optlint.model import Span
 
@@ -56,6 +57,7 @@ class Calls(Evaluator):
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self.discarded: list[Span] = []  # calls whose result, a new content of what they are called on, goes nowhere
         self.keeps_results = False  # run as if each such result were kept
+        self.types: set[str] = set()  # number types that the run names
         self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run
 
     @property
@@ -132,7 +134,7 @@ class Calls(Evaluator):
             handler = name_handler(library_name(callee.name))
             known = handler(site) if handler is not None else None
             if known is not None:
-                return known
+                return typed(site, callee.name, known)
         if isinstance(callee, Method):
             borrowed = self.borrowed(callee, args)
             known = borrowed(site) if borrowed is not None else None
@@ -143,7 +145,7 @@ class Calls(Evaluator):
             if method is not None:
                 result = method(site)
                 if result is not None:
-                    return result
+                    return typed(site, callee.name, result)
         made = unknown_call(site, place_of(callee) or text)
         if made is not None:
             return made

@@ -258,7 +258,7 @@ class _Lifter:
         mark, slots = machine.store.mark(), len(machine.store.slots)
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.discarded, machine.worth = [], {}, {}, [], []
-        machine.given = []
+        machine.given, machine.types = [], set()
         try:
             yield
         finally:
@@ -354,6 +354,7 @@ class _Lifter:
             recurrence.on_data = machine.choices.on_data
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
+            recurrence.types = frozenset(machine.types)
             recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span
             recurrence.escapes = (

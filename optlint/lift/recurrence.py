@@ -16,7 +16,11 @@ from optlint.model import Span
 
 @dataclass(eq=False, slots=True)
 class State:
-    """One storage place of an update. ``old`` is its content before the step, ``new`` stands for the one after."""
+    """One storage place of an update. ``old`` is its content before the step, ``new`` stands for the one after.
+
+    dtype: the number type of its first content, where the code shows it; becomes: that of its new content.
+    in_place: it is changed in place; exact: by an augmented assignment.
+    """
 
     name: str
     old: Symbol
@@ -25,6 +29,14 @@ class State:
     initial: Expr | None
     spans: tuple[Span, ...] = ()
     slot: Slot | None = None
+
+    becomes: str = ""
+    in_place: bool = False
+    exact: bool = False
+
+    @property
+    def dtype(self) -> str:
+        return self.old.dtype
 
     @property
     def is_counter(self) -> bool:
@@ -76,6 +88,7 @@ class Recurrence:
     lost: bool = False
     shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
+    types: frozenset[str] = frozenset()  # number types that the run names
 
     @property
     def serves_several(self) -> bool:

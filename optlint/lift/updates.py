@@ -140,20 +140,14 @@ def _keeps_part(state: State) -> bool:
 
 
 def _is_average(state: State, own: Expr) -> bool:
-    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does."""
-    return all(
-        any(e == 1 and _is_complement(f, own) for f, e in structure.factors(term))
-        for _, term in structure.terms(structure.rest(state.post, state.old))
-    )
+    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does.
 
-
-def _is_complement(part: Expr, own: Expr) -> bool:
-    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
-    if own.op == "const":
-        return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
-    one = ex.const(1)
-    return own in (ex.op("sub", one, part), ex.op("add", one, ex.op("mul", part, ex.const(-1)))) or part == ex.op(
-        "sub", one, own
+    A setting that is added at each step (AdaBelief's ε) may stand beside them.
+    """
+    taken = [term for _, term in structure.terms(structure.rest(state.post, state.old))]
+    data = [term for term in taken if term.op != "sym" or term.symbol.array or term.symbol.default is None]
+    return bool(data or not taken) and all(
+        any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in data
     )
 
 
@@ -165,6 +159,15 @@ def _is_decayed_by(entry: Entry, other: Entry) -> bool:
         and (1, ex.sym(symbol)) in structure.terms(other.post)
         and structure.slope(entry.post, symbol) is not None
     )
+
+
+def _see_type(state: State, slot: Slot) -> None:
+    """What number type the place's new content has; what is changed in place keeps its own."""
+    held = content((slot.home, slot.key))
+    if isinstance(held, Cell):
+        state.in_place = held is slot.cell
+        state.exact = state.in_place and held.exact
+        state.becomes = state.dtype if state.in_place else held.dtype
 
 
 class Grouping:
@@ -192,6 +195,7 @@ class Grouping:
             new = Symbol(f"{entry.slot.symbol.name}'")
             first = entry.slot.symbol.initial
             state = State(entry.slot.symbol.name, entry.slot.symbol, new, entry.post, first, entry.spans, entry.slot)
+            _see_type(state, entry.slot)
             self.states.append(state)
             self.by_new[new] = state
             self.by_old[state.old] = state
