@@ -40,6 +40,9 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT503-2": "in-place calls are rewritten, not edited",
     "OPT505-1": "statements change their order",
     "OPT601": "where the state should live is a choice",
+    "OPT701": "where the second state should live is a choice",
+    "OPT702-3": "the loop variable that should keep the maximum is one of several names for zeros",
+    "OPT702-4": "what the function takes in and hands back is a choice",
 }
 
 

@@ -55,6 +55,7 @@ RARE = {
     for s in (
         Scene("gradient like epsilon", (1e-8,), 0.0, 40),
         Scene("small gradient, many steps", (1e-6,), 0.0, LONG),
+        Scene("large gradient now and then", (1.0, *(1e-3,) * 99), 0.0, LONG),
     )
 }
 

@@ -1,5 +1,27 @@
 """Checks for what an equation cannot say. Each module registers its checks by name."""
 
-from optlint.diagnose.checks import adadelta, correction, decay, direction, lookahead, momentum, powers, second, storage
+from optlint.diagnose.checks import (
+    adadelta,
+    correction,
+    decay,
+    direction,
+    lookahead,
+    maximum,
+    momentum,
+    powers,
+    second,
+    storage,
+)
 
-__all__ = ["adadelta", "correction", "decay", "direction", "lookahead", "momentum", "powers", "second", "storage"]
+__all__ = [
+    "adadelta",
+    "correction",
+    "decay",
+    "direction",
+    "lookahead",
+    "maximum",
+    "momentum",
+    "powers",
+    "second",
+    "storage",
+]
