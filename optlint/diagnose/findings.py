@@ -87,7 +87,7 @@ class Context:
         names = {tuple(r.code for r in other) for other in explanation.others}
         if names and len(explanation.repairs) == 1:
             message += "; or " + " or ".join("+".join(n) for n in sorted(names))
-        latent = latent_settings(before, repair.subject, repair.effective)
+        latent = latent_settings(before, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
         if latent:
             message += f" (as long as {' and '.join(latent)} is 0, its default, nothing is seen of it)"
         severity: Severity | None = "warning" if latent and page.severity == "error" else None

@@ -10,6 +10,7 @@ from optlint.diagnose.checks import (
     momentum,
     powers,
     second,
+    signs,
     storage,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "momentum",
     "powers",
     "second",
+    "signs",
     "storage",
 ]
