@@ -33,6 +33,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT119": "which of the twins is meant, only their author knows",
     "OPT205": "where epsilon stands is a choice",
     "OPT206": "where epsilon stands is a choice",
+    "OPT313-4": "the product needs a place for each tensor",
     "OPT314": "what counts the steps has to be named",
     "OPT402": "decoupled decay takes another coefficient",
     "OPT405-3": "in place it would change the gradient",

@@ -21,7 +21,10 @@ MISTAKES = sorted((rules_folder() / "mistakes").glob("*.md"))
 CONVENTIONS = sorted((rules_folder() / "conventions").glob("*.toml"))
 NOTES = {"OPT205", "OPT206"}  # which reading of epsilon: a note beside anything
 # to define what the examples define
-NOT_NEEDED = ("autograd", "jax", "jax.numpy", "keras", "keras.optimizers", "mxnet", "optax", "torch")
+NOT_NEEDED = (
+    *("autograd", "jax", "jax.numpy", "keras", "keras.optimizers"),
+    *("mxnet", "mxnet.ndarray", "mxnet.optimizer", "optax", "torch"),
+)
 HEADINGS = (
     "## What it does",
     "## Why is this bad?",

@@ -59,6 +59,7 @@ class Recurrence:
     text: str = ""  # names and comments around the update: intent, never roles
     at_home: bool = True  # seen from the function that holds it, not from a caller
     per_parameter: bool = False  # a counter advances once for each tensor
+    shared: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and that all read
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: bool = False  # lies on a path that depends on computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Store, content, numeric
-from optlint.lift.places import belongs_to
+from optlint.lift.objects import Cell, Slot, Store, content, numeric
+from optlint.lift.places import belongs_to, keys_of
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
 
@@ -27,26 +27,45 @@ def updates_of(
     handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
     found = _Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
-        recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
+        moved = list(_moved_with_each_tensor(recurrence, inner))
+        recurrence.per_parameter = any(
+            _is_kept_in(c, slot) and structure.slope(post, slot.symbol) == ex.const(1)
+            for slot, post in moved
+            if structure.rest(post, slot.symbol).op == "const"
+            for c in recurrence.counters
+        )
+        products = [s for s in recurrence.states if _is_running_product(s, recurrence)]
+        recurrence.shared = frozenset(
+            s.old for s in products if any(_is_kept_in(s, slot) for slot, _ in moved) or _takes_one_tensors_time(s)
+        )
     return found
 
 
-def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> bool:
-    """A counter of the update is advanced by the very loop that goes over the parameters."""
+def _moved_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[tuple[Slot, Expr]]:
+    """What the very loop that goes over the parameters carries on from one to the next."""
     slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
     places = [(s.home.place if isinstance(s.home, Cell) else "") + s.key for s in slots]
     for frame in inner:
-        if not any(belongs_to(place, frame.indices) for place in places):
-            continue
-        for moved, post in frame.posts:
-            own = structure.slope(post, moved.symbol)
-            if own != ex.const(1) or structure.rest(post, moved.symbol).op != "const":
-                continue
-            if any(
-                c.slot is not None and (c.slot.home, c.slot.key) == (moved.home, moved.key) for c in recurrence.counters
-            ):
-                return True
-    return False
+        if any(belongs_to(place, frame.indices) for place in places):
+            yield from frame.posts
+
+
+def _is_kept_in(state: State, slot: Slot) -> bool:
+    return state.slot is not None and (state.slot.home, state.slot.key) == (slot.home, slot.key)
+
+
+def _is_running_product(state: State, recurrence: Recurrence) -> bool:
+    """βᵗ as a state: multiplied at each step, and read as what is missing to one."""
+    return structure.rest(state.post, state.old) == ex.const(0) and any(
+        _complemented(post, symbol) for post in recurrence.posts() for symbol in (state.old, state.new)
+    )
+
+
+def _takes_one_tensors_time(state: State) -> bool:
+    """A product that belongs to no tensor is multiplied by what follows the steps of one (``count[index]``)."""
+    times = frozenset[Symbol]().union(*(n.args[1].visible for n in ex.walk(state.post) if n.op == "pow"))
+    keys = {key for s in times if s.kind == "place" for key in keys_of(s.name)}
+    return bool(keys) and not keys & keys_of(state.old.name)
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:
