@@ -112,16 +112,7 @@ def test_a_good_example_is_read(example: Example) -> None:
 
 @pytest.mark.parametrize("example", [*examples("bad"), *examples("good")], ids=str)
 def test_an_example_runs(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "autograd",
-        "jax",
-        "jax.numpy",
-        "keras",
-        "keras.optimizers",
-        "mxnet",
-        "optax",
-        "torch",
-    ):  # not needed to define what the examples define
+    for name in NOT_NEEDED:
         monkeypatch.setitem(sys.modules, name, MagicMock())
     monkeypatch.setitem(sys.modules, "autograd.numpy", np)
     scope: dict[str, object] = {"__name__": "example"}
