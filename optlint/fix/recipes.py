@@ -201,12 +201,16 @@ class Recipes:
                 edits = [Edit(place, name), Edit(sign, f"= {write.text} /")]
             elif isinstance(statement, cst.Assign) and len(statement.targets) == 1:
                 value = statement.value
-                if not isinstance(value, cst.BinaryOperation) or not isinstance(value.operator, cst.Divide):
-                    continue
-                inner = value.left
                 edits = [Edit(write.span, name)]
+                kept = self.reading.holds(write.text, write.moment - 1, self.values.worth(raw))
+                if not isinstance(value, cst.BinaryOperation) or not isinstance(value.operator, cst.Divide):
+                    if not kept:
+                        continue
+                    inner = value
+                else:
+                    inner = value.left
                 span = self.reading.span(inner)
-                if span is not None and self.reading.text(span) != write.text:
+                if not kept and span is not None and self.reading.text(span) != write.text:
                     whole = self.reading.span(statement)
                     rest = self.reading.span(value)
                     if whole is None or rest is None or (inner.lpar == () and not isinstance(inner, cst.Name)):
