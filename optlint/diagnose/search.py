@@ -97,6 +97,7 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
                 except TooLarge:
                     continue
                 if match is not None and not _in_its_family(repair, match):
+                    seen.discard(key)  # another page may mean the same repair
                     continue
                 if match is not None and last and match.family not in said:
                     continue

@@ -73,6 +73,7 @@ class Recurrence:
     per_parameter: bool = False  # a counter advances once for each tensor
     owner: str = ""  # the argument that holds all states (layer.m), while the counter stays elsewhere
     key: str = ""  # the argument that is the key of all states (self.m[key]), while the counter has none
+    shared_products: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and all read
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: bool = False  # lies on a path that depends on computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it

@@ -167,6 +167,14 @@ def after_first(root: Expr) -> Expr:
     return substitute(root, table) if table else root
 
 
+def is_complemented(post: Expr, symbol: Symbol) -> bool:
+    """Read as 1 − p: a running product βᵗ."""
+    return any(
+        n.op == "sub" and n.args[0] == const(1) and any(f == sym(symbol) for f, _ in factors(n.args[1]))
+        for n in walk(post)
+    )
+
+
 def rest(node: Expr, symbol: Symbol) -> Expr:
     """What is left of an affine ``node`` where ``symbol`` is 0."""
     return tidy(substitute(node, {sym(symbol): const(0)}))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Scope, Slot, Store, content, numeric
-from optlint.lift.places import belongs_to
+from optlint.lift.objects import Cell, Slot, Store, content, numeric
 from optlint.lift.recurrence import Entry, Recurrence, State
+from optlint.lift.sharing import note_sharing
 from optlint.model import Span
 
 
@@ -28,61 +27,8 @@ def updates_of(
     handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
     found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
-        recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
-        recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
-        recurrence.shared = frozenset(_shared_by_tensors(recurrence, inner))
+        note_sharing(recurrence, frame, inner)
     return found
-
-
-def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[Symbol]:
-    """The states that are one place for all tensors of the loop that the parameter is an element of."""
-    slot = recurrence.parameter.slot if recurrence.parameter is not None else None
-    if slot is None:
-        return
-    place = (slot.home.place if isinstance(slot.home, Cell) else "") + slot.key
-    for frame in inner:
-        if belongs_to(place, frame.indices):
-            carried = {(moved.home, moved.key) for moved, _ in frame.posts}
-            for state in recurrence.states:
-                if state.slot is not None and (state.slot.home, state.slot.key) in carried:
-                    yield state.old
-
-
-def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> bool:
-    """A counter of the update is advanced by the very loop that goes over the parameters."""
-    slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
-    places = [(s.home.place if isinstance(s.home, Cell) else "") + s.key for s in slots]
-    for frame in inner:
-        if not any(belongs_to(place, frame.indices) for place in places):
-            continue
-        for moved, post in frame.posts:
-            own = structure.slope(post, moved.symbol)
-            if own != ex.const(1) or structure.rest(post, moved.symbol).op != "const":
-                continue
-            if any(
-                c.slot is not None and (c.slot.home, c.slot.key) == (moved.home, moved.key) for c in recurrence.counters
-            ):
-                return True
-    return False
-
-
-def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
-    """The argument that holds the states, or is their key, where the counter does not go with it: ("layer", "")."""
-    slots = [s.slot for s in recurrence.states if s.slot is not None and isinstance(s.slot.home, Cell)]
-    counters = [c.slot for c in recurrence.counters if c.slot is not None and isinstance(c.slot.home, Cell)]
-    if not slots or not counters or len(slots) + len(counters) < len(recurrence.states) + len(recurrence.counters):
-        return "", ""
-    for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
-        name = re.escape(argument)
-        for position, pattern in enumerate((rf"{name}[.\[][^{{]*$", rf".*\{{(id\()?{name}[)}}.]")):
-            if all(_is_at(pattern, s) for s in slots) and not any(_is_at(pattern, c) for c in counters):
-                return ("", argument) if position else (argument, "")
-    return "", ""
-
-
-def _is_at(pattern: str, slot: Slot) -> bool:
-    assert isinstance(slot.home, Cell)
-    return re.match(pattern, slot.home.place + slot.key) is not None
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:
@@ -96,7 +42,7 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
     if own == ex.const(1) and structure.rest(entry.post, symbol).op == "const":
         return False  # a counter
     readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]
-    if not readers or any(_complemented(post, symbol) for post in readers):
+    if not readers or any(structure.is_complemented(post, symbol) for post in readers):
         return False
     by_symbol = {e.slot.symbol: e for e in entries}
     if own is not None and not own.visible & by_symbol.keys():  # c·g + λ·w, whatever c and λ are
@@ -111,14 +57,6 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
             if other is not None and not _is_decayed_by(entry, other):
                 return False
     return True
-
-
-def _complemented(post: Expr, symbol: Symbol) -> bool:
-    """Read as 1 − p: a running product βᵗ."""
-    return any(
-        n.op == "sub" and n.args[0] == ex.const(1) and any(f == ex.sym(symbol) for f, _ in structure.factors(n.args[1]))
-        for n in ex.walk(post)
-    )
 
 
 def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:

@@ -295,12 +295,25 @@ def _timed(subject: Subject) -> Expr | None:
     return next((p for p in _powers(subject) if p.args[1].symbols & subject.time), None)
 
 
+def _times(state: State, times: int) -> Expr:
+    """A running product's equation where it is multiplied several times."""
+    old = ex.sym(state.old)
+    factor = structure.product([(f, e) for f, e in structure.factors(state.post) if f != old])
+    return ex.op("mul", old, ex.op("pow", factor, ex.const(times)))
+
+
 @check("time-per-parameter")
 def time_per_parameter(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """t advances once for each tensor: with two tensors the last one sees 2, 4, 6 …
+    """t, or βᵗ kept as a product, advances once for each tensor: with two tensors the last one sees 2, 4, 6 …
 
     By a loop over the tensors, or because each call updates what it is handed, one of many, and counts.
     """
+    shared = [s for s in subject.states if s.old in subject.recurrence.shared_products]
+    if shared:
+        posts = [_times(s, TENSORS) if s in shared else s.post for s in subject.states]
+        written = subject.replaced([*posts, subject.step])
+        span = next((s for state in shared for s in state.spans), None)
+        yield Repair(page.code, written, shared[0].post, None, span=span, details={"kind": "clock"})
     power = _timed(subject)
     recurrence = subject.recurrence
     one_of_many = recurrence.owner and re.search(page.options.get("owners", "$^"), recurrence.owner, re.IGNORECASE)
