@@ -11,8 +11,13 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from optlint.python2 import readable
+
+if TYPE_CHECKING:
+    from optlint.source import Unit
 
 MAX_DEPTH = 300
 MAX_BLOCK_LINES = 6000
@@ -64,6 +69,23 @@ def worth_reading(data: bytes) -> bool:
     return _GATE.search(data) is not None
 
 
+class Survey(NamedTuple):
+    """Whether a source could hold an optimizer, and what could not be read: (cell, line, message)."""
+
+    candidates: bool
+    problems: list[tuple[int | None, int, str]]
+
+
+def survey(units: Iterable[Unit]) -> Survey:
+    """A look at a source that costs its parsing by ``ast`` and no more."""
+    found = [(unit.cell, layout(unit.text)) for unit in units]
+    return Survey(
+        any(block.candidate for _, one in found for block in one.blocks),
+        [(cell, line, message) for cell, one in found for line, message in one.problems],
+    )
+
+
+@lru_cache(maxsize=4)
 def layout(text: str) -> Layout:
     """Split a unit into top-level blocks and mark the candidates."""
     result = Layout(text)

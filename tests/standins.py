@@ -9,16 +9,16 @@ Run as a script, this is the ``optlint`` command over the stand-ins.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Protocol, cast
 
-from optlint.locate import chunks
+from optlint.locate import Survey, chunks
 from optlint.model import Finding, Report, Severity, Span, Update
 from optlint.settings import Settings
-from optlint.source import Source
+from optlint.source import Source, Unit
 
 
 class Patch(Protocol):
@@ -89,13 +89,21 @@ def worth_reading(data: bytes) -> bool:
     return b"#" in data
 
 
+def survey(units: Iterable[Unit]) -> Survey:
+    return Survey(True, [])
+
+
 def install(
     patch: Patch, *, knowledge: bool = True, pages: tuple[Page, ...] = PAGES, analyze: Analyze = analyze
 ) -> None:
     """Put the stand-ins in place; without ``knowledge`` the rules are the real ones, else ``pages``."""
 
     modules: dict[str, dict[str, object]] = {
-        "optlint.locate": {"worth_reading": worth_reading if analyze is own else bool, "chunks": chunks},
+        "optlint.locate": {
+            "worth_reading": worth_reading if analyze is own else bool,
+            "chunks": chunks,
+            "survey": survey,
+        },
         "optlint.analysis": {"analyze": analyze},
         "optlint.knowledge": {
             "KnowledgeError": ValueError,
