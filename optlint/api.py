@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optlint.baseline import Baseline
     from optlint.cache import Cache
     from optlint.source import Source
-    from optlint.workers import Task
+    from optlint.tasks import Task
 
 
 def lint_source(text: str, path: str = "<string>", *, settings: Settings | None = None) -> Report:
@@ -72,7 +72,7 @@ def lint(
     means: Means | None = None,
 ) -> Report:
     """Lint paths, each file with the settings that the resolver has for it."""
-    from optlint.workers import in_order
+    from optlint.tasks import in_order
 
     means = means or Means()
     work = (_work(found, progress, means.cache) for found in discover(paths, stdin_filename, resolver))
@@ -117,7 +117,7 @@ def _work(
 
 def lint_task(found: FoundFile, data: bytes, cache: Cache | None = None) -> Report | Task[Report]:
     """The work that a file's report is, or the report, where the cache has it."""
-    from optlint.workers import Task
+    from optlint.tasks import Task
 
     keep: Callable[[Report], None] = _forget
     if cache is not None and found.path != STDIN:

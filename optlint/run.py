@@ -30,7 +30,7 @@ class Run:
     def prepared(cls, settings: Settings, resolver: Resolver, *, writes_baseline: bool = False) -> Run:
         """Raises ConfigError where the baseline cannot be used."""
         from optlint.cache import Cache
-        from optlint.workers import processors
+        from optlint.tasks import processors
 
         baseline = None
         if writes_baseline and settings.baseline is None:

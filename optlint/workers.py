@@ -19,12 +19,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import IO, Any, Generic, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Generic, TypeVar, cast
+
+if TYPE_CHECKING:
+    from optlint.tasks import Task
 
 Result = TypeVar("Result")
 
-ENOUGH = 4  # tasks that are worth starting workers for: each needs a second to get ready
-MAX_JOBS = 64
+_READY = b"optlint"
 AHEAD = 4  # tasks for each worker that are read before their turn
 
 # No folder but those that the parent itself imports from is looked into: not the working directory's json.py.
@@ -37,64 +39,13 @@ _START = (
 
 
 @dataclass(frozen=True, slots=True)
-class Task(Generic[Result]):
-    """Work for a worker: a function of a module and its arguments, which are sent to it.
-
-    failed: the result where the worker ended instead, given the reason. quick: does small work on the spot, or
-    returns None where it is none. done: called here with a result that
-    is not one of failing.
-    """
-
-    function: Callable[..., Result]
-    arguments: tuple[Any, ...]
-    failed: Callable[[str], Result]
-    quick: Callable[[], Result | None] = lambda: None
-    done: Callable[[Result], None] = lambda result: None
-
-    def run(self) -> Result:
-        result = self.function(*self.arguments)
-        self.done(result)
-        return result
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
-
-
-def in_order(work: Iterable[Result | Task[Result]], jobs: int) -> Iterator[Result]:
-    """The results of the work, in its order; done by workers where there are several tasks and more than one job."""
-    if jobs < 2 or not sys.executable:
-        for item in work:
-            yield item.run() if isinstance(item, Task) else item
-        return
-    remaining = iter(work)
-    held: list[Result | Task[Result]] = []
-    large = 0
-    for item in remaining:
-        if isinstance(item, Task) and (result := item.quick()) is not None:
-            item.done(result)
-            item = result
-        held.append(item)
-        large += isinstance(item, Task)
-        if large == ENOUGH:
-            with _Workers(min(jobs, MAX_JOBS)) as workers:
-                yield from workers.each(held, remaining)
-            return
-    for item in held:
-        yield item.run() if isinstance(item, Task) else item
-
-
-@dataclass(frozen=True, slots=True)
 class _Answer(Generic[Result]):
-    result: Result
-    done: Callable[[Result], None] | None = None
+    """take: gives the result, in the caller's own thread."""
+
+    take: Callable[[], Result]
 
 
-class _Workers:
+class Workers:
     """Worker processes, each with a thread that waits for it; they start when they are needed."""
 
     def __init__(self, jobs: int) -> None:
@@ -105,7 +56,7 @@ class _Workers:
         self._all: set[_Worker] = set()
         self._closed = False
 
-    def __enter__(self) -> _Workers:
+    def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,6 +71,9 @@ class _Workers:
     def each(
         self, held: Iterable[Result | Task[Result]], remaining: Iterator[Result | Task[Result]]
     ) -> Iterator[Result]:
+        """The results, in the order of the work."""
+        from optlint.tasks import Task
+
         waiting: deque[Result | Future[_Answer[Result]]] = deque()
         running = 0
         for item in chain(held, remaining):
@@ -136,25 +90,26 @@ class _Workers:
             yield _taken(first)
 
     def _do(self, task: Task[Result]) -> _Answer[Result]:
-        """In a thread of its own: one task, by a worker that is free."""
+        """In a thread of its own: one task, by a worker that is free; by the caller where no worker can be had."""
         try:
             worker = self._free()
-        except OSError as error:
-            return _Answer(task.failed(f"no process could be started to analyse it: {error.strerror or error}"))
+        except (EOFError, OSError):
+            return _Answer(task.run)
         try:
-            done, answer = worker.ask((task.function, task.arguments))
+            worked, answer = worker.ask((task.function, task.arguments))
         except (EOFError, OSError, pickle.UnpicklingError):
-            why = worker.ended()
+            why = f"the process that analysed it was ended by {worker.ended()}: the file is passed over"
             with self._lock:
                 self._all.discard(worker)
-            return _Answer(task.failed(f"the process that analysed it was ended by {why}: the file is passed over"))
+            return _Answer(lambda: task.failed(why))
         with self._lock:
             self._idle.append(worker)
-        if not done:
-            return _Answer(task.failed(f"internal error: {answer}"))
-        return _Answer(cast(Result, answer), task.done)
+        if not worked:
+            return _Answer(lambda: task.failed(f"internal error: {answer}"))
+        return _Answer(lambda: task.finished(cast(Result, answer)))
 
     def _free(self) -> _Worker:
+        """A worker that waits for work. Raises OSError or EOFError where none can be started."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
@@ -162,7 +117,8 @@ class _Workers:
                 raise OSError("the run is over")
             worker = _Worker()
             self._all.add(worker)
-            return worker
+        worker.ready()
+        return worker
 
 
 def _is_ready(item: object) -> bool:
@@ -170,12 +126,7 @@ def _is_ready(item: object) -> bool:
 
 
 def _taken(item: Result | Future[_Answer[Result]]) -> Result:
-    if not isinstance(item, Future):
-        return item
-    answer = item.result()
-    if answer.done is not None:
-        answer.done(answer.result)
-    return answer.result
+    return item.result().take() if isinstance(item, Future) else item
 
 
 class _Worker:
@@ -198,6 +149,12 @@ class _Worker:
         _send(self._process.stdin, pickle.dumps(question))
         answer: tuple[bool, object] = pickle.loads(_received(self._process.stdout))
         return answer
+
+    def ready(self) -> None:
+        """Wait until it waits. Raises EOFError where it has ended instead."""
+        assert self._process.stdout is not None
+        if _received(self._process.stdout) != _READY:
+            raise EOFError
 
     def ended(self) -> str:
         """What the process ended by."""
@@ -258,6 +215,7 @@ def serve() -> None:
             os._exit(0)  # the parent is gone, or wants no more: in the middle of a task, too
 
     threading.Thread(target=listen, daemon=True).start()
+    _send(answers, _READY)
     while True:
         function, arguments = pickle.loads(asked.get())
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optlint.api import Means
     from optlint.baseline import Counts
     from optlint.cache import Cache
-    from optlint.workers import Task
+    from optlint.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Fixed:
 def fix_files(files: Iterable[FoundFile | Problem], wanted: Wanted, means: Means | None = None) -> Iterator[Fixed]:
     """Each file's result, in order. What the baseline holds is left as it is, and not reported."""
     from optlint.api import Means
-    from optlint.workers import in_order
+    from optlint.tasks import in_order
 
     means = means or Means()
     baseline = means.baseline
@@ -82,7 +82,7 @@ def _mending(
 ) -> Mended | Task[Fixed | Mended]:
     """What a file is mended to, where there is nothing to mend in it, or the work that this is."""
     from optlint.api import lint_task
-    from optlint.workers import Task
+    from optlint.tasks import Task
 
     linting = lint_task(found, data, cache)
     if not isinstance(linting, Task):
