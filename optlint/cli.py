@@ -179,9 +179,9 @@ def _test_rules(paths: tuple[str, ...], settings: Settings) -> int:
 
 def _add_noqa(paths: tuple[str, ...], resolver: Resolver, options: dict[str, Any]) -> int:
     from optlint.addnoqa import add_noqa, check_reason
-    from optlint.files import discover
     from optlint.model import Report
     from optlint.report.text import plural
+    from optlint.run import Run
     from optlint.terminal import write_bytes
 
     output: Output = options["output"]
@@ -190,7 +190,11 @@ def _add_noqa(paths: tuple[str, ...], resolver: Resolver, options: dict[str, Any
         raise ConfigError(ADD_NOQA, None, fault)
     lines = 0
     problems: list[Problem] = []
-    for added in add_noqa(discover(paths, options["stdin_filename"], resolver), reason):
+    run = Run.prepared(resolver.root(), resolver)
+    with output.progress() as progress:
+        done = list(add_noqa(run.seen(paths, options["stdin_filename"], progress), reason, run.means))
+    run.close()
+    for added in done:
         lines += added.lines
         problems += added.problems
         if added.text is not None:

@@ -30,7 +30,7 @@ _READY = b"optlint"
 AHEAD = 4  # tasks for each worker that are read before their turn
 
 # No folder but those that the parent itself imports from is looked into: not the working directory's json.py.
-_START = (
+START = (
     "import sys\n"
     "sys.path[:] = [bytes.fromhex(p).decode('utf-8', 'surrogatepass') for p in sys.argv[1].split(',') if p]\n"
     "from optlint.workers import serve\n"
@@ -136,7 +136,7 @@ class _Worker:
         folders = ",".join(path.encode("utf-8", "surrogatepass").hex() for path in sys.path)
         one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
-            [sys.executable, "-I", f"-Xutf8={sys.flags.utf8_mode}", "-c", _START, folders],
+            [sys.executable, "-I", f"-Xutf8={sys.flags.utf8_mode}", "-c", START, folders],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
