@@ -19,7 +19,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Protocol, cast
 
-from optlint.locate import Survey, chunks
+from optlint import locate
+from optlint.locate import Survey
 from optlint.model import Finding, Report, Severity, Span, Update
 from optlint.settings import Settings
 from optlint.source import Source, Unit
@@ -109,8 +110,8 @@ def install(
 
     modules: dict[str, dict[str, object]] = {
         "optlint.locate": {
+            **vars(locate),
             "worth_reading": worth_reading if analyze is own else bool,
-            "chunks": chunks,
             "survey": survey,
         },
         "optlint.analysis": {"analyze": analyze},
