@@ -26,6 +26,7 @@ CALLER_LEVELS = 3
 CALLER_PATHS = 8
 NESTED_PATHS = 12
 MAX_CALLERS = 4
+MAX_EFFORT = 200_000  # evaluation steps of all paths of a function together
 MAX_FRUITLESS = 30_000  # evaluation steps of a function's paths, none of which has shown an update
 
 
@@ -207,9 +208,9 @@ class _Lifter:
         paths = Paths() if limit is None else Paths(limit)
         span = machine.spans[func.unit](func.node)
         found = False
-        enough = machine.effort + MAX_FRUITLESS
+        enough, most = machine.effort + MAX_FRUITLESS, machine.effort + MAX_EFFORT
         error: Unsupported | None = None
-        while paths and (found or machine.effort < enough):
+        while paths and machine.effort < (most if found else enough):
             choices = paths.next()
             lifted: object = None
             try:
