@@ -13,7 +13,7 @@ from optlint.lift.branches import Choices, follows_time
 from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Leave, Stored
-from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Scope, Seq, Slot, Super, Value, numeric
+from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Lib, Method, Scope, Seq, Slot, Super, Value, numeric
 from optlint.lift.places import ACCESSOR, attribute, place_of, place_text
 from optlint.lift.vocabulary import (
     GLOBAL_NAMES,
@@ -53,6 +53,7 @@ class Calls(Evaluator):
         self.classes: list[Klass | None] = []
         self.shared: list[tuple[str, ...]] = []  # names that one assignment binds to the same array
         self.nested: list[Func] = []  # functions defined inside functions
+        self.changes: dict[cst.CSTNode, Changes] = {}  # by function: what it does to attributes
         self.imports: set[str] = set()
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self.discarded: list[Span] = []  # calls whose result, a new content of what they are called on, goes nowhere

@@ -36,6 +36,7 @@ class Evaluator(Operators):
     def __init__(self) -> None:
         super().__init__()
         self.work = 0
+        self.effort = 0  # evaluation steps of all runs, also of those that are taken back
         self.unit = 0  # which parsed block the code that runs stands in
         self.scanning = False  # a dry run, which only shows what is written
         self.worth: list[Worth] = []
@@ -64,6 +65,7 @@ class Evaluator(Operators):
 
     def eval(self, node: cst.BaseExpression) -> Value:
         self.work += 1
+        self.effort += 1
         if self.work > MAX_WORK:
             raise Unsupported("too large to follow", self.span_of(node))
         method = getattr(self, "eval_" + type(node).__name__, None)

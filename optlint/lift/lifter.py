@@ -26,6 +26,8 @@ CALLER_LEVELS = 3
 CALLER_PATHS = 8
 NESTED_PATHS = 12
 MAX_CALLERS = 4
+MAX_EFFORT = 200_000  # evaluation steps of all paths of a function together
+MAX_FRUITLESS = 30_000  # evaluation steps of a function's paths, none of which has shown an update
 
 
 @dataclass(slots=True)
@@ -225,8 +227,9 @@ class _Lifter:
         paths = Paths() if limit is None else Paths(limit)
         span = machine.spans[func.unit](func.node)
         found = False
+        enough, most = machine.effort + MAX_FRUITLESS, machine.effort + MAX_EFFORT
         error: Unsupported | None = None
-        while paths:
+        while paths and machine.effort < (most if found else enough):
             choices = paths.next()
             lifted: object = None
             try:
@@ -235,7 +238,8 @@ class _Lifter:
                     lifted = self.collect(machine, run_entry(machine, func, klass), name)
                     if not choices.given:
                         for inner in list(machine.nested):
-                            self.nested(machine, inner, f"{name}.{inner.name}")
+                            if found or len(self.result.recurrences) > before or machine.effort < enough:
+                                self.nested(machine, inner, f"{name}.{inner.name}")
                     discarded = list(machine.discarded)
                 made = self.result.recurrences[before:]
                 found |= any(not r.lost for r in made)
