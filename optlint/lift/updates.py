@@ -13,6 +13,7 @@ from optlint.lift.objects import Cell, Store, content, numeric
 from optlint.lift.places import belongs_to
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
+from optlint.sandbox.evaluate import evaluate
 
 
 def updates_of(
@@ -104,21 +105,33 @@ def _keeps_part(state: State) -> bool:
 
 
 def _is_average(state: State, own: Expr) -> bool:
-    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does."""
-    return all(
-        any(e == 1 and _is_complement(f, own) for f, e in structure.factors(term))
-        for _, term in structure.terms(structure.rest(state.post, state.old))
+    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does.
+
+    A setting that is added besides (AdaBelief's ε) weighs nothing.
+    """
+    taken = [t for _, t in structure.terms(structure.rest(state.post, state.old)) if not _is_number(t)]
+    return bool(taken) and all(
+        any(e == 1 and _is_complement(f, own) for f, e in structure.factors(term)) for term in taken
     )
+
+
+def _is_number(term: Expr) -> bool:
+    """Made of what the code itself gives a number."""
+    return all(n.op != "opaque" and (n.op != "sym" or n.symbol.default is not None) for n in ex.walk(term))
+
+
+_BETWEEN = ((0.3, 0.45, 0.7), (0.62, 0.81, 0.24))  # values of settings that tell 1 − a from all else
 
 
 def _is_complement(part: Expr, own: Expr) -> bool:
-    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
+    """``part`` is 1 − ``own``, in any spelling of an average or of ``lerp``."""
     if own.op == "const":
         return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
-    one = ex.const(1)
-    return own in (ex.op("sub", one, part), ex.op("add", one, ex.op("mul", part, ex.const(-1)))) or part == ex.op(
-        "sub", one, own
-    )
+    symbols = sorted(own.symbols, key=lambda s: s.name)
+    if own.symbols != part.symbols or len(symbols) > 3 or any(n.op == "opaque" for n in ex.walk(own)):
+        return False
+    bound = (dict(zip(symbols, values, strict=False)) for values in _BETWEEN)
+    return all(abs(float(evaluate(own, b)) + float(evaluate(part, b)) - 1) < 1e-12 for b in bound)
 
 
 def _is_decayed_by(entry: Entry, other: Entry) -> bool:

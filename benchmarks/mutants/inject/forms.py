@@ -234,6 +234,28 @@ def uses_behind(a: Anatomy, line: cst.SimpleStatementLine, text: str) -> list[cs
     return found
 
 
+def is_bound_before(a: Anatomy, name: str, line: cst.CSTNode) -> bool:
+    """A name of the function has content before a statement: a parameter, or bound further up or around a loop."""
+    home = a.code.function(line)
+    for node in a.code.positions:
+        if not isinstance(node, cst.Name) or node.value != name or a.code.function(node) is not home:
+            continue
+        inner = a.code.inside(node, cst.Lambda, cst.CompFor)
+        binds = isinstance(a.code.parents[node], cst.Param) or _is_target(a, node) or _is_unpacked(a, node)
+        if inner is None and binds and a.code.offsets(node)[0] < a.code.offsets(line)[0]:
+            return True
+    return False
+
+
+def _is_unpacked(a: Anatomy, node: cst.CSTNode) -> bool:
+    """Stands in ``a, b = …`` or ``for a, b in …``."""
+    inner: cst.CSTNode = node
+    while isinstance(a.code.parents[inner], (cst.Element, cst.Tuple, cst.List)):
+        inner = a.code.parents[inner]
+    parent = a.code.parents[inner]
+    return isinstance(parent, cst.AssignTarget) or (isinstance(parent, cst.For) and parent.target is inner)
+
+
 def _is_target(a: Anatomy, node: cst.CSTNode) -> bool:
     parent = a.code.parents[node]
     return isinstance(parent, cst.AssignTarget) or (isinstance(parent, cst.AugAssign) and parent.target is node)

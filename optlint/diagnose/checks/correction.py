@@ -337,9 +337,7 @@ def complement_mixed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             if swapped is not None and (value is None or float(value) >= 0.5):  # type: ignore[arg-type]
                 posts = [swapped if p is state.post else p for p in posts]
             else:
-                own = ex.op("sub", ex.const(1), base)
-                right = ex.op("pow", own, power.args[1], origin=power.origin)
-                posts = [ex.substitute(p, {power: right}) for p in posts]
+                posts = [ex.substitute(p, {power: _other((state, base, power))}) for p in posts]
         if posts != subject.posts:
             state, _, power = group[0]
             changed = next((p, q) for p, q in zip(subject.posts, posts, strict=True) if p != q)
@@ -350,8 +348,11 @@ def complement_mixed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def complements(subject: Subject) -> list[tuple[State, Expr, Expr]]:
     """Averages that keep 1 − β of themselves, with that β and its powers βᵗ in the update."""
     found: list[tuple[State, Expr, Expr]] = []
-    for power in _powers(subject):
-        base = power.args[0]
+    powers = [(power, power.args[0]) for power in _powers(subject)]
+    for product in subject.states:
+        if product.new in subject.products:
+            powers.append((product.post, structure.slope(product.post, product.old) or ex.const(1)))
+    for power, base in powers:
         for state in averages(subject):
             own = structure.slope(state.post, state.old)
             if own is not None and structure.tidy(own) == ex.op("sub", ex.const(1), base) and subject.is_hyper(base):
@@ -360,8 +361,12 @@ def complements(subject: Subject) -> list[tuple[State, Expr, Expr]]:
 
 
 def _other(slip: tuple[State, Expr, Expr]) -> Expr:
+    """The power (or the running product's next content) of 1 − β."""
     _, base, power = slip
-    return ex.op("pow", ex.op("sub", ex.const(1), base), power.args[1])
+    own = ex.op("sub", ex.const(1), base)
+    if power.op != "pow":
+        return ex.substitute(power, {base: own})
+    return ex.op("pow", own, power.args[1], origin=power.origin)
 
 
 def _swapped(state: State, base: Expr, g: Symbol) -> Expr | None:

@@ -24,7 +24,7 @@ def first_moments(subject: Subject) -> list[State]:
 @check("coefficient-on-gradient")
 def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """v = v + μ·g for v = μ·v + g: a sum that forgets nothing, its coefficient on the wrong term."""
-    rates = subject.drive.symbols - subject.moving - {subject.g}
+    rates = _rates(subject)
     if not rates and not _has_number(subject.drive):
         return
     for state in first_moments(subject):
@@ -49,6 +49,13 @@ def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Rep
             data = structure.product([(f, e) for f, e in structure.factors(subject.gradient) if f != found])
             right = structure.total([(1, kept), (sign, data)], state.post.origin)
         yield Repair(page.code, made, state.post, right, effective, where=state.name)
+
+
+def _rates(subject: Subject) -> set[Symbol]:
+    """The settings that the whole step is multiplied by."""
+    return set.intersection(*(_settings(t) for _, t in structure.terms(subject.drive))) or (
+        set(subject.drive.symbols - subject.moving - {subject.g})
+    )
 
 
 def _signed(own: Expr) -> tuple[int, Expr]:
@@ -80,7 +87,7 @@ def _factor_of_gradient(subject: Subject) -> Expr | None:
 @check("rate-twice")
 def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """η in the velocity and again in the step (η² in all), or on the velocity that is kept, too (μ·η decays it)."""
-    outer = set.intersection(*(_settings(t) for _, t in structure.terms(subject.drive)))
+    outer = _rates(subject)
     for state in first_moments(subject):
         own, kept = structure.slope(state.post, subject.g), structure.slope(state.post, state.old)
         if own is None or kept is None:
