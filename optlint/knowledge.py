@@ -115,6 +115,7 @@ class MistakePage:
         keeps a state from being one. "twins": between updates.
         """
         found = {self.options.get("when", "search"), *(key for key in ("named", "beside") if self.options.get(key))}
+        found |= {"search"} if self.options.get("searched") else set()
         return frozenset() if self.off else frozenset(found)
 
 

@@ -153,6 +153,12 @@ def stale_second_moment(subject: Subject, page: MistakePage) -> Iterator[Repair]
         stale = any(state.old in p.visible for p in others) and not any(state.new in p.visible for p in others)
         if stale and state.old in subject.second and not np.any(subject.initial(state) > 0):
             table[ex.sym(state.old)] = ex.sym(state.new)
+    for part in [table, *({old: new} for old, new in table.items() if len(table) > 1)]:
+        yield from _read_in_time(subject, page, part)
+
+
+def _read_in_time(subject: Subject, page: MistakePage, table: dict[Expr, Expr]) -> Iterator[Repair]:
+    """The update with these old contents read as the new ones, outside their own equations."""
     if table:
         own = [{old: new for old, new in table.items() if old.symbol is not s.old} for s in subject.states]
         posts = [ex.substitute(p, t) for p, t in zip(subject.posts, [*own, table], strict=True)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from optlint.diagnose.checks.idle import below_the_line, gathers_size
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
+from optlint.model import Span
 from optlint.prepare import prepare
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Subject, pseudo
@@ -197,24 +199,43 @@ def _numerators(step: Expr, old: Symbol, new: Symbol) -> Expr:
 
 @check("moments-crossed")
 def moments_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """An average that decays another state's content and so forgets its own: v = β₂·m + (1 − β₂)·g²."""
+    """An average that decays another state's content and so forgets its own: v = β₂·m + (1 − β₂)·g².
+
+    Also a step that divides by the root of the first moment, beside a second one that nobody reads.
+    """
     if subject.gradient is None:
         return
-    table = {subject.gradient: ex.sym(subject.g)}
-    for entry in subject.recurrence.overwritten:
-        post = ex.substitute(entry.post, table)
-        post = ex.substitute(post, {ex.substitute(s.post, table): ex.sym(s.new) for s in subject.recurrence.states})
+    yield from below_the_line(subject, page)
+    for name, initial, spans, post in _forgetful(subject):
         for other in subject.states:
             for symbol in (other.new, other.old):
-                own = structure.slope(post, symbol)
+                own = structure.retention(post, symbol) if symbol in post.visible else None
                 if own is None or own == ex.const(0) or subject.value(own) is None:
                     continue
-                if not any(ex.contains(p, post) for p in subject.posts):
-                    continue
-                name = entry.slot.symbol.name
                 old, new = Symbol(name), Symbol(f"{name}'")
                 mended = ex.substitute(post, {ex.sym(symbol): ex.sym(old)})
-                states = [*subject.states, State(name, old, new, mended, entry.slot.symbol.initial, entry.spans)]
-                step = ex.substitute(subject.step, {post: ex.sym(new)})
-                made = subject.with_states(states, step)
-                yield Repair(page.code, made, entry.post, mended, where=name, details={"kind": "state"})
+                table = {post: ex.sym(new)}
+                states = [replace(s, post=ex.substitute(s.post, table)) for s in subject.states]
+                readers = [i for i, s in enumerate(states) if new in s.post.visible]
+                states.insert(min(readers, default=len(states)), State(name, old, new, mended, initial, spans))
+                made = subject.with_states(states, ex.substitute(subject.step, table))
+                yield Repair(page.code, made, post, mended, where=name, details={"kind": "state"})
+
+
+def _forgetful(subject: Subject) -> Iterator[tuple[str, Expr | None, tuple[Span, ...], Expr]]:
+    """Averages of g² that keep nothing of their own: (name, first content, where they are written, content)."""
+    assert subject.gradient is not None
+    table = {subject.gradient: ex.sym(subject.g)}
+    known = {ex.substitute(s.post, table): ex.sym(s.new) for s in subject.recurrence.states}
+    done: list[Expr] = []
+    for entry in subject.recurrence.overwritten:
+        post = ex.substitute(ex.substitute(entry.post, table), known)
+        if any(ex.contains(p, post) for p in subject.posts):
+            done.append(post)
+            yield entry.slot.symbol.name, entry.slot.symbol.initial, entry.spans, post
+    named = {ex.substitute(ex.substitute(s.expr, table), known): s.name for s in subject.recurrence.stored}
+    own = [s.post for s in subject.states]
+    for node in (n for p in subject.posts for n in ex.walk(p) if n.op in ("add", "sub", "max")):
+        if node not in done and node not in own and gathers_size(node, ex.sym(subject.g)):
+            done.append(node)
+            yield named.get(node, "v"), None, (node.origin,) if node.origin is not None else (), node
