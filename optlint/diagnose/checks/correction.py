@@ -58,7 +58,7 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]
     both = page.options.get("moments") == "all"
     groups = [tuple(used)] if both else [c for n in range(1, len(used)) for c in combinations(used, n)]
-    uses_time = any(p.symbols & subject.time for p in subject.posts)
+    uses_time = any(p.symbols & (subject.time | subject.products) for p in subject.posts)
     unused = dead_corrections(subject)
     wants_dead = bool(page.options.get("computed"))
     for group in groups:
@@ -69,7 +69,8 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         table: dict[Expr, Expr] = {}
         for state in group:
             table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), one_minus_power(subject, state, time))
-        posts = [s.post if s in group else ex.substitute(s.post, table) for s in subject.states]
+        raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
+        posts = [p if r else ex.substitute(p, table) for p, r in zip(subject.posts, raw, strict=False)]
         posts.append(ex.substitute(subject.step, table))
         span = unused[0][1] if wants_dead and unused else None
         if wants_dead and not unused:
@@ -118,8 +119,13 @@ def dead_corrections(subject: Subject) -> list[tuple[str, Span | None]]:
     originals = list(recurrence.states)
     found: list[tuple[str, Span | None]] = []
     used = [*(s.post for s in originals), recurrence.step]
+    contents = {c.post: ex.sym(c.new) for c in recurrence.counters} | {p: ex.sym(s.new) for p, s in values.items()}
+    inline: dict[Expr, Expr] = {}  # a state's content as a named value has it, the other states' written out
+    for state in recurrence.states:
+        inline[ex.sym(state.new)] = ex.substitute(state.post, inline)
+    contents |= {post: new for new, post in inline.items()}
     for stored in recurrence.stored:
-        expr = ex.substitute(stored.expr, {p: ex.sym(s.new) for p, s in values.items()})
+        expr = ex.substitute(stored.expr, contents)
         if expr.op not in ("div", "mul") or not expr.symbols & news:
             continue
         if any(f.op == "sub" and e < 0 for f, e in structure.factors(expr)) and not any(
@@ -207,7 +213,8 @@ def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         rest = [(f, e) for f, e in structure.factors(node) if not f.symbols & subject.time]
         new = structure.product(rest, node.origin)
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
-        yield Repair(page.code, subject.replaced(posts), node, new)
+        if any(p.symbols & subject.time for p in posts):  # else it was corrected once
+            yield Repair(page.code, subject.replaced(posts), node, new)
 
 
 def _settings_of_time(subject: Subject, root: Expr) -> Iterator[Expr]:

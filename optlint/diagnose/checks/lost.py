@@ -1,0 +1,196 @@
+"""State that does not last: averages that start from zero at every call, or whose new content nobody keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice, product
+
+from optlint.diagnose.checks.correction import clock
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence, State
+from optlint.model import Span
+from optlint.prepare import prepare
+from optlint.sandbox.evaluate import evaluate
+from optlint.subject import Subject, pseudo
+
+ZERO = ex.const(0)
+MAX_LOST = 3  # states that start from zero in one update
+MAX_CONTENTS = 2  # what each of them may hold
+SUMS = ("add", "sub", "max")
+
+Place = Span | int  # where a zero stands in the source (or which node it is)
+
+
+# zeros
+
+
+@check("state-reset")
+def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Averages that start from zero at every call: make each of them a state, and see what comes out."""
+    recurrence = subject.recurrence
+    elsewhere = page.check == "state-not-kept"  # the other page's: made before this very call, and never written
+    contents: list[list[tuple[Expr, list[Expr]]]] = []
+    for zeros in _zeros(recurrence):
+        origin = zeros[0].origin
+        here = recurrence.home is None or origin is None or recurrence.home.covers(origin)
+        found = [(node, zeros) for node in islice(_contents(recurrence, zeros), MAX_CONTENTS)]
+        if here != elsewhere and found:
+            contents.append(found)
+    if not contents or len(contents) > MAX_LOST:
+        return
+    for chosen in product(*contents):
+        made = _with_states(recurrence, list(chosen))
+        if made is not None:
+            first = chosen[0][0]
+            for repaired in (made, _with_time(made)):
+                if repaired is not None:
+                    yield Repair(page.code, repaired, first, made.states[0].post, where="", details={"kind": "state"})
+
+
+def _zeros(recurrence: Recurrence) -> list[list[Expr]]:
+    """The zeros that an update decays or adds to, by the place that they come from."""
+    found: dict[Place, list[Expr]] = {}
+    for post in recurrence.posts():
+        for node in ex.walk(post):
+            if node.op == "const" and node.value == 0:
+                place = node.origin or id(node)
+                if all(node is not other for other in found.setdefault(place, [])):
+                    found[place].append(node)
+    return list(found.values())
+
+
+def _contents(recurrence: Recurrence, zeros: list[Expr]) -> Iterator[Expr]:
+    """The sums that hold one place's zeros and no other's: what the code names so first, then the smallest."""
+    mine = {id(z) for z in zeros}
+    w = recurrence.parameter.old if recurrence.parameter is not None else None
+    named = {s.expr for s in recurrence.stored} | {e.post for e in recurrence.overwritten}
+    fitting: list[Expr] = []
+    for post in recurrence.posts():
+        for node in ex.walk(post):
+            if node.op not in SUMS or node in fitting or not node.symbols:
+                continue
+            held = {id(n) for n in ex.walk(node) if n.op == "const" and n.value == 0}
+            if held and held <= mine and (1, ex.sym(w) if w is not None else None) not in structure.terms(node):
+                fitting.append(node)
+    yield from sorted(fitting, key=lambda n: (n not in named, n.size))
+
+
+def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]) -> Subject | None:
+    """The update with a state for each of these contents, whose zeros are its old content."""
+    states: list[State] = []
+    table: dict[Expr, Expr] = {}
+    for number, (content, zeros) in enumerate(contents, 1):
+        old, new = Symbol(f"state{number}"), Symbol(f"state{number}'")
+        post = content
+        for zero in zeros:
+            post = ex.replace_node(post, zero, ex.sym(old))
+        states.append(State(old.name, old, new, post, ZERO, (content.origin,) if content.origin else ()))
+        table[content] = ex.sym(new)
+    for state, (content, _) in zip(states, contents, strict=True):
+        others = {c: n for c, n in table.items() if c != content}
+        state.post = ex.substitute(state.post, others)
+    kept = [replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states]
+    if any(len(s.post.visible & {o.new for o in states}) > 1 for s in states):
+        return None
+    states.sort(key=lambda s: bool(s.post.visible & {o.new for o in states}))
+    return _made_of(recurrence, [*states, *kept], table)
+
+
+def _made_of(recurrence: Recurrence, states: list[State], table: dict[Expr, Expr]) -> Subject:
+    """The update with these states, its step in terms of their contents."""
+    parameter, output = recurrence.parameter, recurrence.output
+    whole = replace(
+        recurrence,
+        states=states,
+        parameter=replace(parameter, post=ex.substitute(parameter.post, table)) if parameter is not None else None,
+        output=ex.substitute(output, table) if output is not None else None,
+    )
+    return prepare(whole)
+
+
+def _with_time(made: Subject) -> Subject | None:
+    """The count of steps was lost with the rest: β¹ is βᵗ."""
+    first = [n for n in ex.walk(made.step) if n.op == "pow" and n.args[1] == ex.const(1) and made.is_hyper(n.args[0])]
+    if not first:
+        return None
+    time, clocks = clock(made)
+    table = {n: ex.op("pow", n.args[0], time, origin=n.origin) for n in first}
+    return made.replaced([*made.posts[:-1], ex.substitute(made.step, table)], clocks=clocks)
+
+
+# contents that nobody keeps
+
+
+@check("state-not-kept")
+def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """m = β₁·self.m + (1 − β₁)·g as a local name that nothing keeps: make each such average a state."""
+    recurrence = subject.recurrence
+    yield from state_reset(subject, page)
+    held = {x for s in recurrence.states for x in (s.old, s.new)}
+    posts = [*(s.post for s in recurrence.states), recurrence.step]
+    states: list[State] = []
+    spans = []
+    for name, content, span in _named(recurrence):
+        if content in recurrence.escapes or not any(ex.contains(p, content) for p in posts):
+            continue
+        elsewhere = [ex.substitute(p, {content: ZERO}) for p in posts]  # the gradient is read there, too
+        found = [s for s in _averaged(content, recurrence.parameter) if s not in held]
+        for sign in (lambda s: s.initial is not None, lambda s: not any(s in e.visible for e in elsewhere)):
+            found = [s for s in found if sign(s)] or found
+        if len(found) != 1 or any(s.old is found[0] for s in states):
+            continue
+        old, new = found[0], Symbol(f"{found[0].name}'")
+        states.append(State(old.name, old, new, content, old.initial, (span,) if span else ()))
+        spans.append(span)
+    if not states:
+        return
+    table = {s.post: ex.sym(s.new) for s in states}
+    whole = [
+        *(replace(s, post=_without(s.post, table)) for s in states),
+        *(replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states),
+    ]
+    made = _made_of(recurrence, whole, table)
+    kept = {s.old for s in states}
+    if all(made.g in s.post.symbols for s in made.states if s.old in kept):  # else it was the gradient itself
+        yield Repair(page.code, made, states[0].post, None, span=spans[0], where="", details={"kind": "state"})
+
+
+def _named(recurrence: Recurrence) -> Iterator[tuple[str, Expr, Span | None]]:
+    """The values that the code gives a name, in terms of the states' new contents: (name, value, place)."""
+    known = {s.post: ex.sym(s.new) for s in recurrence.states if s.post.args}
+    for stored in recurrence.stored:
+        yield stored.name, ex.substitute(stored.expr, known), stored.span
+
+
+def _without(post: Expr, table: dict[Expr, Expr]) -> Expr:
+    """The other averages in an average's own equation."""
+    return ex.substitute(post, {e: new for e, new in table.items() if e is not post and e != post})
+
+
+def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
+    """The places that ``post`` keeps a part of, beside what it adds: a·s + …, with 0 < a < 1 or a setting."""
+    if post.op not in SUMS:
+        return []
+    found = []
+    for symbol in post.visible:
+        own = structure.retention(post, symbol)
+        if symbol.kind != "place" or own is None or not _is_part(own):
+            continue
+        if parameter is not None and symbol is parameter.old:
+            continue
+        unset = symbol.default is None or symbol.array  # a setting has a number, and is none
+        if unset and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
+            found.append(symbol)
+    return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
+
+
+def _is_part(own: Expr) -> bool:
+    """A coefficient between 0 and 1 for settings between 0 and 1: β and 1 − α, but not the 1 + μ of Nesterov's g."""
+    if own.op == "const":
+        return 0 < own.number < 1
+    return all(0 < float(evaluate(own, dict.fromkeys(own.symbols, x), pseudo)) < 1 for x in (0.3, 0.6))
