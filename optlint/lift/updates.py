@@ -99,6 +99,12 @@ def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
     )
 
 
+def _remembers(state: State, other: State) -> bool:
+    """A name that is left from an earlier loop: it holds the other place's content, or what it held before."""
+    post = state.post
+    return post.op == "where" and {*post.args[1:]} == {ex.sym(state.old), ex.sym(other.old)}
+
+
 def _keeps_part(state: State) -> bool:
     """Neither all nor nothing of the old content stays: a parameter's decayed gradient may well go into it."""
     return structure.slope(state.post, state.old) not in (None, ex.const(0), ex.const(1))
@@ -248,7 +254,7 @@ class _Grouping:
         )
         if reads_new or reads_old:
             return True
-        return plain and not any(state.old in s.post.visible for s in others)
+        return plain and not any(state.old in s.post.visible for s in others if not _remembers(s, state))
 
     def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
         spans = [sp for s in needed for sp in s.spans]

@@ -86,9 +86,11 @@ def root_taken_twice(a: Anatomy) -> Edits:
 @injects("OPT107")
 def multiplied_by_the_denominator(a: Anatomy) -> Edits:
     for site, op in f.operations(a, "div"):
-        below = site.expr.args[1] if site.expr.op == "div" else None
-        if below is None or not a.held(below) & a.second:
+        above, below = site.expr.args if site.expr.op == "div" else (None, None)
+        if below is None or above is None or not a.held(below) & a.second:
             continue
+        if not a.held(above) and not a.takes_gradient(above):
+            continue  # LAMB's ratio of norms
         if op.style == "operator":
             left, right = (a.code.source(n) for n in op.operands)
             yield a.code.replaced(op.node, f"{left} * {right}")

@@ -69,6 +69,8 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         table: dict[Expr, Expr] = {}
         for state in group:
             table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), one_minus_power(subject, state, time))
+        if both:
+            table |= _look_ahead(subject, found, table)
         raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
         posts = [p if r else ex.substitute(p, table) for p, r in zip(subject.posts, raw, strict=False)]
         posts.append(ex.substitute(subject.step, table))
@@ -87,6 +89,17 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             where=", ".join(s.name for s in group),
             details={"moments": ", ".join(s.name for s in group)},
         )
+
+
+def _look_ahead(subject: Subject, found: list[State], table: dict[Expr, Expr]) -> dict[Expr, Expr]:
+    """NAdam: β₁·m' + (1 − β₁)·g is corrected as a whole, where m' alone would be."""
+    ahead: dict[Expr, Expr] = {}
+    for state in found:
+        corrected = table.get(ex.sym(state.new))
+        averaged = ex.substitute(state.post, {ex.sym(state.old): ex.sym(state.new)})
+        if corrected is not None and any(ex.contains(p, averaged) for p in subject.posts):
+            ahead[averaged] = ex.op("div", averaged, corrected.args[1])
+    return ahead
 
 
 _RATE = re.compile(r"lr|rate|eta|alpha|^a$", re.IGNORECASE)

@@ -8,6 +8,7 @@ from itertools import islice, product
 
 from optlint.diagnose.checks.correction import clock
 from optlint.diagnose.repairs import Repair, check
+from optlint.gradient import gradient_rank
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -140,8 +141,14 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         elsewhere = [ex.substitute(p, {content: ZERO}) for p in posts]  # the gradient is read there, too
         found = [s for s in _averaged(content, recurrence.parameter) if s not in held]
-        for sign in (lambda s: s.initial is not None, lambda s: not any(s in e.visible for e in elsewhere)):
+        for sign in (
+            lambda s: s.initial is not None,
+            lambda s: not any(s in e.visible for e in elsewhere),
+            lambda s, content=content: _keeps_most(content, s),
+        ):
             found = [s for s in found if sign(s)] or found
+        if len(found) == 2 and all(s.external for s in found):
+            found = [min(found, key=lambda s: gradient_rank(ex.sym(s)))]
         if len(found) != 1 or any(s.old is found[0] for s in states):
             continue
         old, new = found[0], Symbol(f"{found[0].name}'")
@@ -179,14 +186,29 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
     found = []
     for symbol in post.visible:
         own = structure.retention(post, symbol)
-        if symbol.kind != "place" or own is None or not _is_part(own):
+        whole = own == ex.const(1) and (post.op == "max" or _gathers_squares(post, symbol))
+        if symbol.kind != "place" or own is None or not (whole or _is_part(own)):
             continue
         if parameter is not None and symbol is parameter.old:
             continue
-        unset = symbol.default is None or symbol.array  # a setting has a number, and is none
-        if unset and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
+        unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
+        data = any(s.array or s.default == 0 for s in own.symbols)
+        if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
             found.append(symbol)
     return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
+
+
+def _keeps_most(post: Expr, symbol: Symbol) -> bool:
+    """The code's own numbers say that the place keeps more than half of its content."""
+    own = structure.retention(post, symbol)
+    if own is None or any(s.default is None for s in own.symbols):
+        return False
+    return float(evaluate(own, {s: s.default for s in own.symbols}, pseudo)) >= 0.5
+
+
+def _gathers_squares(post: Expr, symbol: Symbol) -> bool:
+    taken = [t for _, t in structure.terms(post) if t != ex.sym(symbol)]
+    return bool(taken) and all(any(structure.square_root_of(n) is not None for n in ex.walk(t)) for t in taken)
 
 
 def _is_part(own: Expr) -> bool:

@@ -89,11 +89,14 @@ def multiplied_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 @check("root-taken-twice")
 def root_taken_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """√√v in the step, or a root that is stored and of which the next step makes an average again."""
-    for node in ex.walk(subject.step):
-        right = _one_root(subject, node)
-        if right is not None:
-            posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, right)]
-            yield Repair(page.code, subject.replaced(posts), node, right, where="step", root=subject.step)
+    done: list[Expr] = []
+    for root in subject.posts[::-1]:  # the step, and what gathers steps
+        for node in ex.walk(root):
+            right = _one_root(subject, node) if node not in done else None
+            if right is not None:
+                done.append(node)
+                posts = [ex.substitute(p, {node: right}) for p in subject.posts]
+                yield Repair(page.code, subject.replaced(posts), node, right, where="step", root=root)
     for position, state in enumerate(subject.states):
         stored = next((n for n in ex.walk(state.post) if n.op == "sqrt" and _gathers(subject, state, n.args[0])), None)
         if stored is None:
