@@ -178,11 +178,12 @@ class Subject:
 
     @cached_property
     def second(self) -> frozenset[Symbol]:
-        """Symbols of the states that stand under a root, below a line, or gather squares of the gradient."""
+        """Symbols of the states that stand under a root, below a line, or gather g² or |g|."""
         g = ex.sym(self.g)
         found: set[Symbol] = set()
         for state in self.states:
-            if any(structure.square_root_of(n) == g for n in ex.walk(state.post)):
+            sizes = (n.args[0] if n.op == "abs" else structure.square_root_of(n) for n in ex.walk(state.post))
+            if g in sizes:
                 found |= {state.old, state.new}
         for post in self.posts:
             for node in ex.walk(post):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -232,6 +233,22 @@ def uses_behind(a: Anatomy, line: cst.SimpleStatementLine, text: str) -> list[cs
             if not (named and isinstance(node, cst.Name) and getattr(parent, "value", None) is not node):
                 found.append(node)
     return found
+
+
+def changed_next(a: Anatomy, node: cst.CSTNode) -> cst.CSTNode | None:
+    """The word that changes an expression's value in place, ``add_`` in ``v.sqrt().add_(ε)``; or the statement that
+    gives it a name that is changed further on."""
+    parent = a.code.parents[node]
+    if isinstance(parent, cst.Attribute) and parent.attr.value.endswith("_"):
+        return parent.attr
+    line = a.code.statement(node)
+    place = target(a, line) if line is not None else None
+    if line is not None and isinstance(place, cst.Name) and isinstance(line.body[0], cst.Assign):
+        changes = rf"\b{place.value}\.\w+_\(|_foreach_\w+_\({place.value}\b|^\s*{place.value} [-+*/]=|^\s*{place.value}\["
+        behind = a.code.text[a.code.offsets(line)[1] :]
+        if line.body[0].value is node and re.search(changes, behind, re.MULTILINE):
+            return line
+    return None
 
 
 def is_bound_before(a: Anatomy, name: str, line: cst.CSTNode) -> bool:

@@ -96,9 +96,14 @@ def _look_ahead(subject: Subject, found: list[State], table: dict[Expr, Expr]) -
     ahead: dict[Expr, Expr] = {}
     for state in found:
         corrected = table.get(ex.sym(state.new))
-        averaged = ex.substitute(state.post, {ex.sym(state.old): ex.sym(state.new)})
-        if corrected is not None and any(ex.contains(p, averaged) for p in subject.posts):
-            ahead[averaged] = ex.op("div", averaged, corrected.args[1])
+        if corrected is None or state.old in subject.second:
+            continue
+        weights = [subject.value(structure.slope(state.post, s) or ex.sym(s)) for s in (state.old, subject.g)]
+        for node in (n for p in subject.posts for n in ex.walk(p) if n.op in ("add", "sub")):
+            if {state.new, subject.g} <= node.visible and subject.parameter not in node.visible:
+                again = [subject.value(structure.slope(node, s) or ex.sym(s)) for s in (state.new, subject.g)]
+                if all(a is not None and b is not None and np.allclose(a, b) for a, b in zip(weights, again, strict=True)):
+                    ahead[node] = ex.op("div", node, corrected.args[1])
     return ahead
 
 

@@ -8,7 +8,6 @@ from itertools import islice, product
 
 from optlint.diagnose.checks.correction import clock
 from optlint.diagnose.repairs import Repair, check
-from optlint.gradient import gradient_rank
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -143,12 +142,11 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         found = [s for s in _averaged(content, recurrence.parameter) if s not in held]
         for sign in (
             lambda s: s.initial is not None,
+            lambda s: ex.sym(s) in recurrence.escapes,
             lambda s: not any(s in e.visible for e in elsewhere),
             lambda s, content=content: _keeps_most(content, s),
         ):
             found = [s for s in found if sign(s)] or found
-        if len(found) == 2 and all(s.external for s in found):
-            found = [min(found, key=lambda s: gradient_rank(ex.sym(s)))]
         if len(found) != 1 or any(s.old is found[0] for s in states):
             continue
         old, new = found[0], Symbol(f"{found[0].name}'")
@@ -163,7 +161,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     ]
     made = _made_of(recurrence, whole, table)
     kept = {s.old for s in states}
-    if all(made.g in s.post.symbols for s in made.states if s.old in kept):  # else it was the gradient itself
+    if all(made.g in s.post.symbols or s.post.op == "max" for s in made.states if s.old in kept):
+        # else it was the gradient itself
         yield Repair(page.code, made, states[0].post, None, span=spans[0], where="", details={"kind": "state"})
 
 
