@@ -244,7 +244,9 @@ def changed_next(a: Anatomy, node: cst.CSTNode) -> cst.CSTNode | None:
     line = a.code.statement(node)
     place = target(a, line) if line is not None else None
     if line is not None and isinstance(place, cst.Name) and isinstance(line.body[0], cst.Assign):
-        changes = rf"\b{place.value}\.\w+_\(|_foreach_\w+_\({place.value}\b|^\s*{place.value} [-+*/]=|^\s*{place.value}\["
+        changes = (
+            rf"\b{place.value}\.\w+_\(|_foreach_\w+_\({place.value}\b|^\s*{place.value} [-+*/]=|^\s*{place.value}\["
+        )
         behind = a.code.text[a.code.offsets(line)[1] :]
         if line.body[0].value is node and re.search(changes, behind, re.MULTILINE):
             return line

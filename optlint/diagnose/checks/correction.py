@@ -102,7 +102,9 @@ def _look_ahead(subject: Subject, found: list[State], table: dict[Expr, Expr]) -
         for node in (n for p in subject.posts for n in ex.walk(p) if n.op in ("add", "sub")):
             if {state.new, subject.g} <= node.visible and subject.parameter not in node.visible:
                 again = [subject.value(structure.slope(node, s) or ex.sym(s)) for s in (state.new, subject.g)]
-                if all(a is not None and b is not None and np.allclose(a, b) for a, b in zip(weights, again, strict=True)):
+                if all(
+                    a is not None and b is not None and np.allclose(a, b) for a, b in zip(weights, again, strict=True)
+                ):
                     ahead[node] = ex.op("div", node, corrected.args[1])
     return ahead
 

@@ -134,48 +134,44 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     held = {x for s in recurrence.states for x in (s.old, s.new)}
     posts = [*(s.post for s in recurrence.states), recurrence.step]
     states: list[State] = []
-    spans = []
-    for name, content, span in _named(recurrence):
-        if content in recurrence.escapes or not any(ex.contains(p, content) for p in posts):
+    table = {s.post: ex.sym(s.new) for s in recurrence.states if s.post.args}  # what contents are written as
+    for stored in recurrence.stored:
+        content = ex.substitute(stored.expr, table)
+        read = [*posts, *(ex.substitute(p, table) for p in posts)]
+        if stored.expr in recurrence.escapes or not any(ex.contains(p, content) for p in read):
             continue
-        elsewhere = [ex.substitute(p, {content: ZERO}) for p in posts]  # the gradient is read there, too
         found = [s for s in _averaged(content, recurrence.parameter) if s not in held]
-        for sign in (
-            lambda s: s.initial is not None,
-            lambda s: ex.sym(s) in recurrence.escapes,
-            lambda s: not any(s in e.visible for e in elsewhere),
-            lambda s, content=content: _keeps_most(content, s),
-        ):
-            found = [s for s in found if sign(s)] or found
-        if len(found) != 1 or any(s.old is found[0] for s in states):
-            continue
-        old, new = found[0], Symbol(f"{found[0].name}'")
-        states.append(State(old.name, old, new, content, old.initial, (span,) if span else ()))
-        spans.append(span)
+        found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
+        if len(found) == 1 and all(s.old is not found[0] for s in states):
+            old, new = found[0], Symbol(f"{found[0].name}'")
+            states.append(State(old.name, old, new, content, old.initial, (stored.span,) if stored.span else ()))
+            table |= {stored.expr: ex.sym(new), content: ex.sym(new)}
     if not states:
         return
-    table = {s.post: ex.sym(s.new) for s in states}
-    whole = [
-        *(replace(s, post=_without(s.post, table)) for s in states),
-        *(replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states),
+    kept = [
+        replace(s, post=ex.substitute(s.post, {p: n for p, n in table.items() if p != s.post}))
+        for s in recurrence.states
     ]
-    made = _made_of(recurrence, whole, table)
-    kept = {s.old for s in states}
-    if all(made.g in s.post.symbols or s.post.op == "max" for s in made.states if s.old in kept):
+    made = _made_of(recurrence, [*states, *kept], table)
+    lost = {s.old for s in states}
+    if all(made.g in s.post.symbols or s.post.op == "max" for s in made.states if s.old in lost):
         # else it was the gradient itself
-        yield Repair(page.code, made, states[0].post, None, span=spans[0], where="", details={"kind": "state"})
+        span = states[0].spans[0] if states[0].spans else None
+        yield Repair(page.code, made, states[0].post, None, span=span, where="", details={"kind": "state"})
 
 
-def _named(recurrence: Recurrence) -> Iterator[tuple[str, Expr, Span | None]]:
-    """The values that the code gives a name, in terms of the states' new contents: (name, value, place)."""
-    known = {s.post: ex.sym(s.new) for s in recurrence.states if s.post.args}
-    for stored in recurrence.stored:
-        yield stored.name, ex.substitute(stored.expr, known), stored.span
-
-
-def _without(post: Expr, table: dict[Expr, Expr]) -> Expr:
-    """The other averages in an average's own equation."""
-    return ex.substitute(post, {e: new for e, new in table.items() if e is not post and e != post})
+def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsewhere: list[Expr]) -> list[Symbol]:
+    """Which of the places that an average reads is the state: the code shows its first content, hands back what holds
+    it, reads it nowhere else, or says by its numbers that most of it stays. The gradient does none of these."""
+    returned = {e.symbol.name for e in recurrence.escapes if e.op == "sym"}
+    for tells in (
+        lambda s: s.initial is not None,
+        lambda s: s.name.partition("[")[0] in returned,
+        lambda s: not any(s in e.visible for e in elsewhere),
+        lambda s: _keeps_most(content, s),
+    ):
+        found = [s for s in found if tells(s)] or found
+    return found
 
 
 def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:

@@ -21,7 +21,7 @@ def first_moments(subject: Subject) -> list[State]:
 @check("coefficient-on-gradient")
 def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """v = v + μ·g for v = μ·v + g: a sum that forgets nothing, its coefficient on the wrong term."""
-    rates = _rates(subject)
+    rates = _rates(subject) or subject.drive.symbols - subject.moving - {subject.g}
     if not rates and not _has_number(subject.drive):
         return
     for state in first_moments(subject):
@@ -50,9 +50,7 @@ def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Rep
 
 def _rates(subject: Subject) -> set[Symbol]:
     """The settings that the whole step is multiplied by."""
-    return set.intersection(*(_settings(t) for _, t in structure.terms(subject.drive))) or (
-        set(subject.drive.symbols - subject.moving - {subject.g})
-    )
+    return set.intersection(*(_settings(t) for _, t in structure.terms(subject.drive)))
 
 
 def _signed(own: Expr) -> tuple[int, Expr]:

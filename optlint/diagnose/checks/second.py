@@ -165,7 +165,9 @@ def _read_in_time(subject: Subject, page: MistakePage, table: dict[Expr, Expr]) 
     if table:
         own = [{old: new for old, new in table.items() if old.symbol is not s.old} for s in subject.states]
         posts = [ex.substitute(p, t) for p, t in zip(subject.posts, [*own, table], strict=True)]
-        before = next(p for p, t in zip(subject.posts[::-1], [table, *own[::-1]], strict=True) if ex.substitute(p, t) != p)
+        before = next(
+            p for p, t in zip(subject.posts[::-1], [table, *own[::-1]], strict=True) if ex.substitute(p, t) != p
+        )
         wrong = next(n for n in ex.walk(before) if n in table)
         yield Repair(page.code, subject.replaced(posts), wrong, table[wrong], root=before)
 
