@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice, product
 
@@ -164,12 +164,13 @@ def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsew
     """Which of the places that an average reads is the state: the code shows its first content, hands back what holds
     it, reads it nowhere else, or says by its numbers that most of it stays. The gradient does none of these."""
     returned = {e.symbol.name for e in recurrence.escapes if e.op == "sym"}
-    for tells in (
+    signs: tuple[Callable[[Symbol], bool], ...] = (
         lambda s: s.initial is not None,
         lambda s: s.name.partition("[")[0] in returned,
         lambda s: not any(s in e.visible for e in elsewhere),
         lambda s: _keeps_most(content, s),
-    ):
+    )
+    for tells in signs:
         found = [s for s in found if tells(s)] or found
     return found
 
