@@ -102,6 +102,16 @@ class Subject:
         return structure.rest(self.step, self.parameter)
 
     @cached_property
+    def undecayed(self) -> Subject:
+        """The same update without a decay of its own parameter (which weights have and biases have not)."""
+        if self.parameter is None or self.reads_parameter:
+            return self
+        step = ex.op("add", ex.sym(self.parameter), self.drive)
+        read = step.symbols.union(*(s.post.symbols for s in self.states))
+        read = read.union(*(s.initial.symbols for s in self.states if s.initial is not None))
+        return self.with_states(self.states, step, hypers=[h for h in self.hypers if h.symbol in read])
+
+    @cached_property
     def clean(self) -> bool:
         """The states do not read the parameter."""
         return self.parameter is None or all(self.parameter not in s.post.visible for s in self.states)
@@ -124,9 +134,14 @@ class Subject:
     def initial(self, state: State) -> Any:
         """A state's first content over the lanes (0 where the code does not show it)."""
         if state.initial is None:
-            return 1.0 if structure.rest(state.post, state.old) == ex.const(0) else 0.0  # a running product starts at 1
+            return float(self.is_product(state))  # a running product starts at 1
         value = self.value(state.initial)
         return 0.0 if value is None or not np.all(np.isfinite(value)) else value
+
+    def is_product(self, state: State) -> bool:
+        """βᵗ kept as a state: multiplied at each step by what no data changes."""
+        still = not state.post.symbols & (self.moving - {state.old} | {self.g})
+        return still and structure.rest(state.post, state.old) == ex.const(0)
 
     @property
     def series(self) -> dict[Symbol, Any]:

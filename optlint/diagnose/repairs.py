@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from optlint.diagnose.patterns import PRODUCT, SUM, Matcher, build, pattern
@@ -20,7 +20,8 @@ class Repair:
 
     wrong, right: the expression and what it should be. effective: what ``g`` means after the repair where that
     changes (g + λw). span: the place to show. root: the equation that ``wrong`` stands in. where: the state's name,
-    "step", or nothing where the repair concerns several.
+    "step", or nothing where the repair concerns several. written: the update as it stands, where the repair has shown
+    what is its gradient.
     """
 
     code: str
@@ -32,6 +33,7 @@ class Repair:
     where: str = ""
     details: dict[str, str] = field(default_factory=dict)
     root: Expr | None = None
+    written: Subject | None = None
 
     @property
     def place(self) -> Span | None:
@@ -58,15 +60,17 @@ class Proposals:
     """What the pages propose for the updates of one search.
 
     Repairs of one update share most of their equations, so what the pages' equations say of one part is kept.
+    said: the families that the code speaks of; a page with the option ``said`` is asked only where it is one of these.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, said: frozenset[str] = frozenset()) -> None:
+        self.pages = tuple(p for p in searched() if not p.options.get("said") or said & set(p.families))
         self._edits: dict[tuple[object, ...], list[_Edit]] = {}
 
     def of(self, subject: Subject) -> list[Repair]:
         """Every repair that some page proposes, each a different set of equations, in the order of the codes."""
         load_checks()
-        proposed = [r for page in searched() if page.check for r in from_check(subject, page)]
+        proposed = [r for page in self.pages if page.check for r in from_check(subject, page)]
         if subject.gradient is not None:
             proposed += self._from_equations(subject)
         found: list[Repair] = []
@@ -85,7 +89,7 @@ class Proposals:
         for index, ((part, own), post) in enumerate(zip(places, subject.posts, strict=True)):
             key = (part, own and own.old, post, subject.second, subject.time, settings)
             if key not in self._edits:
-                self._edits[key] = list(_edits(subject, part, own, post))
+                self._edits[key] = list(_edits(subject, self.pages, part, own, post))
             found += [(index, edit) for edit in self._edits[key]]
         for index, edit in found:
             made = _applied(subject, [(index, edit)])
@@ -143,9 +147,12 @@ def load_checks() -> None:
     from optlint.diagnose import checks  # noqa: F401  (registers)
 
 
-def from_check(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    if page.check and page.check in CHECKS:
-        yield from CHECKS[page.check](subject, page)
+def from_check(subject: Subject, page: MistakePage, stage: str = "") -> Iterator[Repair]:
+    """What the page's check proposes, or another one that the page names for this stage."""
+    other = page.options.get(stage)
+    name = other if isinstance(other, str) else page.check
+    if name in CHECKS:
+        yield from CHECKS[name](subject, page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +173,14 @@ class _Edit:
 _SORTS = {op: sort for sort, ops in (("sum", SUM), ("product", PRODUCT)) for op in ops}
 
 
-def _edits(subject: Subject, part: str, own: State | None, post: Expr) -> Iterator[_Edit]:
+def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State | None, post: Expr) -> Iterator[_Edit]:
     """What the pages' equations find in one part."""
     matcher = Matcher(subject, own)
     known = {part, "any"} | ({"state"} if own is not None else set()) | ({"step"} if _steps(subject, own) else set())
     nodes: dict[str, list[Expr]] = {}
     for node in ex.walk(post):
         nodes.setdefault(_SORTS.get(node.op, node.op), []).append(node)
-    for page in searched():
+    for page in pages:
         if page.options.get("needs") == "second moment" and not subject.second:
             continue
         gradient = page.options.get("gradient")

@@ -49,7 +49,7 @@ class _Difference:
         whole = [Change(old, new, around)]
         if depth > 40 or old.op == "opaque":
             return [whole]
-        found: list[list[Change]] = []
+        found = self._each(old, new, around, depth) if _is_product_with_itself(old, new) else []
         for child, wanted in self._one_part(old, new):
             found += self.ways(child, wanted, around, depth + 1)
             if len(found) > 24:
@@ -103,6 +103,11 @@ class _Difference:
                 local += ways[0]
                 wide += ways[-1]
         return [local] if local == wide else [local, wide]
+
+
+def _is_product_with_itself(*nodes: Expr) -> bool:
+    """g·g → x·x: both factors alike, which one factor made another could not say."""
+    return all(n.op == "mul" and n.args[0] == n.args[1] for n in nodes)
 
 
 def _parts(root: Expr) -> list[Expr]:

@@ -13,6 +13,7 @@ from optlint.model import Edit, Span
 from optlint.subject import Subject
 
 Edits = tuple[Edit, ...]
+_ASSIGNS = {"add_": "copy_", "assign_add": "assign"}
 
 
 class Stores:
@@ -28,15 +29,42 @@ class Stores:
             if state.old not in before.step.symbols or state.old in after.step.symbols:
                 continue
             reader = next((r for r in self.reading.reads if near.covers(r.span)), None)
-            writer = next((r for r in self.reading.reads if any(s.covers(r.span) for s in state.spans)), None)
-            if reader is None or writer is None:
+            if reader is None:
                 continue
-            first, later = self.statements.line_of(reader.node), self.statements.line_of(writer.node)
-            out, text = self.statements.without(later), self.statements.text_of(later)
-            into = self.statements.before(first, text) if text is not None else None
-            same = self.reading.parents.get(first) is self.reading.parents.get(later)
-            if first is not later and same and out is not None and into is not None:
-                yield (into, out)
+            first = self.statements.line_of(reader.node)
+            inside = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in state.spans)]
+            for later in {id(line): line for line in map(self.statements.line_of, inside)}.values():
+                out, text = self.statements.without(later), self.statements.text_of(later)
+                into = self.statements.before(first, text) if text is not None else None
+                same = self.reading.parents.get(first) is self.reading.parents.get(later)  # none that starts the state
+                if first is not later and same and out is not None and into is not None:
+                    yield (into, out)
+
+    def replaced(self, before: Subject, after: Subject) -> Iterator[Edits]:
+        """``v += x`` becomes ``v = x`` where the old content is already in x."""
+        edits: list[Edit] = []
+        for old, new in zip(before.states, after.states, strict=True):
+            if old.post != new.post:
+                edits += next(filter(None, map(self._as_assignment, self._changed(old))), [])
+        if edits:
+            yield tuple(edits)
+
+    def _changed(self, state: State) -> Iterator[Read]:
+        """Where a state's new content is written, or comes out of a call."""
+        worth = self.reading.values.worth(state.post)
+        yield from (r for r in self.reading.by_worth.get(worth, ()) if r.written or isinstance(r.node, cst.Call))
+
+    def _as_assignment(self, read: Read) -> list[Edit]:
+        statement = self.reading.statement(read.node)
+        if read.written and isinstance(statement, cst.AugAssign) and isinstance(statement.operator, cst.AddAssign):
+            sign = self.reading.operator(statement)
+            return [Edit(sign, "=")] if sign is not None else []
+        name = read.node.func if isinstance(read.node, cst.Call) else None
+        while isinstance(name, cst.Attribute):
+            name = name.attr
+        span = self.reading.span(name) if isinstance(name, cst.Name) else None
+        other = _ASSIGNS.get(name.value) if isinstance(name, cst.Name) else None
+        return [Edit(span, other)] if span is not None and other is not None else []
 
     def apart(self, before: Subject, after: Subject) -> Iterator[Edits]:
         """``η = η·c`` gets a name of its own, so that the place keeps what it holds."""
@@ -81,3 +109,30 @@ class Stores:
             used = not isinstance(self.reading.parents.get(node), cst.Expr)
             if used and name.value.endswith("_") and span is not None and whole is not None and whole.covers(near):
                 yield (Edit(span, name.value.rstrip("_")),)
+
+    def moved(self, near: Span) -> Iterator[Edits]:
+        """``p = p - …`` in the parameter: stored back where it was taken from, else as ``p -= …``."""
+        for write in self.reading.reads:
+            statement = self.reading.statement(write.node) if write.written else None
+            whole = self.reading.span(statement) if statement is not None else None
+            if whole is None or not whole.covers(near) or not isinstance(statement, cst.Assign):
+                continue
+            for place in self._taken_from(write):
+                edit = self.statements.after(self.statements.line_of(statement), f"{place} = {write.text}")
+                if edit is not None:
+                    yield (edit,)
+            value = statement.value
+            if isinstance(value, cst.BinaryOperation) and isinstance(value.operator, (cst.Subtract, cst.Add)):
+                left, right = self.reading.span(value.left), self.reading.span(value.right)
+                if left is not None and right is not None and self.reading.text(left) == write.text:
+                    sign = "-=" if isinstance(value.operator, cst.Subtract) else "+="
+                    yield (Edit(whole, f"{write.text} {sign} {self.reading.text(right)}"),)
+
+    def _taken_from(self, write: Read) -> Iterator[str]:
+        """The attribute or item that a name was given the content of, in an assignment of its own."""
+        for read in self.reading.by_text.get(write.text, ()):
+            given = self.reading.statement(read.node) if read.written and read.moment < write.moment else None
+            if isinstance(given, cst.Assign) and isinstance(given.value, (cst.Attribute, cst.Subscript)):
+                span = self.reading.span(given.value)
+                if span is not None:
+                    yield self.reading.text(span)

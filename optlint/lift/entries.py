@@ -131,7 +131,7 @@ def match_returns(
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
-            if own is None and not (same and _carries(own_part, symbol) and not _feeds(symbol, expr, returned)):
+            if own is None and not (same and _goes_on(own_part, symbol) and not _feeds(symbol, expr, returned)):
                 continue
             left = None if own is None else _at_zero(own)
             if kept in own_part.visible and not same and left == ex.const(0):
@@ -167,6 +167,12 @@ def _feeds(symbol: Symbol, expr: Expr, returned: list[tuple[str, Expr]]) -> bool
     """What is returned is built on another result that takes in the symbol: a gradient that becomes the step."""
     others = {other for _, other in returned if other.args and other != expr and symbol in other.visible}
     return any(node in others for node in ex.walk(expr))
+
+
+def _goes_on(post: Expr, symbol: Symbol) -> bool:
+    """A part of the content stays, whatever else reads it (Adadelta's steps), or it is carried on as a whole."""
+    slopes = [structure.slope(t, symbol) for s, t in structure.terms(post) if s > 0]
+    return _carries(post, symbol) or any(own is not None and own != ex.const(0) for own in slopes)
 
 
 def _carries(post: Expr, symbol: Symbol) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Store, content, numeric
+from optlint.lift.objects import Cell, Scope, Slot, Store, content, numeric
 from optlint.lift.places import belongs_to
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
@@ -26,10 +27,26 @@ def updates_of(
     if not entries:
         return []
     handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
-    found = _Grouping(frame, entries, outputs, handed_on, name).recurrences()
+    found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
+        recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
+        recurrence.shared = frozenset(_shared_by_tensors(recurrence, inner))
     return found
+
+
+def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[Symbol]:
+    """The states that are one place for all tensors of the loop that the parameter is an element of."""
+    slot = recurrence.parameter.slot if recurrence.parameter is not None else None
+    if slot is None:
+        return
+    place = (slot.home.place if isinstance(slot.home, Cell) else "") + slot.key
+    for frame in inner:
+        if belongs_to(place, frame.indices):
+            carried = {(moved.home, moved.key) for moved, _ in frame.posts}
+            for state in recurrence.states:
+                if state.slot is not None and (state.slot.home, state.slot.key) in carried:
+                    yield state.old
 
 
 def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> bool:
@@ -48,6 +65,25 @@ def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> b
             ):
                 return True
     return False
+
+
+def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
+    """The argument that holds the states, or is their key, where the counter does not go with it: ("layer", "")."""
+    slots = [s.slot for s in recurrence.states if s.slot is not None and isinstance(s.slot.home, Cell)]
+    counters = [c.slot for c in recurrence.counters if c.slot is not None and isinstance(c.slot.home, Cell)]
+    if not slots or not counters or len(slots) + len(counters) < len(recurrence.states) + len(recurrence.counters):
+        return "", ""
+    for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
+        name = re.escape(argument)
+        for position, pattern in enumerate((rf"{name}[.\[][^{{]*$", rf".*\{{(id\()?{name}[)}}.]")):
+            if all(_is_at(pattern, s) for s in slots) and not any(_is_at(pattern, c) for c in counters):
+                return ("", argument) if position else (argument, "")
+    return "", ""
+
+
+def _is_at(pattern: str, slot: Slot) -> bool:
+    assert isinstance(slot.home, Cell)
+    return re.match(pattern, slot.home.place + slot.key) is not None
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:
@@ -150,7 +186,7 @@ def _is_decayed_by(entry: Entry, other: Entry) -> bool:
     )
 
 
-class _Grouping:
+class Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
     def __init__(
@@ -187,6 +223,13 @@ class _Grouping:
             table = {post: new for post, new in values if post != state.post}
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
+        returned, handed_on = self.outputs[: self.returned], self.outputs[self.returned :]
+        self.outputs = returned + [o for o in handed_on if not self._is_moved(o)]
+
+    def _is_moved(self, output: Expr) -> bool:
+        """What is handed on is no step but the place after it: ``self.record(w)``, ``history.append(w)``."""
+        state = self.by_new.get(output.symbol) if output.op == "sym" else None
+        return state is not None and (1, ex.sym(state.old)) in structure.terms(state.post) and not state.is_counter
 
     def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
         """The states that a post reads, old or new, and theirs in turn; dependencies first."""
@@ -204,6 +247,12 @@ class _Grouping:
 
         go(post)
         return order
+
+    def of(self, parameter: State) -> Recurrence:
+        """The update of a parameter that is none of the entries."""
+        values = {s.post: ex.sym(s.new) for s in self.states if s.post.args}
+        parameter.post = ex.substitute(parameter.post, values)
+        return self._make(parameter, None, self.needs(parameter.post))
 
     def recurrences(self) -> list[Recurrence]:
         parameters = [s for s in self.states if self._is_parameter(s)]

@@ -12,6 +12,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.places import place_text
 from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Span
 from optlint.prepare import prepare
@@ -39,6 +40,8 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         origin = zeros[0].origin
         here = recurrence.home is None or origin is None or recurrence.home.covers(origin)
         found = [(node, zeros) for node in islice(_contents(recurrence, zeros), MAX_CONTENTS)]
+        if not here and any(s.expr == found[0][0] and "[" in s.name for s in recurrence.stored if found):
+            continue  # an element of a list whose index this run knows
         if here != elsewhere and found:
             contents.append(found)
     if not contents or len(contents) > MAX_LOST:
@@ -142,6 +145,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         found = [s for s in _averaged(content, recurrence.parameter) if s not in held]
         found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
+        if len(found) == 1 and place_text(stored.name) == found[0].name:
+            continue  # it is kept
         if len(found) == 1 and all(s.old is not found[0] for s in states):
             old, new = found[0], Symbol(f"{found[0].name}'")
             states.append(State(old.name, old, new, content, old.initial, (stored.span,) if stored.span else ()))

@@ -1,0 +1,159 @@
+"""Adadelta's two averages: v of the gradients' squares, u of the squares of the steps that both roots make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr
+from optlint.lift.recurrence import State
+from optlint.subject import Subject
+
+ZERO = ex.const(0)
+
+
+def _pairs(subject: Subject) -> Iterator[tuple[State, State]]:
+    """(v, u): two averages under roots, of which one takes in the gradient and does not read the other."""
+    rooted = [s for s in subject.states if s.old in subject.second]
+    for v, u in permutations(rooted, 2):
+        if subject.g in v.post.symbols and not {u.old, u.new} & v.post.symbols and _weighed(subject, u) is not None:
+            yield v, u
+
+
+def _weighed(subject: Subject, state: State) -> tuple[Expr, Expr, Expr] | None:
+    """(a, c, x) of a·s + c·x, where x may read s."""
+    kept = [(s, t) for s, t in structure.terms(state.post) if _is_kept(subject, t, state)]
+    taken = [(s, t) for s, t in structure.terms(state.post) if not _is_kept(subject, t, state)]
+    if not kept or len(taken) != 1 or taken[0][0] < 0:
+        return None
+    own = structure.slope(structure.total(kept), state.old)
+    weight, data = _apart(subject, taken[0][1])
+    return None if own is None else (structure.tidy(own), weight, data)
+
+
+def _is_kept(subject: Subject, term: Expr, state: State) -> bool:
+    own = structure.slope(term, state.old)
+    return own not in (None, ZERO) and subject.is_hyper(own) and structure.rest(term, state.old) == ZERO
+
+
+def _apart(subject: Subject, term: Expr) -> tuple[Expr, Expr]:
+    """The settings that a term is multiplied by, and what they weigh."""
+    parts = structure.factors(term)
+    settings = [p for p in parts if subject.is_hyper(p[0])]
+    return structure.product(settings), structure.product([p for p in parts if p not in settings])
+
+
+def _delta(subject: Subject, step: Expr) -> Expr:
+    """The step without its learning rate, as the code has it where it has it."""
+    w = subject.parameter
+    drive = _apart(subject, step if w is None else structure.rest(step, w))[1]
+    for node in reversed(list(ex.walk(step))):
+        if node.symbols >= drive.symbols and (w is None or w not in node.symbols):
+            size, data = _apart(subject, node)
+            if data == drive and not size.symbols:
+                return node
+    return drive
+
+
+@check("adadelta-order")
+def adadelta_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """u gathers g² instead of steps, or the step's v has not seen g yet."""
+    for v, u in _pairs(subject):
+        now: dict[Expr, Expr] = {ex.sym(u.new): ex.sym(u.old), ex.sym(v.old): ex.sym(v.new)}
+        step = ex.substitute(subject.step, now)
+        if not {u.old, v.new} <= step.symbols:
+            continue
+        data = _weighed(subject, u)[2]  # type: ignore[index]
+        if u.old in data.symbols:
+            post = ex.substitute(u.post, {ex.sym(v.old): ex.sym(v.new)})
+        elif subject.g in data.symbols and not data.symbols & subject.moving:
+            post = ex.substitute(u.post, {ex.sym(subject.g): _delta(subject, step)})
+        else:
+            continue
+        if post == u.post:  # a step with u', which counts that very step, is off by a thousandth after the first few
+            continue
+        made = subject.replaced([*(post if s is u else s.post for s in subject.states), step])
+        stale = ex.sym(v.old)
+        if stale in ex.walk(subject.step):
+            yield Repair(page.code, made, stale, now[stale], where="step", root=subject.step)
+        else:
+            yield Repair(page.code, made, u.post, post, where=u.name, root=u.post)
+
+
+@check("adadelta-accumulator")
+def adadelta_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """u gathers the parameter's squares; or an average is added to its old content, which it keeps a part of anyhow."""
+    w = subject.parameter
+    for _, u in _pairs(subject):
+        data = _weighed(subject, u)[2]  # type: ignore[index]
+        if w is not None and w in data.symbols and subject.g not in data.symbols and not data.symbols & subject.moving:
+            post = ex.substitute(u.post, {ex.sym(w): _delta(subject, subject.step)})
+            made = subject.replaced([post if s is u else p for s, p in _with_step(subject)])
+            yield Repair(page.code, made, u.post, post, where=u.name, root=u.post)
+    posts = {s: _not_added(s) for s in subject.states}
+    grown = [s for s, post in posts.items() if post is not None]
+    if grown and any(_pairs(subject)):
+        made = subject.replaced([(posts.get(s) if s is not None else None) or p for s, p in _with_step(subject)])
+        yield Repair(page.code, made, grown[0].post, posts[grown[0]], where=grown[0].name, root=grown[0].post)
+
+
+def _with_step(subject: Subject) -> list[tuple[State | None, Expr]]:
+    """Every equation with its state; the step with none."""
+    return [*((s, s.post) for s in subject.states), (None, subject.step)]
+
+
+def _not_added(state: State) -> Expr | None:
+    """a·s + x for s + a·s + x."""
+    old = ex.sym(state.old)
+    parts = structure.terms(state.post)
+    kept = [(s, t) for s, t in parts if structure.slope(t, state.old) not in (None, ZERO)]
+    if len(kept) != 2 or (1, old) not in kept:
+        return None
+    rest = [p for p in parts if p != (1, old)]
+    return structure.total(rest, state.post.origin) if len(rest) == len(parts) - 1 else None
+
+
+@check("adadelta-epsilon")
+def adadelta_epsilon(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """√u without ε, or with ε outside: u starts at 0, and what is multiplied by its root starts there, too."""
+    for v, u in _pairs(subject):
+        floors = {k for p in subject.posts for n in ex.walk(p) if (k := _floor(subject, n, u, v)) is not None}
+        floor = floors.pop() if len(floors) == 1 else ex.const(1e-6)
+        if floors:
+            continue
+        above = _under_roots(subject, u.old, floor)
+        if not above:
+            continue
+        table = above | _under_roots(subject, v.new, floor)
+        posts = [ex.substitute(p, table) for p in subject.posts]
+        wrong = next((n for n in ex.walk(subject.step) if n in above), None)
+        if wrong is not None:
+            made = subject.replaced(posts)
+            yield Repair(page.code, made, wrong, above[wrong], where="step", root=subject.step)
+
+
+def _floor(subject: Subject, node: Expr, u: State, v: State) -> Expr | None:
+    """The ε of s + ε and √s + ε."""
+    if node.op == "add":
+        for a, b in (node.args, node.args[::-1]):
+            held = a.args[0] if a.op == "sqrt" else a
+            if held in (ex.sym(u.old), ex.sym(v.new)) and subject.is_hyper(b):
+                return b
+    return None
+
+
+def _under_roots(subject: Subject, symbol: ex.Symbol, floor: Expr) -> dict[Expr, Expr]:
+    """√(s + ε) for √s + ε, or else for every bare √s."""
+    content = ex.sym(symbol)
+    root = ex.op("sqrt", content)
+    nodes = [n for p in subject.posts for n in ex.walk(p)]
+    outside = [n for n in nodes if n.op == "add" and root in n.args and any(subject.is_hyper(a) for a in n.args)]
+    inside = ex.op("sqrt", ex.op("add", content, floor))
+    if outside:
+        return {n: inside.at(n.origin) for n in outside}
+    bare = [n for n in nodes if n.op == "sqrt" and (n == root or (content, 1.0) in structure.factors(n.args[0]))]
+    return {n: ex.substitute(n, {content: ex.op("add", content, floor)}) for n in bare}
