@@ -118,6 +118,7 @@ class MistakePage:
             self.options.get("when", "search"),
             *(key for key in ("named", "beside", "lost", "forgotten") if self.options.get(key)),
         }
+        found |= {"search"} if self.options.get("searched") else set()
         return frozenset() if self.off else frozenset(found)
 
 

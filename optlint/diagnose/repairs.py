@@ -110,9 +110,12 @@ class Proposals:
 
     def _everywhere(self, subject: Subject, found: list[tuple[int, _Edit]]) -> Iterator[Repair]:
         """A slip that was made the same way in several places is one mistake: all of them mended together."""
-        by_rewrite: dict[int, list[tuple[int, _Edit]]] = {}
+        by_rewrite: dict[object, list[tuple[int, _Edit]]] = {}
         for index, edit in found:
             by_rewrite.setdefault(id(edit.rewrite), []).append((index, edit))
+        for index, edit in found:  # and of the same quantities
+            if any(other.rewrite is edit.rewrite and other.read != edit.read for _, other in found):
+                by_rewrite.setdefault((id(edit.rewrite), edit.read), []).append((index, edit))
         for same in by_rewrite.values():
             for apart in _sets_apart(same):
                 made = _applied(subject, apart)
@@ -156,13 +159,17 @@ def from_check(subject: Subject, page: MistakePage, stage: str = "") -> Iterator
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """``wrong`` → ``right`` in one equation, as a page's equation has it. effective: what g means afterwards."""
+    """``wrong`` → ``right`` in one equation, as a page's equation has it. effective: what g means afterwards.
+
+    read: what the pattern's variables stand for, but those that stand for anything.
+    """
 
     page: MistakePage
     rewrite: Rewrite
     wrong: Expr
     right: Expr
     effective: Expr | None
+    read: tuple[tuple[str, Expr], ...] = ()
 
 
 _SORTS = {op: sort for sort, ops in (("sum", SUM), ("product", PRODUCT)) for op in ops}
@@ -171,6 +178,7 @@ _SORTS = {op: sort for sort, ops in (("sum", SUM), ("product", PRODUCT)) for op 
 def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State | None, post: Expr) -> Iterator[_Edit]:
     """What the pages' equations find in one part."""
     matcher = Matcher(subject, own)
+    known = {part, "any"} | ({"state"} if own is not None else set()) | ({"step"} if _steps(subject, own) else set())
     nodes: dict[str, list[Expr]] = {}
     for node in ex.walk(post):
         nodes.setdefault(_SORTS.get(node.op, node.op), []).append(node)
@@ -179,7 +187,7 @@ def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State
             continue
         gradient = page.options.get("gradient")
         for rewrite in page.rewrites:
-            if rewrite.part not in (part, "any") and not (rewrite.part == "state" and own is not None):
+            if rewrite.part not in known:
                 continue
             wrong, right = pattern(rewrite.wrong), pattern(rewrite.right)
             for node in nodes.get(_SORTS.get(wrong.op, wrong.op), ()):
@@ -188,7 +196,15 @@ def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State
                         effective = None
                         if isinstance(gradient, str):
                             effective = build(pattern(gradient), {"g": ex.sym(subject.g), **env})
-                        yield _Edit(page, rewrite, node, new, effective)
+                        read = tuple((name, env[name]) for name in sorted(env) if name[0] not in "nxu±")
+                        yield _Edit(page, rewrite, node, new, effective, read)
+
+
+def _steps(subject: Subject, own: State | None) -> bool:
+    """A state that gathers steps (RMSprop's momentum, Adadelta's Δw²): it divides by another state's content."""
+    if own is None or subject.g not in own.post.symbols:
+        return False
+    return bool(own.post.symbols & (subject.second - {own.old, own.new}))
 
 
 def _applied(subject: Subject, edits: list[tuple[int, _Edit]]) -> Subject | None:

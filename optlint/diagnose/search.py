@@ -138,16 +138,19 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
     load_checks()
     kept = plain is not None and bool(plain.form.states)
     meant = meant_families(subject.recurrence.name)
+    named = mentioned(subject.recurrence)
     for page in mistakes():
         if "lost" not in page.stages or (kept and not page.options.get("even_matched")):
             continue
         doubtful: list[Repair] = []
         for repair in from_check(subject, page, "lost"):
             match = ordinary(repair.subject)
+            if kept and not named and match is not None and match.family not in families_in(intent):
+                continue  # what else the state is for, nobody knows
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
             doubtful += [repair] if match is None and repair.subject.states else []
-        for repair in doubtful:
+        for repair in doubtful if named or not page.options.get("even_matched") else ():
             beside = explain(repair.subject, intent)
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)

@@ -150,12 +150,22 @@ def retention(post: Expr, old: Symbol) -> Expr | None:
     return own
 
 
+_BETWEEN = ((0.3, 0.45, 0.7), (0.62, 0.81, 0.24))  # values of settings that tell 1 − a from all else
+
+
 def is_complement(part: Expr, own: Expr) -> bool:
-    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
+    """``part`` is 1 − ``own``, in any spelling of an average or of ``lerp``."""
     if own.op == "const":
         return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
-    one = const(1)
-    return own in (op("sub", one, part), op("add", one, op("mul", part, const(-1)))) or part == op("sub", one, own)
+    symbols = sorted(own.symbols, key=lambda s: s.name)
+    if own.symbols != part.symbols or len(symbols) > 3 or any(n.op == "opaque" for n in walk(own)):
+        return False
+    for values in _BETWEEN:
+        table = {sym(s): const(v) for s, v in zip(symbols, values, strict=False)}
+        kept, taken = tidy(substitute(own, table)), tidy(substitute(part, table))
+        if kept.op != "const" or taken.op != "const" or abs(kept.number + taken.number - 1) > 1e-12:
+            return False
+    return True
 
 
 def after_first(root: Expr) -> Expr:

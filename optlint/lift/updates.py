@@ -72,6 +72,12 @@ def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
     )
 
 
+def _remembers(state: State, other: State) -> bool:
+    """A name that is left from an earlier loop: it holds the other place's content, or what it held before."""
+    post = state.post
+    return post.op == "where" and {*post.args[1:]} == {ex.sym(state.old), ex.sym(other.old)}
+
+
 def _keeps_part(state: State) -> bool:
     """Neither all nor nothing of the old content stays: a parameter's decayed gradient may well go into it."""
     return structure.slope(state.post, state.old) not in (None, ex.const(0), ex.const(1))
@@ -80,13 +86,17 @@ def _keeps_part(state: State) -> bool:
 def _is_average(state: State, own: Expr) -> bool:
     """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does.
 
-    A setting that is added at each step (AdaBelief's ε) may stand beside them.
+    A setting that is added besides (AdaBelief's ε) weighs nothing.
     """
-    taken = [term for _, term in structure.terms(structure.rest(state.post, state.old))]
-    data = [term for term in taken if term.op != "sym" or term.symbol.array or term.symbol.default is None]
-    return bool(data or not taken) and all(
-        any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in data
+    taken = [t for _, t in structure.terms(structure.rest(state.post, state.old)) if not _is_number(t)]
+    return bool(taken) and all(
+        any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in taken
     )
+
+
+def _is_number(term: Expr) -> bool:
+    """Made of what the code itself gives a number."""
+    return all(n.op != "opaque" and (n.op != "sym" or n.symbol.default is not None) for n in ex.walk(term))
 
 
 def _is_decayed_by(entry: Entry, other: Entry) -> bool:
@@ -226,7 +236,7 @@ class Grouping:
         )
         if reads_new or reads_old:
             return True
-        return plain and not any(state.old in s.post.visible for s in others)
+        return plain and not any(state.old in s.post.visible for s in others if not _remembers(s, state))
 
     def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
         spans = [sp for s in needed for sp in s.spans]

@@ -18,11 +18,12 @@ from optlint.subject import Subject
 def betas_swapped(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The numbers of the two decays stand the other way round: the second moment forgets faster than the first."""
     second = subject.second
-    slow = [s for s in subject.states if s.old in second]
-    fast = [s for s in subject.states if s.old not in second]
+    moments = [s for s in subject.states if subject.g in s.post.symbols]
+    slow = [s for s in moments if s.old in second]
+    fast = [s for s in moments if s.old not in second]
     if len(slow) != 1 or len(fast) != 1:
         return
-    a, b = (structure.slope(s.post, s.old) for s in (fast[0], slow[0]))
+    a, b = (structure.retention(s.post, s.old) for s in (fast[0], slow[0]))
     if a is None or b is None or not _own_numbers(subject, a) or not _own_numbers(subject, b):
         return
     m, v = subject.value(a), subject.value(b)
