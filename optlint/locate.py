@@ -27,11 +27,11 @@ MAX_BLOCK_LINES = 6000
 # time of a regular expression. The last ones are common in other code, so that what stands around them counts, too.
 _WORDS = (
     b"sqrt", b"moment", b"velocit", b"beta", b"decay", b"nesterov", b"adagrad", b"rmsprop", b"adam", b"lerp",
-    b"learning_rate",
+    b"learning_rate", b"learningrate", b"step_size", b"stepsize", b"sgd",
 )  # fmt: skip
-_MAYBE = (b".9", b"alpha", b"lr", b"pow", b"**")
+_MAYBE = (b".9", b"alpha", b"eta", b"lr", b"pow", b"**")
 _GATE = re.compile(
-    rb"\*\*\s*\(?\s*(?:0?\.5|1\s*/\s*2)|pow\w*\([^\n]*(?:\.5|/\s*2)|\blr\b|\balpha\b|(?<![\d.])0?\.9",
+    rb"\*\*\s*\(?\s*(?:0?\.5|1\s*/\s*2)|pow\w*\([^\n]*(?:\.5|/\s*2)|\b(?:lr|eta|alpha)\b|(?<![\d.])0?\.9",
 )
 
 

@@ -246,10 +246,16 @@ def _key(subject: Subject) -> tuple[object, ...]:
 def _choose(hits: list[Explanation]) -> Explanation | None:
     if not hits:
         return None
-    hits.sort(key=lambda h: (_climbs(h), _size(h.repairs), [r.code for r in h.repairs]))
+    hits.sort(key=lambda h: (_climbs(h), _floorless(h), _size(h.repairs), _general(h), [r.code for r in h.repairs]))
     first = hits[0]
     codes = {r.code for r in first.repairs}
-    others = [h for h in hits[1:] if {r.code for r in h.repairs} != codes and not _alike(h.repaired, first.repaired)]
+    others = [
+        h
+        for h in hits[1:]
+        if {r.code for r in h.repairs} != codes
+        and _floorless(h) == _floorless(first)
+        and not _alike(h.repaired, first.repaired)
+    ]
     first.others = [h.repairs for h in others][:3]
     return first
 
@@ -257,6 +263,17 @@ def _choose(hits: list[Explanation]) -> Explanation | None:
 def _alike(one: Subject, other: Subject) -> bool:
     """Two repairs that come out at the same update are the same one, under two names."""
     return np.allclose(one.beginning.step, other.beginning.step, rtol=1e-9, atol=0, equal_nan=True)
+
+
+def _floorless(explanation: Explanation) -> bool:
+    """What comes out has no ε: another explanation is likelier to say where it belongs."""
+    return explanation.match.variant.epsilon == "none"
+
+
+def _general(explanation: Explanation) -> int:
+    """How many of the mistakes belong to no family: one that does says more."""
+    pages = [find_mistake(r.code) for r in explanation.repairs]
+    return sum(page is None or not page.families for page in pages)
 
 
 def _climbs(explanation: Explanation) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from optlint.lift.expression import FIRST, Expr, Symbol, const, op, substitute, sym, walk
 from optlint.model import Span
@@ -161,11 +161,23 @@ def is_complement(part: Expr, own: Expr) -> bool:
     if own.symbols != part.symbols or len(symbols) > 3 or any(n.op == "opaque" for n in walk(own)):
         return False
     for values in _BETWEEN:
-        table = {sym(s): const(v) for s, v in zip(symbols, values, strict=False)}
-        kept, taken = tidy(substitute(own, table)), tidy(substitute(part, table))
-        if kept.op != "const" or taken.op != "const" or abs(kept.number + taken.number - 1) > 1e-12:
+        table = dict(zip(symbols, values, strict=False))
+        kept, taken = number_at(own, table), number_at(part, table)
+        if kept is None or taken is None or abs(kept + taken - 1) > 1e-12:
             return False
     return True
+
+
+def number_at(node: Expr, table: Mapping[Symbol, float]) -> float | None:
+    """An expression's number where its symbols have those; None where it is none."""
+
+    def go(n: Expr) -> Expr:
+        if n.op == "sym":
+            return const(table[n.symbol])
+        return op(n.op, *map(go, n.args)) if n.args and n.op != "opaque" else n
+
+    found = go(node)
+    return found.number if found.op == "const" else None
 
 
 def after_first(root: Expr) -> Expr:
