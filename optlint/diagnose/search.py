@@ -91,7 +91,7 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
                 seen.add(key)
                 tries += 1
                 if tries > TRIES:
-                    return _choose(hits)
+                    return _choose(hits, meant or frozenset())
                 try:
                     match = ordinary(repair.subject, meant, cites)
                 except TooLarge:
@@ -106,7 +106,7 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
                 elif not last:
                     following.append(_Partial([*partial.done, repair], repair.subject, known_moments(repair.subject)))
         if hits:
-            return _choose(hits)
+            return _choose(hits, meant or frozenset())
         level = sorted(following, key=lambda p: p.strange)[:WIDTH]
     return None
 
@@ -155,6 +155,17 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)
     return None
+
+
+def in_its_family(subject: Subject, general: Explanation) -> Explanation:
+    """The same mistake as the page of one family tells it (``instead_of``), where there is one."""
+    for page in mistakes():
+        if general.repairs[0].code in page.options.get("instead_of", ()) and len(general.repairs) == 1:
+            for repair in from_check(subject, page):
+                match = ordinary(repair.subject)
+                if match is not None and match.family in page.families:
+                    return Explanation([repair], match)
+    return general
 
 
 def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | None:
@@ -243,10 +254,16 @@ def _key(subject: Subject) -> tuple[object, ...]:
     return (*subject.posts, *((c.symbol, c.first) for c in subject.clocks))
 
 
-def _choose(hits: list[Explanation]) -> Explanation | None:
+def _choose(hits: list[Explanation], meant: frozenset[str]) -> Explanation | None:
+    """The likeliest explanation. meant: the families that the update's name allows."""
     if not hits:
         return None
-    hits.sort(key=lambda h: (_climbs(h), _floorless(h), _size(h.repairs), _general(h), [r.code for r in h.repairs]))
+
+    def rank(hit: Explanation) -> tuple[object, ...]:
+        own, special = _of_family(hit, meant), _of_family(hit, None)
+        return _climbs(hit), _floorless(hit), not own, _size(hit.repairs), not special, [r.code for r in hit.repairs]
+
+    hits.sort(key=rank)
     first = hits[0]
     codes = {r.code for r in first.repairs}
     others = [
@@ -270,10 +287,10 @@ def _floorless(explanation: Explanation) -> bool:
     return explanation.match.variant.epsilon == "none"
 
 
-def _general(explanation: Explanation) -> int:
-    """How many of the mistakes belong to no family: one that does says more."""
+def _of_family(explanation: Explanation, families: frozenset[str] | None) -> bool:
+    """All its mistakes are some family's (of these, where given): that says more than what any update can have."""
     pages = [find_mistake(r.code) for r in explanation.repairs]
-    return sum(page is None or not page.families for page in pages)
+    return all(p is not None and p.families and (families is None or families & set(p.families)) for p in pages)
 
 
 def _climbs(explanation: Explanation) -> bool:
