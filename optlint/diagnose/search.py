@@ -9,7 +9,7 @@ import numpy as np
 
 from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
 from optlint.identify import Match, best, matches
-from optlint.intent import families_in, meant_families, mentioned
+from optlint.intent import SIMPLE, families_in, meant_families, mentioned, speaks_of_descent
 from optlint.knowledge import find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
@@ -71,6 +71,7 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
     seen: set[tuple[object, ...]] = {_key(subject)}
     meant = meant_families(subject.recurrence.name)
     said = families_in(intent)
+    descends = meant is not None or speaks_of_descent(intent)
     tries = 0
     proposals = Proposals(said)
     for depth in range(DEPTH):
@@ -100,6 +101,8 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
                     seen.discard(key)  # another page may mean the same repair
                     continue
                 if match is not None and last and match.family not in said:
+                    continue
+                if match is not None and not descends and match.family in SIMPLE:
                     continue
                 if match is not None:
                     hits.append(Explanation([*partial.done, repair], match))
@@ -150,7 +153,7 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
             doubtful += [repair] if match is None and repair.subject.states else []
-        for repair in doubtful if named or not page.options.get("even_matched") else ():
+        for repair in doubtful if named else ():
             beside = explain(repair.subject, intent)
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)

@@ -44,6 +44,7 @@ def entries_of(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entr
                 continue
             if post is not None:
                 pairs.append((slot, post))
+            pairs += filled_anew(slot, store)
             if isinstance(slot.cell, Cell) and slot.cell.expr is not None:  # changed in place, wherever it now hangs
                 pairs.append((slot, slot.cell.expr))
         for slot in store.slots:
@@ -58,6 +59,16 @@ def entries_of(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entr
             continue
         found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span))
     return list(found.values())
+
+
+def filled_anew(slot: Slot, store: Store) -> list[tuple[Slot, Expr]]:
+    """The elements of a list that the code binds anew: ``self.v = [β·v + g for v, g in zip(self.v, grads)]``."""
+    made = content((slot.home, slot.key))
+    if not isinstance(made, Cell) or made is slot.cell or not made.growing or made.expr is not None:
+        return []
+    post = numeric(made.items.get("[*]"))
+    elements = [s for s in store.slots if s.home is slot.cell and s.key.startswith("[{")]
+    return [(s, post) for s in elements] if post is not None and len(elements) == 1 else []
 
 
 def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> list[Entry]:
