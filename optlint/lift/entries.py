@@ -67,7 +67,7 @@ def filled_anew(slot: Slot, store: Store) -> list[tuple[Slot, Expr]]:
     if not isinstance(made, Cell) or made is slot.cell or not made.growing or made.expr is not None:
         return []
     post = numeric(made.items.get("[*]"))
-    elements = [s for s in store.slots if s.home is slot.cell and s.key.startswith("[{")]
+    elements = [s for s in store.slots if s.home is slot.cell and "{" in s.key]
     return [(s, post) for s in elements] if post is not None and len(elements) == 1 else []
 
 

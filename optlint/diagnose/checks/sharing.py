@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.intent import mentioned
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -17,6 +18,8 @@ from optlint.subject import Hyper, Subject
 @check("shared-by-blocks")
 def shared_by_blocks(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """c = ρ·c + (1 − ρ)·dW²; …; c = ρ·c + (1 − ρ)·db²: the state as it would be with one of the two alone."""
+    if not subject.second and not mentioned(subject.recurrence):
+        return  # what a layer's backward pass multiplies step by step is no average
     for position, state in enumerate(subject.states):
         for inner in _averages_inside(state):
             alone = ex.substitute(state.post, {inner: ex.sym(state.old)})
