@@ -181,9 +181,11 @@ def restore(subject: Subject) -> Restored | None:
     written = with_all_data(subject)
     if any(_unknown(s.post) for s in written.states):
         return None
+    named = bool(meant_families(subject.recurrence.name))
     try:
-        judged = [name for name in LAWS if name == "rests" or not _unknown(written.step)]
-        broken = [name for name in judged if not LAWS[name](written)]
+        whole = not _unknown(written.step)
+        judged = [n for n, law in LAWS.items() if n == "rests" or (whole and (named or not law.named))]
+        broken = [name for name in judged if not LAWS[name].holds(written)]
         if not broken:
             return None
         found = [
@@ -191,7 +193,7 @@ def restore(subject: Subject) -> Restored | None:
             for repair in Proposals().of(written)
             if (page := find_mistake(repair.code)) is not None
             and page.options.get("law") in broken
-            and all(LAWS[name](repair.subject) for name in judged)
+            and all(LAWS[name].holds(repair.subject) for name in judged)
         ]
     except TooLarge:
         return None
