@@ -102,6 +102,16 @@ class Subject:
         return structure.rest(self.step, self.parameter)
 
     @cached_property
+    def undecayed(self) -> Subject:
+        """The same update without a decay of its own parameter (which weights have and biases have not)."""
+        if self.parameter is None or self.reads_parameter:
+            return self
+        step = ex.op("add", ex.sym(self.parameter), self.drive)
+        read = step.symbols.union(*(s.post.symbols for s in self.states))
+        read = read.union(*(s.initial.symbols for s in self.states if s.initial is not None))
+        return self.with_states(self.states, step, hypers=[h for h in self.hypers if h.symbol in read])
+
+    @cached_property
     def clean(self) -> bool:
         """The states do not read the parameter."""
         return self.parameter is None or all(self.parameter not in s.post.visible for s in self.states)

@@ -35,10 +35,12 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT117": "whether one number for a tensor is meant, only its author knows",
     "OPT205": "where epsilon stands is a choice",
     "OPT206": "where epsilon stands is a choice",
+    "OPT313-3": "when a step begins is the caller's to say",
     "OPT209": "how large epsilon is, is a choice",
     "OPT315": "where the count starts may serve something else",
     "OPT506": "both starts are in use",
     "OPT509": "statements change their order",
+    "OPT316": "where the number is made is not where it is read",
     "OPT314": "what counts the steps has to be named",
     "OPT402": "decoupled decay takes another coefficient",
     "OPT405-3": "in place it would change the gradient",
@@ -49,6 +51,8 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT605-4": "where the weights are, the update does not say",
     "OPT606": "the slip is shown, its repair only named",
     "OPT609": "the places that are missing have to be made where the state begins",
+    "OPT607": "which array is to hold floats is a choice",
+    "OPT608": "it is advice",
 }
 
 
@@ -94,6 +98,7 @@ PAIRS = [
 ]
 OTHERWISE = {
     "OPT202-3": "the page puts epsilon inside the root, where its function wants it",
+    "OPT208-2": "the page keeps the averages in float32 instead of taking a larger epsilon",
     "OPT203-2": "the page starts the accumulator at 0.1 instead of adding an epsilon",
 }
 

@@ -100,7 +100,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     if not looks_like_update(subject):
         return Judgement("unmatched", named.family) if named and subject.states and subject.gradient else None
     try:
-        explanation = explain(subject, recurrence.text) if search and beyond is None else None
+        explanation = explain(subject, recurrence.text, context.cites) if search and beyond is None else None
     except TooLarge as error:
         return Judgement("unsupported", family_of(subject), reason=str(error))
     deviation = best(found)
@@ -125,7 +125,9 @@ def matched(context: Context, match: Match) -> Judgement:
 
 def mistaken(context: Context, explanation: Explanation, reading: Match | None) -> Judgement:
     match = explanation.match
-    alike = [m for m in matches(explanation.repaired, deviations=False) if m.family == match.family]
+    wanted = bool(match.variant.deviation)  # the code cites it
+    found = matches(explanation.repaired, deviations=wanted)
+    alike = [m for m in found if m.family == match.family and bool(m.variant.deviation) == wanted]
     match = best(alike, context.preferred) or match
     findings: list[Finding] = []
     before = context.subject

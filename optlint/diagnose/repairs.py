@@ -11,6 +11,7 @@ from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
 from optlint.model import Span
+from optlint.sandbox.rounding import Precision
 from optlint.subject import Subject
 
 
@@ -20,8 +21,8 @@ class Repair:
 
     wrong, right: the expression and what it should be. effective: what ``g`` means after the repair where that
     changes (g + λw). span: the place to show. root: the equation that ``wrong`` stands in. where: the state's name,
-    "step", or nothing where the repair concerns several. written: the update as it stands, where the repair has shown
-    what is its gradient.
+    "step", or nothing where the repair concerns several. details: how the repair is confirmed ("kind"), and with what.
+    written: the update as it stands, where the repair has shown what is its gradient.
     """
 
     code: str
@@ -34,6 +35,7 @@ class Repair:
     details: dict[str, str] = field(default_factory=dict)
     root: Expr | None = None
     written: Subject | None = None
+    precision: tuple[Precision, Precision | None] | None = None  # to run the update in as written, and as repaired
 
     @property
     def place(self) -> Span | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,10 +36,14 @@ class Explanation:
         return self.repairs[-1].subject
 
 
-def ordinary(subject: Subject, families: frozenset[str] | None = None) -> Match | None:
-    """A published form that is no deliberate deviation, of certain families where these are given."""
-    found = matches(subject, deviations=False, families=families)
-    return best(m for m in found if families is None or m.family in families)
+Cites = Callable[[Match], bool]  # whether the code says that it means a published deviation
+
+
+def ordinary(subject: Subject, families: frozenset[str] | None = None, cites: Cites | None = None) -> Match | None:
+    """A published form of certain families where these are given; a deliberate deviation only where it is cited."""
+    found = matches(subject, deviations=cites is not None, families=families)
+    meant = (m for m in found if not m.variant.deviation or (cites is not None and cites(m)))
+    return best(m for m in meant if families is None or m.family in families)
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ class _Partial:
         return len(self.subject.states) - len(self.known)
 
 
-def explain(subject: Subject, intent: str = "") -> Explanation | None:
+def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> Explanation | None:
     """Repair one mistake, then two, then three, until a published optimizer comes out.
 
     Three mistakes can make almost anything of anything, and so can two where the states are all in order; two count
@@ -89,7 +93,7 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
                 if tries > TRIES:
                     return _choose(hits)
                 try:
-                    match = ordinary(repair.subject, meant)
+                    match = ordinary(repair.subject, meant, cites)
                 except TooLarge:
                     continue
                 if match is not None and not _in_its_family(repair, match):

@@ -48,6 +48,9 @@ class Evaluator(Operators):
     def decide(self, condition: Value, node: cst.CSTNode) -> bool | None:
         raise NotImplementedError
 
+    def of_library(self, name: str, span: Span | None) -> Value:
+        raise NotImplementedError
+
     def known_attribute(self, receiver: Value, name: str, span: Span | None) -> Value | None:
         raise NotImplementedError
 
@@ -183,7 +186,7 @@ class Evaluator(Operators):
 
     def attribute(self, home: Value, name: str, span: Span | None) -> Value:
         if isinstance(home, Lib):
-            return Lib(f"{home.name}.{name}")
+            return self.of_library(f"{home.name}.{name}", span)
         if isinstance(home, Super):
             for base in home.klass.bases:
                 found = base.find(name) if isinstance(base, Klass) else None

@@ -15,9 +15,8 @@ from optlint.lift.interpreter import Interpreter
 from optlint.lift.lost import lost_updates
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.program import Program
-from optlint.lift.recurrence import Recurrence, State
+from optlint.lift.recurrence import Recurrence
 from optlint.lift.runs import run_entry
-from optlint.lift.structure import rest
 from optlint.lift.updates import updates_of
 from optlint.lift.vocabulary.graph import commit
 from optlint.model import Span
@@ -82,6 +81,7 @@ class _Lifter:
                 self.machine = machine
                 self.functions(machine)
         self.result.recurrences = list(self._at_home(self.result.recurrences))
+        self._counts_each_call(self.result.recurrences)
         _forget_what_is_read(self.result.recurrences)
         return self.result
 
@@ -92,9 +92,16 @@ class _Lifter:
             home = [homes[s] for s in recurrence.writes if s in homes]
             if recurrence.at_home or not home:
                 yield recurrence
-            elif recurrence.per_parameter or any(_advance(c) > 1 for c in recurrence.counters):
+            elif recurrence.serves_several:
                 for inner in home:  # the caller shows that one counter serves several tensors
                     inner.per_parameter = True
+
+    def _counts_each_call(self, recurrences: list[Recurrence]) -> None:
+        """A counter that only some paths of a function advance (``if key == first:``) counts no calls."""
+        sometimes = {s for r in recurrences if not (r.owner or r.key) for s in r.writes}
+        for recurrence in recurrences:
+            if sometimes & set(recurrence.writes):
+                recurrence.owner = recurrence.key = ""
 
     # the module
 
@@ -251,7 +258,7 @@ class _Lifter:
         mark, slots = machine.store.mark(), len(machine.store.slots)
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.discarded, machine.worth = [], {}, {}, [], []
-        machine.given = []
+        machine.given, machine.types = [], set()
         try:
             yield
         finally:
@@ -347,6 +354,7 @@ class _Lifter:
             recurrence.on_data = machine.choices.on_data
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
+            recurrence.types = frozenset(machine.types)
             recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span
             recurrence.escapes = (
@@ -394,8 +402,3 @@ def _why_quiet(machine: Interpreter) -> str:
     if calls and calls[0][1] > 1:
         return f"it rests on {calls[0][0]}(), whose code is not in this file"
     return "no state is seen to be kept from one step to the next"
-
-
-def _advance(counter: State) -> float:
-    by = rest(counter.post, counter.old).value
-    return float(by) if isinstance(by, (int, float)) else 0.0

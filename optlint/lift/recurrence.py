@@ -16,7 +16,11 @@ from optlint.model import Span
 
 @dataclass(eq=False, slots=True)
 class State:
-    """One storage place of an update. ``old`` is its content before the step, ``new`` stands for the one after."""
+    """One storage place of an update. ``old`` is its content before the step, ``new`` stands for the one after.
+
+    dtype: the number type of its first content, where the code shows it; becomes: that of its new content.
+    in_place: it is changed in place; exact: by an augmented assignment.
+    """
 
     name: str
     old: Symbol
@@ -25,6 +29,14 @@ class State:
     initial: Expr | None
     spans: tuple[Span, ...] = ()
     slot: Slot | None = None
+
+    becomes: str = ""
+    in_place: bool = False
+    exact: bool = False
+
+    @property
+    def dtype(self) -> str:
+        return self.old.dtype
 
     @property
     def is_counter(self) -> bool:
@@ -59,6 +71,8 @@ class Recurrence:
     text: str = ""  # names and comments around the update: intent, never roles
     at_home: bool = True  # seen from the function that holds it, not from a caller
     per_parameter: bool = False  # a counter advances once for each tensor
+    owner: str = ""  # the argument that holds all states (layer.m), while the counter stays elsewhere
+    key: str = ""  # the argument that is the key of all states (self.m[key]), while the counter has none
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: bool = False  # lies on a path that depends on computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
@@ -74,6 +88,12 @@ class Recurrence:
     lost: bool = False
     shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
+    types: frozenset[str] = frozenset()  # number types that the run names
+
+    @property
+    def serves_several(self) -> bool:
+        """One counter is advanced for several tensors in each step."""
+        return self.per_parameter or any(structure.rest(c.post, c.old).number > 1 for c in self.counters)
 
     @property
     def writes(self) -> tuple[Span, ...]:

@@ -201,6 +201,7 @@ class Statements(Calls):
         if self.mutates(old, right):
             assert isinstance(old, Cell)
             self.keep_worth(node.target, result)
+            old.exact = True
             self.store.fill(old, self.number(result), span)
             self.note(old.place, result, span)
             if isinstance(node.target, cst.Name):

@@ -150,6 +150,14 @@ def retention(post: Expr, old: Symbol) -> Expr | None:
     return own
 
 
+def is_complement(part: Expr, own: Expr) -> bool:
+    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
+    if own.op == "const":
+        return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
+    one = const(1)
+    return own in (op("sub", one, part), op("add", one, op("mul", part, const(-1)))) or part == op("sub", one, own)
+
+
 def after_first(root: Expr) -> Expr:
     """What holds from the second step on: ``where(step = 1, a, b)`` is b."""
     table: dict[Expr, Expr] = {}

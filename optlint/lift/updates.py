@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from optlint.lift import expression as ex
@@ -9,7 +10,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Store, content, numeric
+from optlint.lift.objects import Cell, Scope, Slot, Store, content, numeric
 from optlint.lift.places import belongs_to
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
@@ -28,6 +29,7 @@ def updates_of(
     found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
+        recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
         recurrence.shared = frozenset(_shared_by_tensors(recurrence, inner))
     return found
 
@@ -62,6 +64,25 @@ def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> b
             ):
                 return True
     return False
+
+
+def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
+    """The argument that holds the states, or is their key, where the counter does not go with it: ("layer", "")."""
+    slots = [s.slot for s in recurrence.states if s.slot is not None and isinstance(s.slot.home, Cell)]
+    counters = [c.slot for c in recurrence.counters if c.slot is not None and isinstance(c.slot.home, Cell)]
+    if not slots or not counters or len(slots) + len(counters) < len(recurrence.states) + len(recurrence.counters):
+        return "", ""
+    for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
+        name = re.escape(argument)
+        for position, pattern in enumerate((rf"{name}[.\[][^{{]*$", rf".*\{{(id\()?{name}[)}}.]")):
+            if all(_is_at(pattern, s) for s in slots) and not any(_is_at(pattern, c) for c in counters):
+                return ("", argument) if position else (argument, "")
+    return "", ""
+
+
+def _is_at(pattern: str, slot: Slot) -> bool:
+    assert isinstance(slot.home, Cell)
+    return re.match(pattern, slot.home.place + slot.key) is not None
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:
@@ -119,20 +140,14 @@ def _keeps_part(state: State) -> bool:
 
 
 def _is_average(state: State, own: Expr) -> bool:
-    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does."""
-    return all(
-        any(e == 1 and _is_complement(f, own) for f, e in structure.factors(term))
-        for _, term in structure.terms(structure.rest(state.post, state.old))
-    )
+    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does.
 
-
-def _is_complement(part: Expr, own: Expr) -> bool:
-    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
-    if own.op == "const":
-        return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
-    one = ex.const(1)
-    return own in (ex.op("sub", one, part), ex.op("add", one, ex.op("mul", part, ex.const(-1)))) or part == ex.op(
-        "sub", one, own
+    A setting that is added at each step (AdaBelief's ε) may stand beside them.
+    """
+    taken = [term for _, term in structure.terms(structure.rest(state.post, state.old))]
+    data = [term for term in taken if term.op != "sym" or term.symbol.array or term.symbol.default is None]
+    return bool(data or not taken) and all(
+        any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in data
     )
 
 
@@ -144,6 +159,15 @@ def _is_decayed_by(entry: Entry, other: Entry) -> bool:
         and (1, ex.sym(symbol)) in structure.terms(other.post)
         and structure.slope(entry.post, symbol) is not None
     )
+
+
+def _see_type(state: State, slot: Slot) -> None:
+    """What number type the place's new content has; what is changed in place keeps its own."""
+    held = content((slot.home, slot.key))
+    if isinstance(held, Cell):
+        state.in_place = held is slot.cell
+        state.exact = state.in_place and held.exact
+        state.becomes = state.dtype if state.in_place else held.dtype
 
 
 class Grouping:
@@ -171,6 +195,7 @@ class Grouping:
             new = Symbol(f"{entry.slot.symbol.name}'")
             first = entry.slot.symbol.initial
             state = State(entry.slot.symbol.name, entry.slot.symbol, new, entry.post, first, entry.spans, entry.slot)
+            _see_type(state, entry.slot)
             self.states.append(state)
             self.by_new[new] = state
             self.by_old[state.old] = state
@@ -183,6 +208,13 @@ class Grouping:
             table = {post: new for post, new in values if post != state.post}
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
+        returned, handed_on = self.outputs[: self.returned], self.outputs[self.returned :]
+        self.outputs = returned + [o for o in handed_on if not self._is_moved(o)]
+
+    def _is_moved(self, output: Expr) -> bool:
+        """What is handed on is no step but the place after it: ``self.record(w)``, ``history.append(w)``."""
+        state = self.by_new.get(output.symbol) if output.op == "sym" else None
+        return state is not None and (1, ex.sym(state.old)) in structure.terms(state.post) and not state.is_counter
 
     def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
         """The states that a post reads, old or new, and theirs in turn; dependencies first."""

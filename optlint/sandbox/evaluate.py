@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optlint.lift.expression import Expr, Symbol
+from optlint.sandbox.rounding import Precision
 
 Array = NDArray[np.float64]
 
@@ -145,6 +146,17 @@ class Runner:
         self.slots[node] = slot
         return slot
 
+    def _lowered(self, precision: Precision) -> list[_Instruction]:
+        """The program with each operation on arrays of a low precision rounded."""
+        low = {slot for slot, symbol in self.symbols if symbol in precision.data}
+        code: list[_Instruction] = []
+        for function, out, inputs in self.code:
+            if low.intersection(inputs):
+                low.add(out)
+                function = precision.lowered(function)
+            code.append((function, out, inputs))
+        return code
+
     @property
     def free(self) -> list[Symbol]:
         """Symbols that must be bound (states' old contents and w too)."""
@@ -160,6 +172,7 @@ class Runner:
         shape: tuple[int, ...],
         unknown: Callable[[Expr], Any] | None = None,
         watch: bool = False,
+        precision: Precision | None = None,
     ) -> Trace:
         """Run ``steps`` steps. bound: hyper-parameters; series: per-step values (gradient, t); initial: states."""
         values: list[Any] = [0.0] * self.count
@@ -183,7 +196,8 @@ class Runner:
         state: list[Any] = [_filled(initial.get(old, 0.0), shape) for old, _, _ in self.system.states]
         w: Any = _filled(start, shape)
         trace = Trace(np.empty((steps, *shape)), np.empty((steps, *shape)), [np.empty((steps, *shape)) for _ in state])
-        once, code = self._split({slot for slot, _ in (*moving, *held)} | set(parameter_slots))
+        whole = self.code if precision is None else self._lowered(precision)
+        once, code = _split(whole, {slot for slot, _ in (*moving, *held)} | set(parameter_slots))
         current = 0
         running = ""
 
@@ -229,18 +243,19 @@ class Runner:
                     np.seterrcall(old_call)
         return trace
 
-    def _split(self, changing: set[int]) -> tuple[list[_Instruction], list[_Instruction]]:
-        """What is the same at every step, and what is not. changing: the inputs that differ from step to step."""
-        once: list[_Instruction] = []
-        each: list[_Instruction] = []
-        for instruction in self.code:
-            _, out, inputs = instruction
-            if changing.isdisjoint(inputs):
-                once.append(instruction)
-            else:
-                changing.add(out)
-                each.append(instruction)
-        return once, each
+
+def _split(code: list[_Instruction], changing: set[int]) -> tuple[list[_Instruction], list[_Instruction]]:
+    """What is the same at every step, and what is not. changing: the inputs that differ from step to step."""
+    once: list[_Instruction] = []
+    each: list[_Instruction] = []
+    for instruction in code:
+        _, out, inputs = instruction
+        if changing.isdisjoint(inputs):
+            once.append(instruction)
+        else:
+            changing.add(out)
+            each.append(instruction)
+    return once, each
 
 
 def _filled(value: Any, shape: tuple[int, ...]) -> Array:

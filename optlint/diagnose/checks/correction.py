@@ -297,9 +297,14 @@ def _timed(subject: Subject) -> Expr | None:
 
 @check("time-per-parameter")
 def time_per_parameter(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """t advances once for each tensor: with two tensors the last one sees 2, 4, 6 …"""
+    """t advances once for each tensor: with two tensors the last one sees 2, 4, 6 …
+
+    By a loop over the tensors, or because each call updates what it is handed, one of many, and counts.
+    """
     power = _timed(subject)
-    if power is None or not subject.recurrence.per_parameter:
+    recurrence = subject.recurrence
+    one_of_many = recurrence.owner and re.search(page.options.get("owners", "$^"), recurrence.owner, re.IGNORECASE)
+    if power is None or not (recurrence.per_parameter or recurrence.key or one_of_many):
         return
     clocks = [
         replace(c, first=c.first + (TENSORS - 1) * c.by, by=c.by * TENSORS) if c.symbol in power.args[1].symbols else c
