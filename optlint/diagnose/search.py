@@ -12,6 +12,7 @@ from optlint.identify import Match, best, matches
 from optlint.intent import families_in, meant_families, mentioned
 from optlint.knowledge import find_mistake, mistakes
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.moments import known_moments
 from optlint.sandbox.evaluate import TooLarge
@@ -182,6 +183,8 @@ def restore(subject: Subject) -> Restored | None:
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
         return None  # what an accumulator starts with decides whether its root is safe
+    if subject.gradient is not None and structure.square_root_of(subject.gradient) is not None:
+        return None  # no probe of both signs stands for a square
     written = with_all_data(subject)
     if any(_unknown(s.post) for s in written.states):
         return None
