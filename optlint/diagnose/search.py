@@ -12,6 +12,7 @@ from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, families_in, meant_families, mentioned, speaks_of_descent
 from optlint.knowledge import find_mistake, mistakes
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.moments import known_moments
 from optlint.sandbox.evaluate import TooLarge
@@ -201,12 +202,16 @@ def restore(subject: Subject) -> Restored | None:
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
         return None  # what an accumulator starts with decides whether its root is safe
+    if subject.gradient is not None and structure.square_root_of(subject.gradient) is not None:
+        return None  # no probe of both signs stands for a square
     written = with_all_data(subject)
     if any(_unknown(s.post) for s in written.states):
         return None
+    named = bool(meant_families(subject.recurrence.name))
     try:
-        judged = [name for name in LAWS if name == "rests" or not _unknown(written.step)]
-        broken = [name for name in judged if not LAWS[name](written)]
+        whole = not _unknown(written.step)
+        judged = [n for n, law in LAWS.items() if n == "rests" or (whole and (named or not law.named))]
+        broken = [name for name in judged if not LAWS[name].holds(written)]
         if not broken:
             return None
         found = [
@@ -214,7 +219,7 @@ def restore(subject: Subject) -> Restored | None:
             for repair in Proposals().of(written)
             if (page := find_mistake(repair.code)) is not None
             and page.options.get("law") in broken
-            and all(LAWS[name](repair.subject) for name in judged)
+            and all(LAWS[name].holds(repair.subject) for name in judged)
         ]
     except TooLarge:
         return None
