@@ -139,6 +139,8 @@ def match_returns(
             left = None if own is None else _at_zero(own)
             if kept in own_part.visible and not same and left == ex.const(0):
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
+            if kept in own_part.visible and left != ex.const(1) and _feeds(symbol, expr, returned):
+                continue  # a gradient that becomes the step: g/(√v' + ε)
             size = expr.size if own is None else own.size
             off = own is not None and _is_taken_off(own)
             averaged = own is not None and any(
