@@ -193,11 +193,12 @@ class Subject:
 
     @cached_property
     def second(self) -> frozenset[Symbol]:
-        """Symbols of the states that stand under a root, below a line, or gather squares of the gradient."""
+        """Symbols of the states that stand under a root, below a line, or gather g² or |g|."""
         g = ex.sym(self.g)
         found: set[Symbol] = set()
         for state in self.states:
-            if any(structure.square_root_of(n) == g for n in ex.walk(state.post)):
+            sizes = (n.args[0] if n.op == "abs" else structure.square_root_of(n) for n in ex.walk(state.post))
+            if g in sizes:
                 found |= {state.old, state.new}
         for post in self.posts:
             for node in ex.walk(post):
@@ -205,6 +206,10 @@ class Subject:
                     found |= node.args[1].symbols & self.moving
                 elif node.op == "sqrt" or (node.op == "pow" and _roots_or_inverts(node.args[1])):
                     found |= node.args[0].symbols & self.moving
+        for state in self.states:  # AMSGrad's maximum stands below the line, and v is what it is the largest of
+            if state.old in found or state.new in found:
+                largest = [a for n in ex.walk(state.post) if n.op == "max" for a in n.args]
+                found |= {a.symbol for a in largest if a.op == "sym" and a.symbol in self.moving}
         return frozenset(x for s in self.states for x in (s.old, s.new) if s.old in found or s.new in found)
 
     @cached_property

@@ -19,7 +19,7 @@ from optlint.settings import options
 from optlint.settings.arguments import METAVARS
 from optlint.settings.layers import spelled
 from optlint.settings.show import toml
-from optlint.settings.values import Option
+from optlint.settings.values import AUTO, Option
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "optlint.schema.json"
@@ -31,6 +31,7 @@ _TEXTS = {"type": "array", "items": {"type": "string"}}
 _TYPES: dict[str, dict[str, Any]] = {
     "flag": {"type": "boolean"},
     "choice": {"type": "string"},
+    "number": {"anyOf": [{"type": "integer", "minimum": 1}, {"const": AUTO}]},
     "path": {"type": "string"},
     "rules": _TEXTS,
     "patterns": _TEXTS,
@@ -40,6 +41,7 @@ _TYPES: dict[str, dict[str, Any]] = {
 }
 _KINDS = {
     "flag": "true or false",
+    "number": f"a number from 1 on, or `{AUTO}`",
     "rules": "list of rules",
     "patterns": "list of patterns",
     "paths": "list of paths",
@@ -92,7 +94,8 @@ def reference() -> str:
             facts.append(f"default: `{toml(default) if default != {} else '{}'}`")
         if option.flag:
             metavar = METAVARS.get(option.kind)
-            facts.append(f"on the command line: `{option.flag}{f' {metavar}' if metavar else ''}`")
+            names = f"{option.short}, {option.flag}" if option.short else option.flag
+            facts.append(f"on the command line: `{names}{f' {metavar}' if metavar else ''}`")
         if option.variable:
             facts.append(f"in the environment: `{option.variable}`")
         if option.scope == "run":

@@ -138,6 +138,16 @@ class Code:
         found: cst.FunctionDef | None = self.inside(node, cst.FunctionDef)
         return found
 
+    def within(self, node: cst.CSTNode) -> set[int]:
+        """The lambdas and comprehensions around a node, which have names of their own."""
+        kinds = (cst.Lambda, cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)
+        found: set[int] = set()
+        inner = self.inside(node, *kinds)
+        while inner is not None:
+            found.add(id(inner))
+            inner = self.inside(inner, *kinds)
+        return found
+
     def names_at(self, node: cst.CSTNode) -> set[str]:
         """The names of all symbols that the node's value was built on."""
         return {s.name for expr in self.seen.get(self.place(node), ()) for s in expr.symbols}
@@ -379,6 +389,8 @@ class Anatomy:
                 continue
             for node in self.code.by_place.get(where, ()):
                 if isinstance(node, (cst.Name, cst.Attribute, cst.Subscript)) and self.code.function(node) is home:
+                    if not self.code.within(node) <= self.code.within(near):
+                        continue  # a lambda's own names mean nothing outside it
                     text = self.code.source(node)
                     gap = line - where[0] if where[0] <= line else 1000 + where[0] - line
                     found[text] = min(gap, found.get(text, gap))

@@ -74,7 +74,8 @@ class Context:
         reading: Match | None,
     ) -> Finding | None:
         # the symptom of this mistake alone: all others repaired on both sides
-        seen = look(before, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        written = repair.written or before
+        seen = look(written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
         if seen is None:
             seen = look(self.subject, explanation.repaired, repair.effective, tuple(page.options.get("probes", ())))
         if seen is None:
@@ -88,7 +89,7 @@ class Context:
         names = {tuple(r.code for r in other) for other in explanation.others}
         if names and len(explanation.repairs) == 1:
             message += "; or " + " or ".join("+".join(n) for n in sorted(names))
-        latent = latent_settings(before, repair.subject, repair.effective)
+        latent = latent_settings(written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
         message, severity = _as_it_bites(page, message, latent)
         made = self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
         readings = 1 + len(explanation.others) + bool(reading is not None and reading.variant.deviation)
@@ -115,6 +116,16 @@ class Context:
         right = render(repair.right, self.spell(repair))
         fixed = f"{right if len(right) <= 160 else 'as there'}; then both behave alike on every probe"
         return self.make(page, repair, message, self.evidence(seen, page.meant or right, fixed))
+
+    def slip(self, page: MistakePage, repair: Repair, match: Match, message: str) -> Finding | None:
+        """The finding for an update that reads what belongs to another one of the same function."""
+        seen = look(self.subject, repair.subject, None, tuple(page.options.get("probes", ())))
+        if seen is None or repair.right is None:
+            return None
+        fixed = (
+            f"{render(repair.right)}; the fixed update equals that optimizer on all probes (max |Δ| {match.worst:.1g})"
+        )
+        return self.make(page, repair, message, self.evidence(seen, f"{page.meant}     [{match.title}]", fixed))
 
     def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
         if repair.right is None and repair.details.get("kind") != "state":

@@ -22,6 +22,7 @@ class Repair:
     wrong, right: the expression and what it should be. effective: what ``g`` means after the repair where that
     changes (g + λw). span: the place to show. root: the equation that ``wrong`` stands in. where: the state's name,
     "step", or nothing where the repair concerns several. details: how the repair is confirmed ("kind"), and with what.
+    written: the update as it stands, where the repair has shown what is its gradient.
     """
 
     code: str
@@ -33,6 +34,7 @@ class Repair:
     where: str = ""
     details: dict[str, str] = field(default_factory=dict)
     root: Expr | None = None
+    written: Subject | None = None
     precision: tuple[Precision, Precision | None] | None = None  # to run the update in as written, and as repaired
 
     @property
@@ -68,14 +70,15 @@ class Proposals:
         self._edits: dict[tuple[object, ...], list[_Edit]] = {}
 
     def of(self, subject: Subject) -> list[Repair]:
-        """Every repair that some page proposes, each a different set of equations, in the order of the codes."""
+        """Every repair that some page proposes, each a different set of equations."""
         load_checks()
         proposed = [r for page in self.pages if page.check for r in from_check(subject, page)]
         if subject.gradient is not None:
             proposed += self._from_equations(subject)
         found: list[Repair] = []
         seen: set[tuple[object, ...]] = set()
-        for repair in sorted(proposed, key=lambda r: r.code):
+        general = {p.code for p in self.pages if not p.families}  # a page of one family says more, and comes first
+        for repair in sorted(proposed, key=lambda r: (r.code in general, r.code)):
             key = (repair.code, tuple(repair.subject.posts), tuple((c.symbol, c.first) for c in repair.subject.clocks))
             if key not in seen:
                 seen.add(key)
@@ -108,9 +111,12 @@ class Proposals:
 
     def _everywhere(self, subject: Subject, found: list[tuple[int, _Edit]]) -> Iterator[Repair]:
         """A slip that was made the same way in several places is one mistake: all of them mended together."""
-        by_rewrite: dict[int, list[tuple[int, _Edit]]] = {}
+        by_rewrite: dict[object, list[tuple[int, _Edit]]] = {}
         for index, edit in found:
             by_rewrite.setdefault(id(edit.rewrite), []).append((index, edit))
+        for index, edit in found:  # and of the same quantities
+            if any(other.rewrite is edit.rewrite and other.read != edit.read for _, other in found):
+                by_rewrite.setdefault((id(edit.rewrite), edit.read), []).append((index, edit))
         for same in by_rewrite.values():
             for apart in _sets_apart(same):
                 made = _applied(subject, apart)
@@ -144,20 +150,27 @@ def load_checks() -> None:
     from optlint.diagnose import checks  # noqa: F401  (registers)
 
 
-def from_check(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    if page.check and page.check in CHECKS:
-        yield from CHECKS[page.check](subject, page)
+def from_check(subject: Subject, page: MistakePage, stage: str = "") -> Iterator[Repair]:
+    """What the page's check proposes, or another one that the page names for this stage."""
+    other = page.options.get(stage)
+    name = other if isinstance(other, str) else page.check
+    if name in CHECKS:
+        yield from CHECKS[name](subject, page)
 
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """``wrong`` → ``right`` in one equation, as a page's equation has it. effective: what g means afterwards."""
+    """``wrong`` → ``right`` in one equation, as a page's equation has it. effective: what g means afterwards.
+
+    read: what the pattern's variables stand for, but those that stand for anything.
+    """
 
     page: MistakePage
     rewrite: Rewrite
     wrong: Expr
     right: Expr
     effective: Expr | None
+    read: tuple[tuple[str, Expr], ...] = ()
 
 
 _SORTS = {op: sort for sort, ops in (("sum", SUM), ("product", PRODUCT)) for op in ops}
@@ -166,6 +179,7 @@ _SORTS = {op: sort for sort, ops in (("sum", SUM), ("product", PRODUCT)) for op 
 def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State | None, post: Expr) -> Iterator[_Edit]:
     """What the pages' equations find in one part."""
     matcher = Matcher(subject, own)
+    known = {part, "any"} | ({"state"} if own is not None else set()) | ({"step"} if _steps(subject, own) else set())
     nodes: dict[str, list[Expr]] = {}
     for node in ex.walk(post):
         nodes.setdefault(_SORTS.get(node.op, node.op), []).append(node)
@@ -174,7 +188,7 @@ def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State
             continue
         gradient = page.options.get("gradient")
         for rewrite in page.rewrites:
-            if rewrite.part not in (part, "any") and not (rewrite.part == "state" and own is not None):
+            if rewrite.part not in known:
                 continue
             wrong, right = pattern(rewrite.wrong), pattern(rewrite.right)
             for node in nodes.get(_SORTS.get(wrong.op, wrong.op), ()):
@@ -183,7 +197,15 @@ def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State
                         effective = None
                         if isinstance(gradient, str):
                             effective = build(pattern(gradient), {"g": ex.sym(subject.g), **env})
-                        yield _Edit(page, rewrite, node, new, effective)
+                        read = tuple((name, env[name]) for name in sorted(env) if name[0] not in "nxu±")
+                        yield _Edit(page, rewrite, node, new, effective, read)
+
+
+def _steps(subject: Subject, own: State | None) -> bool:
+    """A state that gathers steps (RMSprop's momentum, Adadelta's Δw²): it divides by another state's content."""
+    if own is None or subject.g not in own.post.symbols:
+        return False
+    return bool(own.post.symbols & (subject.second - {own.old, own.new}))
 
 
 def _applied(subject: Subject, edits: list[tuple[int, _Edit]]) -> Subject | None:

@@ -91,12 +91,13 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
                 seen.add(key)
                 tries += 1
                 if tries > TRIES:
-                    return _choose(hits)
+                    return _choose(hits, meant or frozenset())
                 try:
                     match = ordinary(repair.subject, meant, cites)
                 except TooLarge:
                     continue
                 if match is not None and not _in_its_family(repair, match):
+                    seen.discard(key)  # another page may mean the same repair
                     continue
                 if match is not None and last and match.family not in said:
                     continue
@@ -105,7 +106,7 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
                 elif not last:
                     following.append(_Partial([*partial.done, repair], repair.subject, known_moments(repair.subject)))
         if hits:
-            return _choose(hits)
+            return _choose(hits, meant or frozenset())
         level = sorted(following, key=lambda p: p.strange)[:WIDTH]
     return None
 
@@ -137,20 +138,49 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
     load_checks()
     kept = plain is not None and bool(plain.form.states)
     meant = meant_families(subject.recurrence.name)
+    named = mentioned(subject.recurrence)
     for page in mistakes():
         if "lost" not in page.stages or (kept and not page.options.get("even_matched")):
             continue
         doubtful: list[Repair] = []
-        for repair in from_check(subject, page):
+        for repair in from_check(subject, page, "lost"):
             match = ordinary(repair.subject)
+            if kept and not named and match is not None and match.family not in families_in(intent):
+                continue  # what else the state is for, nobody knows
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
             doubtful += [repair] if match is None and repair.subject.states else []
-        for repair in doubtful:
+        for repair in doubtful if named or not page.options.get("even_matched") else ():
             beside = explain(repair.subject, intent)
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)
     return None
+
+
+def in_its_family(subject: Subject, general: Explanation) -> Explanation:
+    """The same mistake as the page of one family tells it (``instead_of``), where there is one."""
+    for page in mistakes():
+        if general.repairs[0].code in page.options.get("instead_of", ()) and len(general.repairs) == 1:
+            for repair in from_check(subject, page):
+                match = ordinary(repair.subject)
+                if match is not None and match.family in page.families:
+                    return Explanation([repair], match)
+    return general
+
+
+def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | None:
+    """The mistake by which an update that equals ``plain`` moves nothing: its result is bound to a name and forgotten.
+
+    Pages with ``forgotten``.
+    """
+    load_checks()
+    meant = meant_families(subject.recurrence.name)
+    if plain is None or (meant is not None and plain.family not in meant):
+        return None
+    pages = (page for page in mistakes() if "forgotten" in page.stages)
+    repairs = (repair for page in pages for repair in from_check(subject, page, "forgotten"))
+    found = next(repairs, None)
+    return Explanation([found], plain) if found is not None else None
 
 
 @dataclass(slots=True)
@@ -224,13 +254,25 @@ def _key(subject: Subject) -> tuple[object, ...]:
     return (*subject.posts, *((c.symbol, c.first) for c in subject.clocks))
 
 
-def _choose(hits: list[Explanation]) -> Explanation | None:
+def _choose(hits: list[Explanation], meant: frozenset[str]) -> Explanation | None:
+    """The likeliest explanation. meant: the families that the update's name allows."""
     if not hits:
         return None
-    hits.sort(key=lambda h: (_climbs(h), _size(h.repairs), [r.code for r in h.repairs]))
+
+    def rank(hit: Explanation) -> tuple[object, ...]:
+        own, special = _of_family(hit, meant), _of_family(hit, None)
+        return _climbs(hit), _floorless(hit), not own, _size(hit.repairs), not special, [r.code for r in hit.repairs]
+
+    hits.sort(key=rank)
     first = hits[0]
     codes = {r.code for r in first.repairs}
-    others = [h for h in hits[1:] if {r.code for r in h.repairs} != codes and not _alike(h.repaired, first.repaired)]
+    others = [
+        h
+        for h in hits[1:]
+        if {r.code for r in h.repairs} != codes
+        and _floorless(h) == _floorless(first)
+        and not _alike(h.repaired, first.repaired)
+    ]
     first.others = [h.repairs for h in others][:3]
     return first
 
@@ -238,6 +280,17 @@ def _choose(hits: list[Explanation]) -> Explanation | None:
 def _alike(one: Subject, other: Subject) -> bool:
     """Two repairs that come out at the same update are the same one, under two names."""
     return np.allclose(one.beginning.step, other.beginning.step, rtol=1e-9, atol=0, equal_nan=True)
+
+
+def _floorless(explanation: Explanation) -> bool:
+    """What comes out has no ε: another explanation is likelier to say where it belongs."""
+    return explanation.match.variant.epsilon == "none"
+
+
+def _of_family(explanation: Explanation, families: frozenset[str] | None) -> bool:
+    """All its mistakes are some family's (of these, where given): that says more than what any update can have."""
+    pages = [find_mistake(r.code) for r in explanation.repairs]
+    return all(p is not None and p.families and (families is None or families & set(p.families)) for p in pages)
 
 
 def _climbs(explanation: Explanation) -> bool:

@@ -82,7 +82,8 @@ def with_steady_decays(recurrence: Recurrence) -> Recurrence | None:
 
 def after_first_step(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence without what the code does at the first step alone; None where that is nothing."""
-    return _changed(recurrence, structure.after_first)
+    view = _changed(recurrence, structure.after_first)
+    return replace(view, started=True) if view is not None else None
 
 
 def without_idle(recurrence: Recurrence) -> Recurrence | None:

@@ -159,19 +159,18 @@ class Recipes:
                             yield (edit,)
 
     def moved_out(self) -> Iterator[Edits]:
-        """The counter's increment in front of the loop that it stands in."""
-        for counter in self.recurrence.counters:
-            for read in self.reading.reads:
-                if read.span not in counter.spans and not any(s.covers(read.span) for s in counter.spans):
-                    continue
-                line = self.statements.line_of(read.node)
-                out = self.statements.without(line)
-                text = self.source_of(line).strip()
-                for loop in self.statements.loops_around(line):
-                    into = self.statements.before(loop, text)
-                    if out is not None and into is not None:
-                        yield (into, out)
-                return
+        """The counter's increment, or a running product's factor, in front of the loop that it stands in."""
+        shared = [s for s in self.recurrence.states if s.old in self.recurrence.shared_products]
+        spans = [span for state in shared or self.recurrence.counters for span in state.spans]
+        inside = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in spans)]
+        moved = {id(line): line for line in map(self.statements.line_of, inside)}
+        lines = [line for line in moved.values() if self.statements.loops_around(line)]
+        out = [self.statements.without(line) for line in lines]
+        for loop in self.statements.loops_around(lines[0]) if lines else ():
+            into = self.statements.before(loop, *(self.source_of(line).strip() for line in lines))
+            edits = [e for e in (into, *out) if e is not None]
+            if len(edits) == len(out) + 1:
+                yield tuple(edits)
 
     # a name of its own
 
@@ -202,12 +201,16 @@ class Recipes:
                 edits = [Edit(place, name), Edit(sign, f"= {write.text} /")]
             elif isinstance(statement, cst.Assign) and len(statement.targets) == 1:
                 value = statement.value
-                if not isinstance(value, cst.BinaryOperation) or not isinstance(value.operator, cst.Divide):
-                    continue
-                inner = value.left
                 edits = [Edit(write.span, name)]
+                kept = self.reading.holds(write.text, write.moment - 1, self.values.worth(raw))
+                if not isinstance(value, cst.BinaryOperation) or not isinstance(value.operator, cst.Divide):
+                    if not kept:
+                        continue
+                    inner = value
+                else:
+                    inner = value.left
                 span = self.reading.span(inner)
-                if span is not None and self.reading.text(span) != write.text:
+                if not kept and span is not None and self.reading.text(span) != write.text:
                     whole = self.reading.span(statement)
                     rest = self.reading.span(value)
                     if whole is None or rest is None or (inner.lpar == () and not isinstance(inner, cst.Name)):

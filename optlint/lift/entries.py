@@ -134,10 +134,12 @@ def match_returns(
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
+            if not same and (symbol.default or _is_taken_in(own_part, own, symbol, arguments)):
+                continue  # a setting, or what an average of another argument takes in
             if own is None and not (same and _goes_on(own_part, symbol) and not _feeds(symbol, expr, returned)):
                 continue
             left = None if own is None else _at_zero(own)
-            if kept in own_part.visible and not same and left == ex.const(0):
+            if kept in own_part.visible and not same and left == ex.const(0) and not _weighs_one(own_part, own, symbol):
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
             if kept in own_part.visible and left != ex.const(1) and _feeds(symbol, expr, returned):
                 continue  # a gradient that becomes the step: g/(√v' + ε)
@@ -193,6 +195,21 @@ def _carries(post: Expr, symbol: Symbol) -> bool:
         return False
     inside = [a for a in (post.args[:1] if post.op == "pow" else post.args) if symbol in a.visible]
     return len(inside) == 1 and _carries(inside[0], symbol)
+
+
+def _weighs_one(post: Expr, own: Expr | None, symbol: Symbol) -> bool:
+    """β·s + (1 − β)·x: an average, whatever it takes in."""
+    if own is None:
+        return False
+    other = ex.op("sub", ex.const(1), own)
+    return any(f == other for _, t in structure.terms(structure.rest(post, symbol)) for f, _ in structure.factors(t))
+
+
+def _is_taken_in(post: Expr, own: Expr | None, symbol: Symbol, arguments: Iterable[Symbol]) -> bool:
+    """The x of β·s + (1 − β)·x: its weight is one less that of another argument."""
+    if own is None or own.op != "sub" or own.args[0] != ex.const(1):
+        return False
+    return any(structure.slope(post, s) == own.args[1] for s in arguments if s is not symbol and s in post.visible)
 
 
 def _is_taken_off(own: Expr) -> bool:

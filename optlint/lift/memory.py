@@ -26,7 +26,7 @@ from optlint.lift.objects import (
     is_scalar,
     numeric,
 )
-from optlint.lift.places import WHOLE, indices_of, key_text, loosely, place_of, place_text
+from optlint.lift.places import ACCESSOR, WHOLE, indices_of, key_text, loosely, place_of, place_text
 from optlint.model import Span
 
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
@@ -139,7 +139,7 @@ class Memory:
                 self.store.quietly(home, key, made)
                 return made
         expr = home.expr
-        if expr is not None and not (expr.op == "sym" or key.startswith(".")):
+        if expr is not None and not (expr.op == "sym" or key.startswith(".") or home.place.endswith(ACCESSOR)):
             return self._part(home, expr, key, span)
         return self.unveil(home, key)
 

@@ -104,6 +104,14 @@ class Func(Value):
         return replace(self, receiver=receiver)
 
 
+@dataclass(slots=True)
+class Changes:
+    """Attributes that a function binds anew, and those that it only changes in place."""
+
+    rebound: set[str] = field(default_factory=set)
+    mutated: set[str] = field(default_factory=set)
+
+
 @dataclass(eq=False, slots=True)
 class Klass(Value):
     name: str

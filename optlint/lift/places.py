@@ -10,8 +10,10 @@ import re
 from optlint.lift.expression import Symbol
 from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Value
 
+ACCESSOR = "()"  # ends the key of what a call without arguments gives
 WHOLE = "[:]"  # all of an array: ``v[:]``, ``v[...]``
 _INDEX = re.compile(r"\{[^{}]*\}")
+_VARIABLE_KEY = re.compile(r"\[([^\W\d][\w.]*)\]")
 _KEYED = re.compile(
     r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]"
 )  # ``[groups[group]['params'][{p}]]``: keyed by an element p
@@ -51,6 +53,11 @@ def belongs_to(place: str, indices: list[Symbol]) -> bool:
 def indices_of(key: str) -> list[str]:
     """The names of the indices in a key, in order."""
     return [found[1:-1] for found in _INDEX.findall(key)]
+
+
+def keys_of(place: str) -> frozenset[str]:
+    """The variables that a place is looked up by, as it is written: ``count[index]`` has index, ``state['t']`` none."""
+    return frozenset(_VARIABLE_KEY.findall(place))
 
 
 def place_of(value: Value) -> str:

@@ -52,7 +52,7 @@ class Recurrence:
     parameter: its state, or None where the code only returns the step (then ``output`` is that step).
     states: what the step needs, in dependency order; posts refer to other states' new values by ``State.new``.
     counters: states that count steps. indices: loop counters that count steps.
-    lost: places whose new content the code computes but never keeps.
+    lost: the parameter's new value is bound to a name that nothing reads, and the parameter stays as it is.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Recurrence:
     per_parameter: bool = False  # a counter advances once for each tensor
     owner: str = ""  # the argument that holds all states (layer.m), while the counter stays elsewhere
     key: str = ""  # the argument that is the key of all states (self.m[key]), while the counter has none
+    shared_products: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and all read
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: bool = False  # lies on a path that depends on computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
@@ -84,6 +85,9 @@ class Recurrence:
     left_out: frozenset[Symbol] = frozenset()  # settings that this view takes as 0
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
+    started: bool = False  # a view of it from the second step on, the first being another one
+    lost: bool = False
+    shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
     types: frozenset[str] = frozenset()  # number types that the run names
 

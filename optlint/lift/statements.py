@@ -43,6 +43,7 @@ class Statements(Calls):
 
     def execute(self, node: cst.CSTNode) -> None:
         self.work += 1
+        self.effort += 1
         if self.work > MAX_WORK:
             raise Unsupported("too large to follow", self.span_of(node))
         method = getattr(self, "exec_" + type(node).__name__, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from optlint.lift.expression import FIRST, Expr, Symbol, const, op, substitute, sym, walk
 from optlint.model import Span
@@ -150,12 +150,34 @@ def retention(post: Expr, old: Symbol) -> Expr | None:
     return own
 
 
+_BETWEEN = ((0.3, 0.45, 0.7), (0.62, 0.81, 0.24))  # values of settings that tell 1 − a from all else
+
+
 def is_complement(part: Expr, own: Expr) -> bool:
-    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
+    """``part`` is 1 − ``own``, in any spelling of an average or of ``lerp``."""
     if own.op == "const":
         return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
-    one = const(1)
-    return own in (op("sub", one, part), op("add", one, op("mul", part, const(-1)))) or part == op("sub", one, own)
+    symbols = sorted(own.symbols, key=lambda s: s.name)
+    if own.symbols != part.symbols or len(symbols) > 3 or any(n.op == "opaque" for n in walk(own)):
+        return False
+    for values in _BETWEEN:
+        table = dict(zip(symbols, values, strict=False))
+        kept, taken = number_at(own, table), number_at(part, table)
+        if kept is None or taken is None or abs(kept + taken - 1) > 1e-12:
+            return False
+    return True
+
+
+def number_at(node: Expr, table: Mapping[Symbol, float]) -> float | None:
+    """An expression's number where its symbols have those; None where it is none."""
+
+    def go(n: Expr) -> Expr:
+        if n.op == "sym":
+            return const(table[n.symbol])
+        return op(n.op, *map(go, n.args)) if n.args and n.op != "opaque" else n
+
+    found = go(node)
+    return found.number if found.op == "const" else None
 
 
 def after_first(root: Expr) -> Expr:
@@ -165,6 +187,14 @@ def after_first(root: Expr) -> Expr:
         if node.op == "where" and node.args[0].op == "eq" and any(s.name == FIRST for s in node.args[0].symbols):
             table[node] = substitute(node.args[2], table)
     return substitute(root, table) if table else root
+
+
+def is_complemented(post: Expr, symbol: Symbol) -> bool:
+    """Read as 1 − p: a running product βᵗ."""
+    return any(
+        n.op == "sub" and n.args[0] == const(1) and any(f == sym(symbol) for f, _ in factors(n.args[1]))
+        for n in walk(post)
+    )
 
 
 def rest(node: Expr, symbol: Symbol) -> Expr:

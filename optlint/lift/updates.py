@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from optlint.lift import expression as ex
@@ -10,9 +9,9 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Scope, Slot, Store, content, numeric
-from optlint.lift.places import belongs_to
+from optlint.lift.objects import Cell, Slot, Store, content, numeric
 from optlint.lift.recurrence import Entry, Recurrence, State
+from optlint.lift.sharing import note_sharing
 from optlint.model import Span
 
 
@@ -26,48 +25,10 @@ def updates_of(
     if not entries:
         return []
     handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
-    found = _Grouping(frame, entries, outputs, handed_on, name).recurrences()
+    found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
-        recurrence.per_parameter = _ticks_with_each_tensor(recurrence, inner)
-        recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
+        note_sharing(recurrence, frame, inner)
     return found
-
-
-def _ticks_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> bool:
-    """A counter of the update is advanced by the very loop that goes over the parameters."""
-    slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
-    places = [(s.home.place if isinstance(s.home, Cell) else "") + s.key for s in slots]
-    for frame in inner:
-        if not any(belongs_to(place, frame.indices) for place in places):
-            continue
-        for moved, post in frame.posts:
-            own = structure.slope(post, moved.symbol)
-            if own != ex.const(1) or structure.rest(post, moved.symbol).op != "const":
-                continue
-            if any(
-                c.slot is not None and (c.slot.home, c.slot.key) == (moved.home, moved.key) for c in recurrence.counters
-            ):
-                return True
-    return False
-
-
-def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
-    """The argument that holds the states, or is their key, where the counter does not go with it: ("layer", "")."""
-    slots = [s.slot for s in recurrence.states if s.slot is not None and isinstance(s.slot.home, Cell)]
-    counters = [c.slot for c in recurrence.counters if c.slot is not None and isinstance(c.slot.home, Cell)]
-    if not slots or not counters or len(slots) + len(counters) < len(recurrence.states) + len(recurrence.counters):
-        return "", ""
-    for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
-        name = re.escape(argument)
-        for position, pattern in enumerate((rf"{name}[.\[][^{{]*$", rf".*\{{(id\()?{name}[)}}.]")):
-            if all(_is_at(pattern, s) for s in slots) and not any(_is_at(pattern, c) for c in counters):
-                return ("", argument) if position else (argument, "")
-    return "", ""
-
-
-def _is_at(pattern: str, slot: Slot) -> bool:
-    assert isinstance(slot.home, Cell)
-    return re.match(pattern, slot.home.place + slot.key) is not None
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:
@@ -81,7 +42,7 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
     if own == ex.const(1) and structure.rest(entry.post, symbol).op == "const":
         return False  # a counter
     readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]
-    if not readers or any(_complemented(post, symbol) for post in readers):
+    if not readers or any(structure.is_complemented(post, symbol) for post in readers):
         return False
     by_symbol = {e.slot.symbol: e for e in entries}
     if own is not None and not own.visible & by_symbol.keys():  # c·g + λ·w, whatever c and λ are
@@ -98,14 +59,6 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
     return True
 
 
-def _complemented(post: Expr, symbol: Symbol) -> bool:
-    """Read as 1 − p: a running product βᵗ."""
-    return any(
-        n.op == "sub" and n.args[0] == ex.const(1) and any(f == ex.sym(symbol) for f, _ in structure.factors(n.args[1]))
-        for n in ex.walk(post)
-    )
-
-
 def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
     """λ·w, or a number."""
     if term.op == "const":
@@ -119,6 +72,12 @@ def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
     )
 
 
+def _remembers(state: State, other: State) -> bool:
+    """A name that is left from an earlier loop: it holds the other place's content, or what it held before."""
+    post = state.post
+    return post.op == "where" and {*post.args[1:]} == {ex.sym(state.old), ex.sym(other.old)}
+
+
 def _keeps_part(state: State) -> bool:
     """Neither all nor nothing of the old content stays: a parameter's decayed gradient may well go into it."""
     return structure.slope(state.post, state.old) not in (None, ex.const(0), ex.const(1))
@@ -127,13 +86,17 @@ def _keeps_part(state: State) -> bool:
 def _is_average(state: State, own: Expr) -> bool:
     """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does.
 
-    A setting that is added at each step (AdaBelief's ε) may stand beside them.
+    A setting that is added besides (AdaBelief's ε) weighs nothing.
     """
-    taken = [term for _, term in structure.terms(structure.rest(state.post, state.old))]
-    data = [term for term in taken if term.op != "sym" or term.symbol.array or term.symbol.default is None]
-    return bool(data or not taken) and all(
-        any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in data
+    taken = [t for _, t in structure.terms(structure.rest(state.post, state.old)) if not _is_number(t)]
+    return bool(taken) and all(
+        any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in taken
     )
+
+
+def _is_number(term: Expr) -> bool:
+    """Made of what the code itself gives a number."""
+    return all(n.op != "opaque" and (n.op != "sym" or n.symbol.default is not None) for n in ex.walk(term))
 
 
 def _is_decayed_by(entry: Entry, other: Entry) -> bool:
@@ -155,7 +118,7 @@ def _see_type(state: State, slot: Slot) -> None:
         state.becomes = state.dtype if state.in_place else held.dtype
 
 
-class _Grouping:
+class Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
     def __init__(
@@ -193,6 +156,13 @@ class _Grouping:
             table = {post: new for post, new in values if post != state.post}
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
+        returned, handed_on = self.outputs[: self.returned], self.outputs[self.returned :]
+        self.outputs = returned + [o for o in handed_on if not self._is_moved(o)]
+
+    def _is_moved(self, output: Expr) -> bool:
+        """What is handed on is no step but the place after it: ``self.record(w)``, ``history.append(w)``."""
+        state = self.by_new.get(output.symbol) if output.op == "sym" else None
+        return state is not None and (1, ex.sym(state.old)) in structure.terms(state.post) and not state.is_counter
 
     def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
         """The states that a post reads, old or new, and theirs in turn; dependencies first."""
@@ -210,6 +180,12 @@ class _Grouping:
 
         go(post)
         return order
+
+    def of(self, parameter: State) -> Recurrence:
+        """The update of a parameter that is none of the entries."""
+        values = {s.post: ex.sym(s.new) for s in self.states if s.post.args}
+        parameter.post = ex.substitute(parameter.post, values)
+        return self._make(parameter, None, self.needs(parameter.post))
 
     def recurrences(self) -> list[Recurrence]:
         parameters = [s for s in self.states if self._is_parameter(s)]
@@ -260,7 +236,7 @@ class _Grouping:
         )
         if reads_new or reads_old:
             return True
-        return plain and not any(state.old in s.post.visible for s in others)
+        return plain and not any(state.old in s.post.visible for s in others if not _remembers(s, state))
 
     def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
         spans = [sp for s in needed for sp in s.spans]

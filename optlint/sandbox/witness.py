@@ -22,12 +22,13 @@ _LOOK = (1, 2, 3, 5, 10, 12, 30, 100, 300, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One run: a gradient sequence and a starting parameter."""
+    """One run: a gradient sequence and a starting parameter. each: every step is looked at, not a few."""
 
     name: str
     gradient: tuple[float, ...]  # repeated to the length
     start: float
     steps: int
+    each: bool = False
 
     def series(self) -> list[float]:
         times = -(-self.steps // len(self.gradient))
@@ -56,6 +57,8 @@ RARE = {
     for s in (
         Scene("gradient like epsilon", (1e-8,), 0.0, 40),
         Scene("small gradient, many steps", (1e-6,), 0.0, LONG),
+        Scene("large gradient now and then", (1.0, *(1e-3,) * 99), 0.0, LONG),
+        Scene("gradient that turns", (*(1.0,) * 20, *(-1.0,) * 40), 0.0, 60, each=True),
     )
 }
 
@@ -205,7 +208,9 @@ def look_low(written: tuple[Subject, Precision], repaired: tuple[Subject, Precis
     return still
 
 
-def latent_settings(written: Subject, repaired: Subject, effective: Expr | None) -> tuple[str, ...]:
+def latent_settings(
+    written: Subject, repaired: Subject, effective: Expr | None, prefer: Sequence[str] = ()
+) -> tuple[str, ...]:
     """The settings that are 0 by default and without which the two behave alike; none where the mistake bites now."""
     busy = written.moving | written.time
     posts = [*written.posts, *repaired.posts, *([effective] if effective is not None else [])]
@@ -214,7 +219,7 @@ def latent_settings(written: Subject, repaired: Subject, effective: Expr | None)
     if not off:
         return ()
     pair = Pair(written, repaired, effective, off)
-    for scene in SCENES.values():
+    for scene in (*SCENES.values(), *(RARE[name] for name in prefer if name in RARE)):
         if scene.start and written.parameter is None:
             continue
         wrong, right = pair.run(scene)
@@ -245,7 +250,7 @@ def _nan(subject: Subject, scene: Scene, wrong: Trace, right: Trace) -> Seen | N
 
 def _difference(subject: Subject, scene: Scene, wrong: Trace, right: Trace) -> tuple[float, Seen] | None:
     """The step at which the two differ most, in decades."""
-    steps = [k for k in _LOOK if k <= scene.steps]
+    steps = [k for k in (range(1, scene.steps + 1) if scene.each else _LOOK) if k <= scene.steps]
     best: tuple[float, int] | None = None
     for k in steps:
         a, b = float(wrong.step[k - 1, 0]), float(right.step[k - 1, 0])

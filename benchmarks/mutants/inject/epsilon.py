@@ -117,13 +117,16 @@ def epsilon_on_the_other_side_of_the_root(a: Anatomy) -> Edits:
 
 @injects("OPT207")
 def epsilon_gathers_in_the_state(a: Anatomy) -> Edits:
+    if not a.adaptive or a.match.variant.epsilon == "state":
+        return  # where ε is part of the recursion as published, once more of it is only a larger one
+    places = {f.place_text(a, role) for role in a.second}
     for site, op, index in f.floors(a):
-        if not a.adaptive:
-            continue
         if op.style == "method" and op.changes and index == 1:  # v.sqrt().add_(eps)
             inner = operation(a.code, op.operands[0])
             if inner is not None and inner.is_root and inner.style == "method" and op.word is not None:
                 below = a.code.source(inner.operands[0])
+                if below not in places:
+                    continue  # a new tensor (v̂): nothing is stored
                 yield a.code.replaced(site.node, f"{below}.add_({a.code.source(op.operands[index])}).sqrt()")
         elif op.style == "operator" and site.expr.op == "add":
             for role in sorted(a.held(site.expr) & a.second):

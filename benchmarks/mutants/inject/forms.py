@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -232,6 +233,46 @@ def uses_behind(a: Anatomy, line: cst.SimpleStatementLine, text: str) -> list[cs
             if not (named and isinstance(node, cst.Name) and getattr(parent, "value", None) is not node):
                 found.append(node)
     return found
+
+
+def changed_next(a: Anatomy, node: cst.CSTNode) -> cst.CSTNode | None:
+    """The word that changes an expression's value in place, ``add_`` in ``v.sqrt().add_(ε)``; or the statement that
+    gives it a name that is changed further on."""
+    parent = a.code.parents[node]
+    if isinstance(parent, cst.Attribute) and parent.attr.value.endswith("_"):
+        return parent.attr
+    line = a.code.statement(node)
+    place = target(a, line) if line is not None else None
+    if line is not None and isinstance(place, cst.Name) and isinstance(line.body[0], cst.Assign):
+        changes = (
+            rf"\b{place.value}\.\w+_\(|_foreach_\w+_\({place.value}\b|^\s*{place.value} [-+*/]=|^\s*{place.value}\["
+        )
+        behind = a.code.text[a.code.offsets(line)[1] :]
+        if line.body[0].value is node and re.search(changes, behind, re.MULTILINE):
+            return line
+    return None
+
+
+def is_bound_before(a: Anatomy, name: str, line: cst.CSTNode) -> bool:
+    """A name of the function has content before a statement: a parameter, or bound further up or around a loop."""
+    home = a.code.function(line)
+    for node in a.code.positions:
+        if not isinstance(node, cst.Name) or node.value != name or a.code.function(node) is not home:
+            continue
+        inner = a.code.inside(node, cst.Lambda, cst.CompFor)
+        binds = isinstance(a.code.parents[node], cst.Param) or _is_target(a, node) or _is_unpacked(a, node)
+        if inner is None and binds and a.code.offsets(node)[0] < a.code.offsets(line)[0]:
+            return True
+    return False
+
+
+def _is_unpacked(a: Anatomy, node: cst.CSTNode) -> bool:
+    """Stands in ``a, b = …`` or ``for a, b in …``."""
+    inner: cst.CSTNode = node
+    while isinstance(a.code.parents[inner], (cst.Element, cst.Tuple, cst.List)):
+        inner = a.code.parents[inner]
+    parent = a.code.parents[inner]
+    return isinstance(parent, cst.AssignTarget) or (isinstance(parent, cst.For) and parent.target is inner)
 
 
 def _is_target(a: Anatomy, node: cst.CSTNode) -> bool:

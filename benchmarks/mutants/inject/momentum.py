@@ -180,7 +180,8 @@ def _is_moment(a: Anatomy, expr: ex.Expr, role: str) -> bool:
 
 @injects("OPT508", stays=True)
 def first_moment_reversed(a: Anatomy) -> Edits:
-    """m' = β₁·g + (1 − β₁)·m."""
+    """m' = β₁·g + (1 − β₁)·m beside 1 − β₁ᵗ (without a correction nothing takes β₁ for another weight)."""
     if a.family not in ("momentum", "nesterov"):
-        for role in sorted(set(a.roles) - a.second):
+        corrected = {c.role for c in f.corrections(a)}
+        for role in sorted((set(a.roles) - a.second) & corrected):
             yield from reversed_average(a, role)

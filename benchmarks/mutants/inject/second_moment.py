@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import libcst as cst
 
-from benchmarks.mutants.anatomy import Anatomy, Edit
+from benchmarks.mutants.anatomy import Anatomy, Edit, is_atom
 from benchmarks.mutants.inject import forms as f
 from benchmarks.mutants.inject import injects
 from benchmarks.mutants.spelling import operation, renamed
@@ -73,7 +73,12 @@ def absolute_value_for_the_square(a: Anatomy) -> Edits:
 def root_dropped(a: Anatomy) -> Edits:
     for _, op, text in f.roots(a):
         if isinstance(op.node, cst.BaseExpression):
-            yield a.code.replaced(op.node, text if op.is_root else f"1 / {text}")
+            edit = a.code.replaced(op.node, text if op.is_root else f"1 / {text}")
+            new = f.changed_next(a, op.node)  # the root was a new array, which may be changed in place
+            if new is None or not _is_plain(op.operands[0]):
+                yield edit
+            elif isinstance(new, cst.Name):
+                yield edit, (*a.code.offsets(new), new.value.rstrip("_"))
 
 
 @injects("OPT106")
@@ -86,9 +91,11 @@ def root_taken_twice(a: Anatomy) -> Edits:
 @injects("OPT107")
 def multiplied_by_the_denominator(a: Anatomy) -> Edits:
     for site, op in f.operations(a, "div"):
-        below = site.expr.args[1] if site.expr.op == "div" else None
-        if below is None or not a.held(below) & a.second:
+        above, below = site.expr.args if site.expr.op == "div" else (None, None)
+        if below is None or above is None or not a.held(below) & a.second:
             continue
+        if not a.held(above) and not a.takes_gradient(above):
+            continue  # LAMB's ratio of norms
         if op.style == "operator":
             left, right = (a.code.source(n) for n in op.operands)
             yield a.code.replaced(op.node, f"{left} * {right}")
@@ -259,8 +266,32 @@ def stale_second_moment(a: Anatomy) -> Edits:
             continue
         block = a.code.block(lines[0])
         end = a.code.holder(ends[0], block)
-        if end is ends[0] and a.code.offsets(end) > a.code.offsets(lines[0]):
-            yield a.code.moved_behind(lines[0], end)
+        if not isinstance(end, cst.SimpleStatementLine) or end is not ends[0]:
+            continue
+        if a.code.offsets(end) > a.code.offsets(lines[0]) and _is_stale_before(a, lines[0]):
+            yield _moved_behind_the_step(a, lines[0], end)
+
+
+def _is_stale_before(a: Anatomy, line: cst.SimpleStatementLine) -> bool:
+    """The statement makes new content of what its place holds before: a name that is bound here first, or a store of
+    what another name holds already, is not read too early by moving it."""
+    place, small = f.target(a, line), line.body[0]
+    if f.receiver(a, line) is not None or isinstance(small, cst.AugAssign):
+        return True
+    if place is None or not isinstance(small, cst.Assign) or _is_plain(small.value):
+        return False
+    return not isinstance(place, cst.Name) or f.is_bound_before(a, place.value, line)
+
+
+def _moved_behind_the_step(a: Anatomy, line: cst.SimpleStatementLine, end: cst.SimpleStatementLine) -> tuple[Edit, ...]:
+    """The line behind the statement that moves the parameter; before the end of a ``return`` that does."""
+    small = end.body[0]
+    if not isinstance(small, cst.Return) or small.value is None:
+        return a.code.moved_behind(line, end)
+    start, stop = a.code.offsets(line)
+    indent = a.code.indent(end)
+    moved = f"moved = {a.code.source(small.value)}\n{indent}{a.code.text[start:stop]}\n{indent}return moved"
+    return a.code.removed(line), (*a.code.offsets(end), moved)
 
 
 @injects("OPT115")
@@ -270,7 +301,8 @@ def step_size_inside_the_accumulator(a: Anatomy) -> Edits:
     for square in gradient_squares(a):
         size = f.around(a, a.is_scale, square.op.node)
         if size:
-            yield square.instead(a, square.squared(a, f"{size} * {square.text}"))
+            text = square.text if is_atom(square.text) else f"({square.text})"
+            yield square.instead(a, square.squared(a, f"{size} * {text}"))
 
 
 @injects("OPT117")

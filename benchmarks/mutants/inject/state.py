@@ -59,8 +59,10 @@ def _given_again(a: Anatomy, role: str) -> Edit | None:
     if a.code.function(node) is a.code.function(line) and a.code.inside(line, cst.For, cst.While) is None:
         return None
     text = a.code.source(node)
-    shape = f.parameter_text(a, line)
-    if a.code.function(node) is not a.code.function(line) and re.search(r"[a-z_]\w*", _arguments(text)):
+    elsewhere = a.code.function(node) is not a.code.function(line)
+    loops = [a.code.inside(n, cst.For, cst.While, cst.CompFor) for n in (node, line)]
+    shape = f.parameter_text(a, line) if elsewhere else f.gradient_text(a, line)
+    if (elsewhere or loops[0] is not loops[1]) and re.search(r"[a-z_]\w*", _arguments(text)):
         if not shape or not isinstance(node, cst.Call):
             return None
         text = f"{a.code.source(node.func)}({shape})" if "like" in text else "0.0"

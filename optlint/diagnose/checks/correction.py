@@ -58,7 +58,7 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]
     both = page.options.get("moments") == "all"
     groups = [tuple(used)] if both else [c for n in range(1, len(used)) for c in combinations(used, n)]
-    uses_time = any(p.symbols & subject.time for p in subject.posts)
+    uses_time = any(p.symbols & (subject.time | subject.products) for p in subject.posts)
     unused = dead_corrections(subject)
     wants_dead = bool(page.options.get("computed"))
     for group in groups:
@@ -69,7 +69,10 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         table: dict[Expr, Expr] = {}
         for state in group:
             table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), one_minus_power(subject, state, time))
-        posts = [s.post if s in group else ex.substitute(s.post, table) for s in subject.states]
+        if both:
+            table |= _look_ahead(subject, found, table)
+        raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
+        posts = [p if r else ex.substitute(p, table) for p, r in zip(subject.posts, raw, strict=False)]
         posts.append(ex.substitute(subject.step, table))
         span = unused[0][1] if wants_dead and unused else None
         if wants_dead and not unused:
@@ -86,6 +89,24 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             where=", ".join(s.name for s in group),
             details={"moments": ", ".join(s.name for s in group)},
         )
+
+
+def _look_ahead(subject: Subject, found: list[State], table: dict[Expr, Expr]) -> dict[Expr, Expr]:
+    """NAdam: β₁·m' + (1 − β₁)·g is corrected as a whole, where m' alone would be."""
+    ahead: dict[Expr, Expr] = {}
+    for state in found:
+        corrected = table.get(ex.sym(state.new))
+        if corrected is None or state.old in subject.second:
+            continue
+        weights = [subject.value(structure.slope(state.post, s) or ex.sym(s)) for s in (state.old, subject.g)]
+        for node in (n for p in subject.posts for n in ex.walk(p) if n.op in ("add", "sub")):
+            if {state.new, subject.g} <= node.visible and subject.parameter not in node.visible:
+                again = [subject.value(structure.slope(node, s) or ex.sym(s)) for s in (state.new, subject.g)]
+                if all(
+                    a is not None and b is not None and np.allclose(a, b) for a, b in zip(weights, again, strict=True)
+                ):
+                    ahead[node] = ex.op("div", node, corrected.args[1])
+    return ahead
 
 
 _RATE = re.compile(r"lr|rate|eta|alpha|^a$", re.IGNORECASE)
@@ -118,8 +139,13 @@ def dead_corrections(subject: Subject) -> list[tuple[str, Span | None]]:
     originals = list(recurrence.states)
     found: list[tuple[str, Span | None]] = []
     used = [*(s.post for s in originals), recurrence.step]
+    contents = {c.post: ex.sym(c.new) for c in recurrence.counters} | {p: ex.sym(s.new) for p, s in values.items()}
+    inline: dict[Expr, Expr] = {}  # a state's content as a named value has it, the other states' written out
+    for state in recurrence.states:
+        inline[ex.sym(state.new)] = ex.substitute(state.post, inline)
+    contents |= {post: new for new, post in inline.items()}
     for stored in recurrence.stored:
-        expr = ex.substitute(stored.expr, {p: ex.sym(s.new) for p, s in values.items()})
+        expr = ex.substitute(stored.expr, contents)
         if expr.op not in ("div", "mul") or not expr.symbols & news:
             continue
         if any(f.op == "sub" and e < 0 for f, e in structure.factors(expr)) and not any(
@@ -207,7 +233,8 @@ def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         rest = [(f, e) for f, e in structure.factors(node) if not f.symbols & subject.time]
         new = structure.product(rest, node.origin)
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
-        yield Repair(page.code, subject.replaced(posts), node, new)
+        if any(p.symbols & subject.time for p in posts):  # else it was corrected once
+            yield Repair(page.code, subject.replaced(posts), node, new)
 
 
 def _settings_of_time(subject: Subject, root: Expr) -> Iterator[Expr]:
@@ -295,12 +322,25 @@ def _timed(subject: Subject) -> Expr | None:
     return next((p for p in _powers(subject) if p.args[1].symbols & subject.time), None)
 
 
+def _times(state: State, times: int) -> Expr:
+    """A running product's equation where it is multiplied several times."""
+    old = ex.sym(state.old)
+    factor = structure.product([(f, e) for f, e in structure.factors(state.post) if f != old])
+    return ex.op("mul", old, ex.op("pow", factor, ex.const(times)))
+
+
 @check("time-per-parameter")
 def time_per_parameter(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """t advances once for each tensor: with two tensors the last one sees 2, 4, 6 …
+    """t, or βᵗ kept as a product, advances once for each tensor: with two tensors the last one sees 2, 4, 6 …
 
     By a loop over the tensors, or because each call updates what it is handed, one of many, and counts.
     """
+    shared = [s for s in subject.states if s.old in subject.recurrence.shared_products]
+    if shared:
+        posts = [_times(s, TENSORS) if s in shared else s.post for s in subject.states]
+        written = subject.replaced([*posts, subject.step])
+        span = next((s for state in shared for s in state.spans), None)
+        yield Repair(page.code, written, shared[0].post, None, span=span, details={"kind": "clock"})
     power = _timed(subject)
     recurrence = subject.recurrence
     one_of_many = recurrence.owner and re.search(page.options.get("owners", "$^"), recurrence.owner, re.IGNORECASE)
@@ -342,9 +382,7 @@ def complement_mixed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             if swapped is not None and (value is None or float(value) >= 0.5):  # type: ignore[arg-type]
                 posts = [swapped if p is state.post else p for p in posts]
             else:
-                own = ex.op("sub", ex.const(1), base)
-                right = ex.op("pow", own, power.args[1], origin=power.origin)
-                posts = [ex.substitute(p, {power: right}) for p in posts]
+                posts = [ex.substitute(p, {power: _other((state, base, power))}) for p in posts]
         if posts != subject.posts:
             state, _, power = group[0]
             changed = next((p, q) for p, q in zip(subject.posts, posts, strict=True) if p != q)
@@ -355,8 +393,11 @@ def complement_mixed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def complements(subject: Subject) -> list[tuple[State, Expr, Expr]]:
     """Averages that keep 1 − β of themselves, with that β and its powers βᵗ in the update."""
     found: list[tuple[State, Expr, Expr]] = []
-    for power in _powers(subject):
-        base = power.args[0]
+    powers = [(power, power.args[0]) for power in _powers(subject)]
+    for product in subject.states:
+        if product.new in subject.products:
+            powers.append((product.post, structure.slope(product.post, product.old) or ex.const(1)))
+    for power, base in powers:
         for state in averages(subject):
             own = structure.slope(state.post, state.old)
             if own is not None and structure.tidy(own) == ex.op("sub", ex.const(1), base) and subject.is_hyper(base):
@@ -365,8 +406,12 @@ def complements(subject: Subject) -> list[tuple[State, Expr, Expr]]:
 
 
 def _other(slip: tuple[State, Expr, Expr]) -> Expr:
+    """The power (or the running product's next content) of 1 − β."""
     _, base, power = slip
-    return ex.op("pow", ex.op("sub", ex.const(1), base), power.args[1])
+    own = ex.op("sub", ex.const(1), base)
+    if power.op != "pow":
+        return ex.substitute(power, {base: own})
+    return ex.op("pow", own, power.args[1], origin=power.origin)
 
 
 def _swapped(state: State, base: Expr, g: Symbol) -> Expr | None:

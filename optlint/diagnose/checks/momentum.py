@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from optlint.diagnose.repairs import Repair, check
 from optlint.gradient import gradient_rank
-from optlint.intent import mentioned
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
-from optlint.prepare import prepare
 from optlint.subject import Hyper, Subject
 
 
@@ -24,7 +21,7 @@ def first_moments(subject: Subject) -> list[State]:
 @check("coefficient-on-gradient")
 def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """v = v + μ·g for v = μ·v + g: a sum that forgets nothing, its coefficient on the wrong term."""
-    rates = subject.drive.symbols - subject.moving - {subject.g}
+    rates = _rates(subject) or subject.drive.symbols - subject.moving - {subject.g}
     if not rates and not _has_number(subject.drive):
         return
     for state in first_moments(subject):
@@ -49,6 +46,11 @@ def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Rep
             data = structure.product([(f, e) for f, e in structure.factors(subject.gradient) if f != found])
             right = structure.total([(1, kept), (sign, data)], state.post.origin)
         yield Repair(page.code, made, state.post, right, effective, where=state.name)
+
+
+def _rates(subject: Subject) -> set[Symbol]:
+    """The settings that the whole step is multiplied by."""
+    return set.intersection(*(_settings(t) for _, t in structure.terms(subject.drive)))
 
 
 def _signed(own: Expr) -> tuple[int, Expr]:
@@ -80,7 +82,7 @@ def _factor_of_gradient(subject: Subject) -> Expr | None:
 @check("rate-twice")
 def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """η in the velocity and again in the step (η² in all), or on the velocity that is kept, too (μ·η decays it)."""
-    outer = set.intersection(*(_settings(t) for _, t in structure.terms(subject.drive)))
+    outer = _rates(subject)
     for state in first_moments(subject):
         own, kept = structure.slope(state.post, subject.g), structure.slope(state.post, state.old)
         if own is None or kept is None:
@@ -112,40 +114,3 @@ def _settings(node: Expr) -> set[Symbol]:
 
 def _others(node: Expr, symbol: Symbol) -> list[tuple[Expr, float]]:
     return [(f, e) for f, e in structure.factors(node) if f != ex.sym(symbol)]
-
-
-@check("moment-unused")
-def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """A moment that the code keeps and that its step never reads: put it where g (or v') stands now."""
-    recurrence, gradient = subject.recurrence, subject.gradient
-    if not mentioned(recurrence):
-        return  # kept for another purpose, for all that the code says
-    for idle in recurrence.idle if gradient is not None else ():
-        assert gradient is not None
-        instead = gradient
-        if idle.post.op == "max":  # AMSGrad's maximum, for v' in the step
-            instead = next((a for a in idle.post.args if a != ex.sym(idle.old)), gradient)
-        elif not ex.contains(idle.post, gradient):
-            continue
-        known = {idle.post: ex.sym(idle.new)} | {s.post: ex.sym(s.new) for s in recurrence.states}
-        hats = [ex.substitute(stored.expr, known) for stored in recurrence.stored]
-        hats = [h for h in dict.fromkeys(hats) if h.op == "div" and idle.new in h.symbols]
-        own = structure.slope(idle.post, idle.old)
-        for power in [n for n in ex.walk(recurrence.step) if n.op == "pow" and n.args[1].op != "const"][:1]:
-            if own is not None:  # corrected as v is
-                correction = ex.op("sub", ex.const(1), ex.op("pow", structure.tidy(own), power.args[1]))
-                hats.append(ex.op("div", ex.sym(idle.new), correction))
-        for meant in [*hats, ex.sym(idle.new)]:
-            step = ex.substitute(recurrence.step, {instead: meant})
-            if step == recurrence.step:
-                continue
-            parameter = recurrence.parameter
-            whole = replace(
-                recurrence,
-                states=[*recurrence.states, idle],
-                parameter=parameter and replace(parameter, post=step),
-                output=None if parameter is not None else step,
-                idle=[s for s in recurrence.idle if s is not idle],
-            )
-            repaired = prepare(whole)
-            yield Repair(page.code, repaired, recurrence.step, step, where=idle.name, details={"kind": "read"})

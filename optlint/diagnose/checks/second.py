@@ -89,11 +89,14 @@ def multiplied_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 @check("root-taken-twice")
 def root_taken_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """√√v in the step, or a root that is stored and of which the next step makes an average again."""
-    for node in ex.walk(subject.step):
-        right = _one_root(subject, node)
-        if right is not None:
-            posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, right)]
-            yield Repair(page.code, subject.replaced(posts), node, right, where="step", root=subject.step)
+    done: list[Expr] = []
+    for root in subject.posts[::-1]:  # the step, and what gathers steps
+        for node in ex.walk(root):
+            right = _one_root(subject, node) if node not in done else None
+            if right is not None:
+                done.append(node)
+                posts = [ex.substitute(p, {node: right}) for p in subject.posts]
+                yield Repair(page.code, subject.replaced(posts), node, right, where="step", root=root)
     for position, state in enumerate(subject.states):
         stored = next((n for n in ex.walk(state.post) if n.op == "sqrt" and _gathers(subject, state, n.args[0])), None)
         if stored is None:
@@ -128,9 +131,9 @@ def epsilon_accumulates(subject: Subject, page: MistakePage) -> Iterator[Repair]
     for position, state in enumerate(subject.states):
         parts = structure.terms(state.post)
         added = [n for n in parts if n[0] > 0 and subject.is_hyper(n[1]) and n[1] != ZERO]
-        if len(added) != 1 or state.old not in subject.second or not state.post.symbols & {subject.g}:
+        if len(added) != 1 or state.old not in subject.second or not _takes_in(subject, state):
             continue
-        if state.post.symbols & subject.moving - {state.old}:
+        if state.post.symbols & subject.moving - subject.second:
             continue  # AdaBelief means it so
         post = structure.total([n for n in parts if n is not added[0]], state.post.origin)
         new = ex.sym(state.new)
@@ -139,18 +142,34 @@ def epsilon_accumulates(subject: Subject, page: MistakePage) -> Iterator[Repair]
             yield Repair(page.code, made, state.post, post, where=state.name)
 
 
+def _takes_in(subject: Subject, state: State) -> bool:
+    """The gradient, or what another second moment has gathered of it (AMSGrad's maximum)."""
+    return bool(state.post.symbols & ({subject.g} | subject.second - {state.old, state.new}))
+
+
 @check("stale-second-moment")
 def stale_second_moment(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The step divides by the second moment of the step before, which is 0 at first."""
     table: dict[Expr, Expr] = {}
     for state in subject.states:
-        stale = state.old in subject.step.visible and state.new not in subject.step.visible
+        others = [p for p in subject.posts if p is not state.post]
+        stale = any(state.old in p.visible for p in others) and not any(state.new in p.visible for p in others)
         if stale and state.old in subject.second and not np.any(subject.initial(state) > 0):
             table[ex.sym(state.old)] = ex.sym(state.new)
+    for part in [table, *({old: new} for old, new in table.items() if len(table) > 1)]:
+        yield from _read_in_time(subject, page, part)
+
+
+def _read_in_time(subject: Subject, page: MistakePage, table: dict[Expr, Expr]) -> Iterator[Repair]:
+    """The update with these old contents read as the new ones, outside their own equations."""
     if table:
-        posts = [*(s.post for s in subject.states), ex.substitute(subject.step, table)]
-        wrong = next(n for n in ex.walk(subject.step) if n in table)
-        yield Repair(page.code, subject.replaced(posts), wrong, table[wrong], root=subject.step)
+        own = [{old: new for old, new in table.items() if old.symbol is not s.old} for s in subject.states]
+        posts = [ex.substitute(p, t) for p, t in zip(subject.posts, [*own, table], strict=True)]
+        before = next(
+            p for p, t in zip(subject.posts[::-1], [table, *own[::-1]], strict=True) if ex.substitute(p, t) != p
+        )
+        wrong = next(n for n in ex.walk(before) if n in table)
+        yield Repair(page.code, subject.replaced(posts), wrong, table[wrong], root=before)
 
 
 @check("rate-in-accumulator")

@@ -1,0 +1,125 @@
+"""A moment that the code keeps and that its step never reads: the step reads something else in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence, State
+from optlint.prepare import prepare
+from optlint.subject import Subject
+
+MAX_READINGS = 6  # ways in which the code itself reads a moment
+MAX_PLACES = 4  # of the gradient in a step
+
+
+@check("moment-unused")
+def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Put the idle moment, as the code has corrected it, where g (or v') stands now: everywhere, or in one place."""
+    recurrence, gradient = subject.recurrence, subject.gradient
+    for idle in recurrence.idle if gradient is not None else ():
+        assert gradient is not None
+        instead = gradient
+        if idle.post.op == "max":  # AMSGrad's maximum, for v' in the step
+            instead = next((a for a in idle.post.args if a != ex.sym(idle.old)), gradient)
+        elif not ex.contains(idle.post, gradient):
+            continue
+        for meant in _readings(recurrence, idle):
+            for step in _with_instead(recurrence.step, instead, meant):
+                yield _repaired(page, recurrence, idle, step)
+
+
+def below_the_line(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """√m' where the code keeps a second moment and never reads it: that one below the line."""
+    recurrence, gradient = subject.recurrence, subject.gradient
+    for idle in recurrence.idle if gradient is not None else ():
+        assert gradient is not None
+        if not gathers_size(idle.post, gradient):
+            continue
+        done: list[Expr] = []
+        for below in _below(recurrence.step):
+            for wrong in _first_moments(recurrence, below):
+                for meant in _readings(recurrence, idle):
+                    step = ex.replace_node(recurrence.step, below, ex.substitute(below, {wrong: meant}))
+                    if step != recurrence.step and step not in done:
+                        done.append(step)
+                        yield _repaired(page, recurrence, idle, step)
+
+
+def gathers_size(post: Expr, gradient: Expr) -> bool:
+    """Takes in g² or |g|."""
+    sizes = [structure.square_root_of(n) or (n.args[0] if n.op == "abs" else None) for n in ex.walk(post)]
+    return any(s is not None and ex.contains(s, gradient) for s in sizes)
+
+
+def _readings(recurrence: Recurrence, idle: State) -> list[Expr]:
+    """What the code names that is built on the moment (m̂), the moment as v is corrected, and the bare moment."""
+    known = {s.post: ex.sym(s.new) for s in recurrence.states} | {idle.post: ex.sym(idle.new)}
+    beside = [s for s in recurrence.idle if s is not idle]
+    known |= {s.post: ex.sym(s.new) for s in beside}
+    named = [ex.substitute(stored.expr, known) for stored in recurrence.stored]
+    busy = {recurrence.parameter.old} if recurrence.parameter is not None else set()
+    busy |= {x for s in [*recurrence.states, *beside] for x in (s.old, s.new)}
+    found = [n for n in dict.fromkeys(named) if n.args and idle.new in n.symbols and not n.symbols & busy]
+    found = list(islice((n for n in found if idle.old not in n.symbols), MAX_READINGS))
+    own = structure.slope(idle.post, idle.old)
+    for power in [n for n in ex.walk(recurrence.step) if n.op == "pow" and n.args[1].op != "const"][:1]:
+        if own is not None:  # corrected as v is
+            correction = ex.op("sub", ex.const(1), ex.op("pow", structure.tidy(own), power.args[1]))
+            found.append(ex.op("div", ex.sym(idle.new), correction))
+    return [*found, ex.sym(idle.new)]
+
+
+def _with_instead(step: Expr, instead: Expr, meant: Expr) -> Iterator[Expr]:
+    """The step with ``meant`` for ``instead`` everywhere, then in each single place."""
+    everywhere = ex.substitute(step, {instead: meant})
+    if everywhere == step:
+        return
+    yield everywhere
+    mark = ex.sym(Symbol("instead"))
+    marked = ex.leaves_apart(ex.substitute(step, {instead: mark}))
+    places = [n for n in ex.walk(marked) if n == mark]
+    for place in places if 1 < len(places) <= MAX_PLACES else ():
+        yield ex.substitute(ex.replace_node(marked, place, meant), {mark: instead})
+
+
+def _below(step: Expr) -> Iterator[Expr]:
+    """What stands under a root, or below a line, the innermost first."""
+    for node in ex.walk(step):
+        if node.op == "sqrt" or (node.op == "pow" and node.args[1] == ex.const(0.5)):
+            yield node.args[0]
+    for node in ex.walk(step):
+        if node.op == "div":
+            yield node.args[1]
+
+
+def _first_moments(recurrence: Recurrence, below: Expr) -> Iterator[Expr]:
+    """A state's content, or that content corrected, as it stands there."""
+    contents = {ex.sym(s.new) for s in recurrence.states} | {ex.sym(s.old) for s in recurrence.states}
+    for node in ex.walk(below):
+        corrected = node.op == "div" and node.args[0] in contents and not node.args[1].symbols & _moving(recurrence)
+        if corrected or node in contents:
+            yield node
+
+
+def _moving(recurrence: Recurrence) -> frozenset[Symbol]:
+    return frozenset(x for s in recurrence.states for x in (s.old, s.new))
+
+
+def _repaired(page: MistakePage, recurrence: Recurrence, idle: State, step: Expr) -> Repair:
+    parameter = recurrence.parameter
+    beside = [s for s in recurrence.idle if s is not idle and s.new in idle.post.symbols]
+    whole = replace(
+        recurrence,
+        states=[*recurrence.states, *beside, idle],
+        parameter=parameter and replace(parameter, post=step),
+        output=None if parameter is not None else step,
+        idle=[s for s in recurrence.idle if s is not idle],
+    )
+    return Repair(page.code, prepare(whole), recurrence.step, step, where=idle.name, details={"kind": "read"})

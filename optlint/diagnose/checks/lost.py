@@ -1,0 +1,219 @@
+"""State that does not last: averages that start from zero at every call, or whose new content nobody keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice, product
+
+from optlint.diagnose.checks.correction import clock
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.places import place_text
+from optlint.lift.recurrence import Recurrence, State
+from optlint.model import Span
+from optlint.prepare import prepare
+from optlint.sandbox.evaluate import evaluate
+from optlint.subject import Subject, pseudo
+
+ZERO = ex.const(0)
+MAX_LOST = 3  # states that start from zero in one update
+MAX_CONTENTS = 2  # what each of them may hold
+SUMS = ("add", "sub", "max")
+
+Place = Span | int  # where a zero stands in the source (or which node it is)
+
+
+# zeros
+
+
+@check("state-reset")
+def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Averages that start from zero at every call: make each of them a state, and see what comes out."""
+    recurrence = subject.recurrence
+    elsewhere = page.check == "state-not-kept"  # the other page's: made before this very call, and never written
+    contents: list[list[tuple[Expr, list[Expr]]]] = []
+    for zeros in _zeros(recurrence):
+        origin = zeros[0].origin
+        here = recurrence.home is None or origin is None or recurrence.home.covers(origin)
+        found = [(node, zeros) for node in islice(_contents(recurrence, zeros), MAX_CONTENTS)]
+        if not here and any(s.expr == found[0][0] and "[" in s.name for s in recurrence.stored if found):
+            continue  # an element of a list whose index this run knows
+        if here != elsewhere and found:
+            contents.append(found)
+    if not contents or len(contents) > MAX_LOST:
+        return
+    for chosen in product(*contents):
+        made = _with_states(recurrence, list(chosen))
+        if made is not None:
+            first = chosen[0][0]
+            for repaired in (made, _with_time(made)):
+                if repaired is not None:
+                    yield Repair(page.code, repaired, first, made.states[0].post, where="", details={"kind": "state"})
+
+
+def _zeros(recurrence: Recurrence) -> list[list[Expr]]:
+    """The zeros that an update decays or adds to, by the place that they come from."""
+    found: dict[Place, list[Expr]] = {}
+    for post in recurrence.posts():
+        for node in ex.walk(post):
+            if node.op == "const" and node.value == 0:
+                place = node.origin or id(node)
+                if all(node is not other for other in found.setdefault(place, [])):
+                    found[place].append(node)
+    return list(found.values())
+
+
+def _contents(recurrence: Recurrence, zeros: list[Expr]) -> Iterator[Expr]:
+    """The sums that hold one place's zeros and no other's: what the code names so first, then the smallest."""
+    mine = {id(z) for z in zeros}
+    w = recurrence.parameter.old if recurrence.parameter is not None else None
+    named = {s.expr for s in recurrence.stored} | {e.post for e in recurrence.overwritten}
+    fitting: list[Expr] = []
+    for post in recurrence.posts():
+        for node in ex.walk(post):
+            if node.op not in SUMS or node in fitting or not node.symbols:
+                continue
+            held = {id(n) for n in ex.walk(node) if n.op == "const" and n.value == 0}
+            if held and held <= mine and (1, ex.sym(w) if w is not None else None) not in structure.terms(node):
+                fitting.append(node)
+    yield from sorted(fitting, key=lambda n: (n not in named, n.size))
+
+
+def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]) -> Subject | None:
+    """The update with a state for each of these contents, whose zeros are its old content."""
+    states: list[State] = []
+    table: dict[Expr, Expr] = {}
+    for number, (content, zeros) in enumerate(contents, 1):
+        old, new = Symbol(f"state{number}"), Symbol(f"state{number}'")
+        post = content
+        for zero in zeros:
+            post = ex.replace_node(post, zero, ex.sym(old))
+        states.append(State(old.name, old, new, post, ZERO, (content.origin,) if content.origin else ()))
+        table[content] = ex.sym(new)
+    for state, (content, _) in zip(states, contents, strict=True):
+        others = {c: n for c, n in table.items() if c != content}
+        state.post = ex.substitute(state.post, others)
+    kept = [replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states]
+    if any(len(s.post.visible & {o.new for o in states}) > 1 for s in states):
+        return None
+    states.sort(key=lambda s: bool(s.post.visible & {o.new for o in states}))
+    return _made_of(recurrence, [*states, *kept], table)
+
+
+def _made_of(recurrence: Recurrence, states: list[State], table: dict[Expr, Expr]) -> Subject:
+    """The update with these states, its step in terms of their contents."""
+    parameter, output = recurrence.parameter, recurrence.output
+    whole = replace(
+        recurrence,
+        states=states,
+        parameter=replace(parameter, post=ex.substitute(parameter.post, table)) if parameter is not None else None,
+        output=ex.substitute(output, table) if output is not None else None,
+    )
+    return prepare(whole)
+
+
+def _with_time(made: Subject) -> Subject | None:
+    """The count of steps was lost with the rest: β¹ is βᵗ."""
+    first = [n for n in ex.walk(made.step) if n.op == "pow" and n.args[1] == ex.const(1) and made.is_hyper(n.args[0])]
+    if not first:
+        return None
+    time, clocks = clock(made)
+    table = {n: ex.op("pow", n.args[0], time, origin=n.origin) for n in first}
+    return made.replaced([*made.posts[:-1], ex.substitute(made.step, table)], clocks=clocks)
+
+
+# contents that nobody keeps
+
+
+@check("state-not-kept")
+def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """m = β₁·self.m + (1 − β₁)·g as a local name that nothing keeps: make each such average a state."""
+    recurrence = subject.recurrence
+    yield from state_reset(subject, page)
+    held = {x for s in recurrence.states for x in (s.old, s.new)}
+    posts = [*(s.post for s in recurrence.states), recurrence.step]
+    states: list[State] = []
+    table = {s.post: ex.sym(s.new) for s in recurrence.states if s.post.args}  # what contents are written as
+    for stored in recurrence.stored:
+        content = ex.substitute(stored.expr, table)
+        read = [*posts, *(ex.substitute(p, table) for p in posts)]
+        if stored.expr in recurrence.escapes or not any(ex.contains(p, content) for p in read):
+            continue
+        found = [s for s in _averaged(content, recurrence.parameter) if s not in held]
+        found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
+        if len(found) == 1 and place_text(stored.name) == found[0].name:
+            continue  # it is kept
+        if len(found) == 1 and all(s.old is not found[0] for s in states):
+            old, new = found[0], Symbol(f"{found[0].name}'")
+            states.append(State(old.name, old, new, content, old.initial, (stored.span,) if stored.span else ()))
+            table |= {stored.expr: ex.sym(new), content: ex.sym(new)}
+    if not states:
+        return
+    kept = [
+        replace(s, post=ex.substitute(s.post, {p: n for p, n in table.items() if p != s.post}))
+        for s in recurrence.states
+    ]
+    made = _made_of(recurrence, [*states, *kept], table)
+    lost = {s.old for s in states}
+    if all(made.g in s.post.symbols or s.post.op == "max" for s in made.states if s.old in lost):
+        # else it was the gradient itself
+        span = states[0].spans[0] if states[0].spans else None
+        yield Repair(page.code, made, states[0].post, None, span=span, where="", details={"kind": "state"})
+
+
+def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsewhere: list[Expr]) -> list[Symbol]:
+    """Which of the places that an average reads is the state: the code shows its first content, hands back what holds
+    it, reads it nowhere else, or says by its numbers that most of it stays. The gradient does none of these."""
+    returned = {e.symbol.name for e in recurrence.escapes if e.op == "sym"}
+    signs: tuple[Callable[[Symbol], bool], ...] = (
+        lambda s: s.initial is not None,
+        lambda s: s.name.partition("[")[0] in returned,
+        lambda s: not any(s in e.visible for e in elsewhere),
+        lambda s: _keeps_most(content, s),
+    )
+    for tells in signs:
+        found = [s for s in found if tells(s)] or found
+    return found
+
+
+def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
+    """The places that ``post`` keeps a part of, beside what it adds: a·s + …, with 0 < a < 1 or a setting."""
+    if post.op not in SUMS:
+        return []
+    found = []
+    for symbol in post.visible:
+        own = structure.retention(post, symbol)
+        whole = own == ex.const(1) and (post.op == "max" or _gathers_squares(post, symbol))
+        if symbol.kind != "place" or own is None or not (whole or _is_part(own)):
+            continue
+        if parameter is not None and symbol is parameter.old:
+            continue
+        unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
+        data = any(s.array or s.default == 0 for s in own.symbols)
+        if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
+            found.append(symbol)
+    return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
+
+
+def _keeps_most(post: Expr, symbol: Symbol) -> bool:
+    """The code's own numbers say that the place keeps more than half of its content."""
+    own = structure.retention(post, symbol)
+    if own is None or any(s.default is None for s in own.symbols):
+        return False
+    return float(evaluate(own, {s: s.default for s in own.symbols}, pseudo)) >= 0.5
+
+
+def _gathers_squares(post: Expr, symbol: Symbol) -> bool:
+    taken = [t for _, t in structure.terms(post) if t != ex.sym(symbol)]
+    return bool(taken) and all(any(structure.square_root_of(n) is not None for n in ex.walk(t)) for t in taken)
+
+
+def _is_part(own: Expr) -> bool:
+    """A coefficient between 0 and 1 for settings between 0 and 1: β and 1 − α, but not the 1 + μ of Nesterov's g."""
+    if own.op == "const":
+        return 0 < own.number < 1
+    return all(0 < float(evaluate(own, dict.fromkeys(own.symbols, x), pseudo)) < 1 for x in (0.3, 0.6))

@@ -1,0 +1,87 @@
+"""NAdam: the product of its momentum schedule, and the average that its step looks ahead from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optlint.diagnose.checks.correction import averages, clock
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr
+from optlint.lift.recurrence import State
+from optlint.subject import Subject
+
+ONE = ex.const(1)
+
+
+@check("nadam-schedule")
+def nadam_schedule(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    yield from _multiplied_twice(subject, page)
+    yield from _still(subject, page)
+    yield from _overwritten(subject, page)
+
+
+def _multiplied_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """p'·μₜ·μₜ₊₁ for p'·μₜ₊₁, where p' holds μₜ already."""
+    for state in subject.states:
+        if not subject.is_product(state):
+            continue
+        factor = structure.product([(f, e) for f, e in structure.factors(state.post) if f != ex.sym(state.old)])
+        mine = structure.factors(factor)
+        for node in ex.walk(subject.step):
+            parts = structure.factors(node) if node.op == "mul" else []
+            if (ex.sym(state.new), 1.0) in parts and all(parts.count(p) == 1 for p in mine):
+                right = structure.product([p for p in parts if p not in mine], node.origin)
+                made = subject.replaced([*subject.posts[:-1], ex.replace_node(subject.step, node, right)])
+                yield Repair(page.code, made, node, right, where="step", root=subject.step)
+
+
+def _still(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """g/(1 − β₁) and m'/(1 − β₁·β₁), where the powers of β₁ should grow with t: that of the average is one ahead."""
+    time, clocks = clock(subject)
+    later = ex.op("add", time, ONE)
+    table: dict[Expr, Expr] = {}
+    for state in averages(subject):
+        own = structure.tidy(structure.slope(state.post, state.old) or ONE)
+        powers = {own: time, ex.op("mul", own, own): later, ex.op("pow", own, ex.const(2)): later}
+        for node in ex.walk(subject.step):
+            if node.op == "div" and node.args[1].op == "sub" and node.args[1].args[0] == ONE:
+                grown = powers.get(node.args[1].args[1])
+                if grown is not None:
+                    below = ex.op("sub", ONE, ex.op("pow", own, grown))
+                    table[node] = ex.op("div", node.args[0], below, origin=node.origin)
+    if not table or not any(subject.g in n.symbols for n in table):
+        return
+    inner = ex.substitute(subject.step, {})
+    for node in sorted(table, key=lambda n: n.size):  # one may stand in another
+        inner = ex.replace_node(inner, node, table[node])
+    made = subject.replaced([*subject.posts[:-1], inner], clocks=clocks)
+    wrong = next(n for n in ex.walk(subject.step) if n in table)
+    yield Repair(page.code, made, wrong.args[1], table[wrong].args[1], where="step", root=subject.step)
+
+
+def _overwritten(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The average looks ahead and stays there: it keeps what it averaged, and the step alone looks ahead."""
+    for m in subject.states:
+        inner = _average_inside(subject, m)
+        if inner is None:
+            continue
+        ahead = ex.substitute(m.post, {inner: ex.sym(m.new)})
+        table: dict[Expr, Expr] = {ex.sym(m.new): ahead}
+        posts = [inner if p is m.post else ex.substitute(p, table) for p in subject.posts]
+        made = subject.replaced(posts)
+        yield Repair(page.code, made, m.post, inner, where=m.name, root=m.post)
+
+
+def _average_inside(subject: Subject, m: State) -> Expr | None:
+    """The a·m + c·g that a state's new content is built on together with g itself."""
+    for node in ex.walk(m.post):
+        if node is m.post or node.op not in ("add", "sub") or not {m.old, subject.g} <= node.symbols:
+            continue
+        slopes = [structure.slope(node, s) for s in (m.old, subject.g)]
+        if all(s is not None and s != ex.const(0) and subject.is_hyper(s) for s in slopes):
+            outside = ex.substitute(m.post, {node: ONE})
+            return node if subject.g in outside.symbols and m.old not in outside.symbols else None
+    return None
