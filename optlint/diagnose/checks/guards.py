@@ -60,7 +60,7 @@ def _kept(subject: Subject) -> Expr:
     assert subject.parameter is not None
     w = ex.sym(subject.parameter)
     own = subject.w_slope
-    return w if own in (None, ONE) else ex.op("mul", own, w)  # type: ignore[arg-type]
+    return w if own in (None, ONE) else ex.op("mul", own, w)
 
 
 @check("ratio-of-norms")
