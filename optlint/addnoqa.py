@@ -5,17 +5,23 @@ from __future__ import annotations
 import io
 import re
 import tokenize
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from optlint.comments import Layout, layout
 from optlint.files import STDIN, FoundFile, read
 from optlint.fix.files import put_back
 from optlint.fix.rewrite import CannotRewrite, rewritten
-from optlint.model import Edit, Finding, Problem, Span
+from optlint.model import Edit, Finding, Problem, Report, Span
 from optlint.remarks import UNKNOWN, UNUSED
 from optlint.source import Unit, read_source
 from optlint.suppressions import NOQA
+
+if TYPE_CHECKING:
+    from optlint.api import Means
+    from optlint.tasks import Task
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -29,10 +35,34 @@ class Added:
     text: bytes | None = None
 
 
-def add_noqa(files: Iterable[FoundFile | Problem], reason: str = "") -> Iterator[Added]:
-    """Silence every finding of the files by a comment; each file is written at once or left as it is."""
-    for found in files:
-        yield Added(problems=[found]) if isinstance(found, Problem) else _add(found, " ".join(reason.split()))
+def add_noqa(files: Iterable[FoundFile | Problem], reason: str = "", means: Means | None = None) -> Iterator[Added]:
+    """Silence every finding of the files by a comment; each file is written at once or left as it is.
+
+    What the baseline holds gets none.
+    """
+    from optlint.api import Means, lint_task
+    from optlint.tasks import in_order
+
+    means = means or Means()
+    words = " ".join(reason.split())
+    pending: deque[tuple[FoundFile, bytes]] = deque()
+
+    def work() -> Iterator[Problem | Report | Task[Problem | Report]]:
+        for found in files:
+            data = found if isinstance(found, Problem) else read(found)
+            if isinstance(found, Problem) or isinstance(data, Problem):
+                yield data  # type: ignore[misc]
+            else:
+                pending.append((found, data))
+                yield lint_task(found, data, means.cache)  # type: ignore[misc]
+
+    results: Iterator[Problem | Report] = in_order(work(), means.jobs)
+    for result in results:
+        if isinstance(result, Problem):
+            yield Added(problems=[result])
+        else:
+            report = result if means.baseline is None else means.baseline.divided(result)
+            yield _add(*pending.popleft(), report, words)
 
 
 def check_reason(reason: str) -> str | None:
@@ -42,13 +72,9 @@ def check_reason(reason: str) -> str | None:
     return "a reason holds no '#'" if "#" in reason else None
 
 
-def _add(found: FoundFile, reason: str) -> Added:
+def _add(found: FoundFile, data: bytes, report: Report, reason: str) -> Added:
     from optlint.api import lint_bytes
 
-    data = read(found)
-    if isinstance(data, Problem):
-        return Added(problems=[data])
-    report = lint_bytes(found.name, data, found.settings)
     added = Added(problems=list(report.problems), text=data if found.path == STDIN else None)
     wanted = [finding for finding in report.findings if finding.code not in (UNUSED, UNKNOWN)]
     if not wanted:
@@ -63,7 +89,8 @@ def _add(found: FoundFile, reason: str) -> Added:
         added.problems.append(Problem(found.name, None, f"no comment was added: {error}"))
         return added
     left = {f.code for f in lint_bytes(found.name, new, found.settings).findings}
-    if not _same_code(found.name, data, new) or len(left) > len({f.code for f in report.findings}):
+    before = {f.code for f in (*report.findings, *(report.known or ()))}
+    if not _same_code(found.name, data, new) or len(left) > len(before):
         added.problems.append(Problem(found.name, None, "no comment was added: it would have changed the code"))
         return added
     if found.path == STDIN:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from optlint.files import FoundFile, discover, read
+from optlint.files import STDIN, FoundFile, discover, read
 from optlint.model import Finding, Problem, Report, Span, Update
 from optlint.settings import Settings
 from optlint.settings.resolve import Resolver
 
 if TYPE_CHECKING:
+    from optlint.baseline import Baseline
+    from optlint.cache import Cache
     from optlint.source import Source
+    from optlint.tasks import Task
 
 
 def lint_source(text: str, path: str = "<string>", *, settings: Settings | None = None) -> Report:
@@ -37,16 +40,28 @@ def lint_paths(
     settings: Settings | None = None,
     stdin_filename: str = "<stdin>",
     progress: Callable[[str], object] | None = None,
+    jobs: int = 1,
 ) -> Report:
     """Lint files, and all Python files and notebooks below directories; ``-`` is standard input.
 
     Without ``settings`` each file has those of the nearest configuration file. Settings that name a rule that does
-    not exist raise ValueError. ``progress`` is called with each file's name before it is read.
+    not exist raise ValueError. ``progress`` is called with each file's name before it is read. ``jobs``: how many
+    processes lint where there are several files with something to read. No cache and no baseline is used.
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     _checked(settings)
-    return lint(paths, Resolver() if settings is None else Resolver.fixed(settings), stdin_filename, progress)
+    resolver = Resolver() if settings is None else Resolver.fixed(settings)
+    return lint(paths, resolver, stdin_filename, progress, Means(jobs))
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a run has at hand. jobs: how many files are linted at a time; baseline: the findings that are known."""
+
+    jobs: int = 1
+    cache: Cache | None = None
+    baseline: Baseline | None = None
 
 
 def lint(
@@ -54,9 +69,15 @@ def lint(
     resolver: Resolver,
     stdin_filename: str = "<stdin>",
     progress: Callable[[str], object] | None = None,
+    means: Means | None = None,
 ) -> Report:
     """Lint paths, each file with the settings that the resolver has for it."""
-    return together([_lint_found(found, progress) for found in discover(paths, stdin_filename, resolver)])
+    from optlint.tasks import in_order
+
+    means = means or Means()
+    work = (_work(found, progress, means.cache) for found in discover(paths, stdin_filename, resolver))
+    report = together(list(in_order(work, means.jobs)))
+    return report if means.baseline is None else means.baseline.divided(report)
 
 
 def _checked(settings: Settings | None) -> None:
@@ -78,7 +99,10 @@ def lint_bytes(name: str, data: bytes, settings: Settings) -> Report:
     return _linted(name, data, source, settings)
 
 
-def _lint_found(found: FoundFile | Problem, progress: Callable[[str], object] | None) -> Report:
+def _work(
+    found: FoundFile | Problem, progress: Callable[[str], object] | None, cache: Cache | None
+) -> Report | Task[Report]:
+    """A file's report, where it is there or comes without effort, or what has to be done for it."""
     if isinstance(found, Problem):
         return Report(problems=(found,))
     if progress is not None:
@@ -86,7 +110,47 @@ def _lint_found(found: FoundFile | Problem, progress: Callable[[str], object] | 
     data = read(found)
     if isinstance(data, Problem):
         return Report(problems=(data,))
-    return lint_bytes(found.name, data, found.settings)
+    if not _to_read(data):
+        return Report(files=1)
+    return lint_task(found, data, cache)
+
+
+def lint_task(found: FoundFile, data: bytes, cache: Cache | None = None) -> Report | Task[Report]:
+    """The work that a file's report is, or the report, where the cache has it."""
+    from optlint.tasks import Task
+
+    keep: Callable[[Report], None] = _forget
+    if cache is not None and found.path != STDIN:
+        entry = cache.entry(found, data)
+        if (report := entry.read()) is not None:
+            return report
+        keep = entry.write
+    return Task(
+        lint_bytes,
+        (found.name, data, found.settings),
+        failed=lambda why: Report(files=1, problems=(Problem(found.name, None, why),)),
+        quick=lambda: _quick(found.name, data, found.settings),
+        done=keep,
+    )
+
+
+def _forget(report: Report) -> None:
+    pass
+
+
+def _quick(name: str, data: bytes, settings: Settings) -> Report | None:
+    """The report on a file that holds nothing to analyse, else None."""
+    from optlint.locate import survey
+    from optlint.source import SourceError, read_source
+
+    try:
+        if survey(read_source(name, data).units).candidates:
+            return None
+    except SourceError:
+        pass
+    except Exception:  # a fault of optlint's own, which the report tells
+        return None
+    return lint_bytes(name, data, settings)
 
 
 def _linted(path: str, data: bytes, source_of: Callable[[], Source], settings: Settings) -> Report:
@@ -94,13 +158,18 @@ def _linted(path: str, data: bytes, source_of: Callable[[], Source], settings: S
     try:
         from optlint.locate import worth_reading
 
-        worth = worth_reading(data)
-        if not (worth or _speaks_to_us(data)):
+        if not _to_read(data):
             return Report(files=1)
-        return _analyzed(path, source_of, settings, worth)
+        return _analyzed(path, source_of, settings, worth_reading(data))
     except Exception as error:  # RecursionError and MemoryError, too
         message = " ".join(f"internal error: {type(error).__name__}: {error}".split())
         return Report(files=1, problems=(Problem(path, None, message, trace=_trace(error)),))
+
+
+def _to_read(data: bytes) -> bool:
+    from optlint.locate import worth_reading
+
+    return worth_reading(data) or _speaks_to_us(data)
 
 
 def _speaks_to_us(data: bytes) -> bool:
@@ -134,10 +203,15 @@ def _analyzed(path: str, source_of: Callable[[], Source], settings: Settings, wo
 
     report = Report()
     if worth:
-        from optlint.analysis import analyze
+        from optlint.locate import survey
 
-        with using(knowledge):
-            report = analyze(source, settings)
+        found = survey(source.units)
+        report = Report(problems=tuple(Problem(path, line, message, cell) for cell, line, message in found.problems))
+        if found.candidates:
+            from optlint.analysis import analyze
+
+            with using(knowledge):
+                report = analyze(source, settings)
     report = judged(report, source, settings, knowledge.mistakes)
     return replace(
         report,
@@ -162,4 +236,7 @@ def together(reports: list[Report]) -> Report:
         candidates=sum(report.candidates for report in reports),
         texts={name: lines for report in reports for name, lines in report.texts.items()},
         suppressed=tuple(finding for report in reports for finding in report.suppressed),
+        known=None
+        if all(report.known is None for report in reports)
+        else tuple(finding for report in reports for finding in report.known or ()),
     )

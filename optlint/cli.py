@@ -63,6 +63,9 @@ class Command(click.Command):
 @click.option(
     ADD_NOQA, metavar="[=REASON]", help="Write a comment for each finding that silences it, with or without a reason."
 )
+@click.option(
+    "--write-baseline", is_flag=True, help="Write the findings that there are to the baseline, and show none of them."
+)
 @fix_options
 @output_options
 @click.version_option(__version__, "-V", "--version", message="optlint %(version)s")
@@ -132,23 +135,38 @@ def _resolver(options: dict[str, Any]) -> Resolver:
 
 def _run(paths: tuple[str, ...], settings: Settings, resolver: Resolver, options: dict[str, Any]) -> int:
     from optlint.api import lint
+    from optlint.run import Run
 
     output: Output = options["output"]
     output.check(settings)
     fixing: Fixing = options["fixing"]
-    if fixing.active:
-        from optlint.files import discover
-
-        with resolver.reported():
-            code = fixing.run(discover(paths, options["stdin_filename"], resolver), settings, output, exit_code)
-        _warn(resolver)
-        return code
+    writes: bool = options["write_baseline"]
+    if writes and (fixing.active or output.watch):
+        raise click.UsageError("--write-baseline goes neither with fixes nor with --watch.")
+    run = Run.prepared(settings, resolver, writes_baseline=writes)
     with output.progress() as progress:
-        report = lint(paths, resolver, options["stdin_filename"], progress)
-    _warn(resolver)
-    with resolver.reported():
-        output.show(report, settings)
-    return exit_code(report, settings)
+        if fixing.active:
+            found = run.seen(paths, options["stdin_filename"], progress)
+            with resolver.reported():
+                code, report = fixing.run(found, settings, output, exit_code, run.means)
+        else:
+            report = lint(paths, resolver, options["stdin_filename"], run.noted(progress), run.means)
+    run.close()
+    _warn(resolver, output)
+    if writes:
+        output.problems(report)
+        said = run.write_baseline(report)
+        if not (output.quiet or output.silent):
+            write(f"optlint: {said}\n", error=True)
+        return 2 if any(problem.fatal for problem in report.problems) else 0
+    if not fixing.active:
+        with resolver.reported():
+            output.show(report, settings)
+        code = exit_code(report, settings)
+    stale = run.stale(report, listed=settings.fail_on_stale or output.verbose)
+    if stale and not output.silent and (settings.fail_on_stale or not output.quiet):
+        write("".join(f"optlint: {line}\n" for line in stale), error=True)
+    return code or int(bool(stale) and settings.fail_on_stale and not settings.exit_zero)
 
 
 def _test_rules(paths: tuple[str, ...], settings: Settings) -> int:
@@ -161,9 +179,9 @@ def _test_rules(paths: tuple[str, ...], settings: Settings) -> int:
 
 def _add_noqa(paths: tuple[str, ...], resolver: Resolver, options: dict[str, Any]) -> int:
     from optlint.addnoqa import add_noqa, check_reason
-    from optlint.files import discover
     from optlint.model import Report
     from optlint.report.text import plural
+    from optlint.run import Run
     from optlint.terminal import write_bytes
 
     output: Output = options["output"]
@@ -172,20 +190,25 @@ def _add_noqa(paths: tuple[str, ...], resolver: Resolver, options: dict[str, Any
         raise ConfigError(ADD_NOQA, None, fault)
     lines = 0
     problems: list[Problem] = []
-    for added in add_noqa(discover(paths, options["stdin_filename"], resolver), reason):
+    run = Run.prepared(resolver.root(), resolver)
+    with output.progress() as progress:
+        done = list(add_noqa(run.seen(paths, options["stdin_filename"], progress), reason, run.means))
+    run.close()
+    for added in done:
         lines += added.lines
         problems += added.problems
         if added.text is not None:
             write_bytes(added.text)
-    _warn(resolver)
+    _warn(resolver, options["output"])
     output.problems(Report(problems=tuple(problems)))
     if not (output.quiet or output.silent):
         write(f"optlint: added comments to {plural(lines, 'line')}\n", error=True)
     return 2 if any(problem.fatal for problem in problems) else 0
 
 
-def _warn(resolver: Resolver) -> None:
-    write("".join(f"optlint: {warning}\n" for warning in resolver.warnings), error=True)
+def _warn(resolver: Resolver, output: Output) -> None:
+    if not output.silent:
+        write("".join(f"optlint: {warning}\n" for warning in resolver.warnings), error=True)
 
 
 def _show(paths: tuple[str, ...], resolver: Resolver, options: dict[str, Any]) -> int:
@@ -201,7 +224,7 @@ def _show(paths: tuple[str, ...], resolver: Resolver, options: dict[str, Any]) -
         from optlint.settings.show import listing
 
         write(listing(files, resolver))
-    _warn(resolver)
+    _warn(resolver, options["output"])
     problems = [problem for problem in found if not isinstance(problem, FoundFile)]
     write("".join(f"{problem_line(problem)}\n" for problem in problems), error=True)
     return 2 if any(problem.fatal for problem in problems) else 0

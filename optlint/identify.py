@@ -166,14 +166,14 @@ def _trials(subject: Subject, live: list[State], families: frozenset[str] | None
     epsilons = epsilon_values(subject)
     decoupled = _is_decoupled(subject)
     settings = list(subject.bound.values())[:8]
-    settings += [1 - subject.bound[h.symbol] for h in subject.hypers if h.role == "decay"][:3]  # b1 = 0.1 weights g
+    weights = [1 - subject.bound[h.symbol] for h in subject.hypers if h.role == "decay"][:3]  # b1 = 0.1 weights g
     if families is not None and families & {"adam", "adamw"}:  # which of both, the decay tells
         families |= {"adam", "adamw"}
     key = (
         decoupled,
         families,
         subject.reads_parameter,
-        *(np.asarray(s).tobytes() for s in settings),
+        *(np.asarray(s).tobytes() for s in [*settings, *weights]),
         *(None if s is None else s.tobytes() for s in slopes),
         *(s.tobytes() for s in starts),
         *(np.asarray(e).tobytes() for e in epsilons),
@@ -196,7 +196,7 @@ def _trials(subject: Subject, live: list[State], families: frozenset[str] | None
             if bound is None or not _starts_well(form, [starts[i] for i in order]):
                 continue
             initial = {old: starts[i] for (old, _, _), i in zip(form.states, order, strict=True)}
-            for more in _unsolved(form, bound, settings):
+            for more in _unsolved(form, bound, settings, weights):
                 for epsilon in (epsilons or [0.0] * _is_floorless(form)) if "eps" in form.symbols else [None]:
                     floor = {} if epsilon is None else {form.symbols["eps"]: epsilon}
                     mine.append(Trial(form, order, {**bound, **more, **floor}, initial))
@@ -285,16 +285,24 @@ def _bind(form: Form, subject: Subject, slopes: list[Any]) -> dict[Symbol, Any] 
     return bound
 
 
-def _unsolved(form: Form, bound: dict[Symbol, Any], settings: list[Any]) -> Iterator[dict[Symbol, Any]]:
-    """Values for what no state's decay shows (Lion's β₁, Yogi's β₂): the update's own settings, each in turn."""
+def _unsolved(
+    form: Form, bound: dict[Symbol, Any], settings: list[Any], weights: list[Any]
+) -> Iterator[dict[Symbol, Any]]:
+    """Values for what no state's decay shows (Lion's β₁, Yogi's β₂): the update's own settings, each in turn.
+
+    A setting plays one part. More than two are sought only where the update has just as many left, and perhaps ε and λ
+    (AdaBound).
+    """
     known = _given(form) | {form.symbols[n] for n in ("eps",) if n in form.symbols}
     missing = sorted((s for s in form.needs if s not in bound and s not in known), key=lambda s: s.name)
     usual = dict(form.variant.defaults)
-    if len(missing) <= 2:
-        for values in permutations(settings, len(missing)):
+    few = len(missing) <= 2
+    free = [v for v in [*settings, *weights * few] if not any(np.array_equal(v, used) for used in bound.values())]
+    if few or len(missing) <= len(free) <= len(missing) + 2:
+        for values in permutations(free, len(missing)):
             yield dict(zip(missing, values, strict=True))
-        if missing and all(s.name in usual for s in missing):  # literals in the code
-            yield {s: usual[s.name] for s in missing}
+    if missing and few and all(s.name in usual for s in missing):  # literals in the code
+        yield {s: usual[s.name] for s in missing}
 
 
 def _given(form: Form) -> set[Symbol]:

@@ -112,9 +112,12 @@ class MistakePage:
 
         "search": in an update that is no published one. "named": in one that equals another published form than its
         name says. "matched", "beside": beside any match, by the page's check or by that other one. "lost": in what
-        keeps a state from being one. "twins": between updates.
+        keeps a state from being one, by the page's check or by that other one. "twins": between updates.
         """
-        found = {self.options.get("when", "search"), *(key for key in ("named", "beside") if self.options.get(key))}
+        found = {
+            self.options.get("when", "search"),
+            *(key for key in ("named", "beside", "lost", "forgotten") if self.options.get(key)),
+        }
         return frozenset() if self.off else frozenset(found)
 
 

@@ -11,40 +11,56 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
+from optlint.evidence import TooDeep, evident
 from optlint.python2 import readable
+
+if TYPE_CHECKING:
+    from optlint.source import Unit
 
 MAX_DEPTH = 300
 MAX_BLOCK_LINES = 6000
 
+# An update is written with one of these words or numbers. Each is looked for as it stands: that takes a tenth of the
+# time of a regular expression. The last ones are common in other code, so that what stands around them counts, too.
+_WORDS = (
+    b"sqrt", b"moment", b"velocit", b"beta", b"decay", b"nesterov", b"adagrad", b"rmsprop", b"adam", b"lerp",
+    b"learning_rate",
+)  # fmt: skip
+_MAYBE = (b".9", b"alpha", b"lr", b"pow", b"**")
 _GATE = re.compile(
-    rb"sqrt|\*\*\s*\(?\s*(?:0?\.5|1\s*/\s*2)|pow\w*\(|moment|velocit|beta|decay|nesterov|adagrad|rmsprop|adam"
-    rb"|lerp|learning_rate|\blr\b|\beta\b|\balpha\b|0?\.9",
-    re.IGNORECASE,
+    rb"\*\*\s*\(?\s*(?:0?\.5|1\s*/\s*2)|pow\w*\([^\n]*(?:\.5|/\s*2)|\blr\b|\balpha\b|(?<![\d.])0?\.9",
 )
-_ROOTS = {"sqrt", "rsqrt", "sqrt_", "rsqrt_", "_foreach_sqrt", "_foreach_sqrt_"}
-_SELF_UPDATES = {
-    "mul_", "lerp_", "add_", "addcmul_", "addcdiv_", "sub_", "copyto", "assign", "assign_add", "assign_sub",
-    "update_moment", "update", "copy_", "div_", "_foreach_mul_", "_foreach_lerp_", "tree_map", "map",
-}  # fmt: skip
-
-_STEPS = {"addcdiv_", "assign_sub", "_foreach_addcdiv_", "sub_", "_foreach_sub_"}
-_SCALED_STEPS = {"add_", "_foreach_add_"}  # steps where a scale is given: ``p.add_(buf, alpha=-lr)``
 
 
-@dataclass(slots=True)
+@dataclass
 class Block:
-    """One top-level statement. ``line`` is its first line in the unit (decorators included)."""
+    """One top-level statement, or several that share a line. ``line`` is its first one (decorators included)."""
 
     kind: str  # "def", "class", "code"
     name: str
     line: int
     end_line: int
     candidate: bool
-    simple: bool = False  # an import or a plain assignment: cheap, and others rely on it
-    uses: frozenset[str] = frozenset()
-    mentions: frozenset[str] = frozenset()  # names that functions inside it call or pass on, attributes too
+    nodes: tuple[ast.stmt, ...] = ()
     evident: frozenset[str] = frozenset()  # qualified names of functions that hold evidence themselves
+
+    @cached_property
+    def simple(self) -> bool:
+        """An import or a plain assignment: cheap, and others rely on it."""
+        return all(map(_is_simple, self.nodes))
+
+    @cached_property
+    def uses(self) -> frozenset[str]:
+        return frozenset(n.id for node in self.nodes for n in ast.walk(node) if isinstance(n, ast.Name))
+
+    @cached_property
+    def mentions(self) -> frozenset[str]:
+        """Names that functions inside it call or pass on, attributes too."""
+        attributes = (n.attr for node in self.nodes for n in ast.walk(node) if isinstance(n, ast.Attribute))
+        return self.uses.union(attributes)
 
 
 @dataclass(slots=True)
@@ -61,9 +77,29 @@ class Layout:
 
 def worth_reading(data: bytes) -> bool:
     """False where the bytes alone show that no optimizer is written here."""
-    return _GATE.search(data) is not None
+    small = data.lower()
+    if any(word in small for word in _WORDS):
+        return True
+    return any(word in small for word in _MAYBE) and _GATE.search(small) is not None
 
 
+class Survey(NamedTuple):
+    """Whether a source could hold an optimizer, and what could not be read: (cell, line, message)."""
+
+    candidates: bool
+    problems: list[tuple[int | None, int, str]]
+
+
+def survey(units: Iterable[Unit]) -> Survey:
+    """A look at a source that costs its parsing by ``ast`` and no more."""
+    found = [(unit.cell, layout(unit.text)) for unit in units]
+    return Survey(
+        any(block.candidate for _, one in found for block in one.blocks),
+        [(cell, line, message) for cell, one in found for line, message in one.problems],
+    )
+
+
+@lru_cache(maxsize=4)
 def layout(text: str) -> Layout:
     """Split a unit into top-level blocks and mark the candidates."""
     result = Layout(text)
@@ -73,14 +109,14 @@ def layout(text: str) -> Layout:
         tree = _parse(modern, again, 0)
         result = Layout(modern, problems=[] if tree is not None else result.problems)
     if tree is not None:
-        result.blocks = _merged([_block(node, 0) for node in tree.body])
+        result.blocks = _merged(tree)
         return result
     first = result.problems[0]
     result.problems.clear()
     for offset, chunk in chunks(result.text):
         part = _parse(chunk, result, offset)
         if part is not None:
-            result.blocks.extend(_block(node, offset) for node in part.body)
+            result.blocks.extend(part)
     result.blocks = _merged(result.blocks)
     result.problems = result.problems[:1] or [first]
     return result
@@ -94,16 +130,15 @@ def _merged(blocks: list[Block]) -> list[Block]:
             last = result[-1]
             last.end_line = max(last.end_line, block.end_line)
             last.candidate |= block.candidate
-            last.simple &= block.simple
-            last.uses |= block.uses
-            last.mentions |= block.mentions
+            last.nodes += block.nodes
             last.evident |= block.evident
         else:
             result.append(block)
     return result
 
 
-def _parse(text: str, result: Layout, offset: int) -> ast.Module | None:
+def _parse(text: str, result: Layout, offset: int) -> list[Block] | None:
+    """A text's blocks, or None, with what stands in the way."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -114,22 +149,11 @@ def _parse(text: str, result: Layout, offset: int) -> ast.Module | None:
     except (ValueError, RecursionError, MemoryError) as error:
         result.problems.append((offset + 1, f"cannot be parsed: {error or type(error).__name__}"))
     else:
-        if _depth(tree) <= MAX_DEPTH:
-            return tree
-        result.problems.append((offset + 1, f"nested deeper than {MAX_DEPTH} levels: not analysed"))
+        try:
+            return [_block(node, offset) for node in tree.body]
+        except TooDeep:
+            result.problems.append((offset + 1, f"nested deeper than {MAX_DEPTH} levels: not analysed"))
     return None
-
-
-def _depth(tree: ast.AST) -> int:
-    deepest = 0
-    stack: list[tuple[ast.AST, int]] = [(tree, 0)]
-    while stack:
-        node, depth = stack.pop()
-        deepest = max(deepest, depth)
-        if depth > MAX_DEPTH:
-            return depth
-        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
-    return deepest
 
 
 def chunks(text: str) -> Iterator[tuple[int, str]]:
@@ -152,90 +176,20 @@ def chunks(text: str) -> Iterator[tuple[int, str]]:
 def _block(node: ast.stmt, offset: int) -> Block:
     decorators = getattr(node, "decorator_list", [])
     line = min([node.lineno, *(d.lineno for d in decorators)])
-    uses = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
-    mentions = uses | frozenset(n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute))
-    evident = frozenset(_evident(node))
+    end = node.end_lineno or node.lineno
+    found = evident(node, MAX_DEPTH)
     kind, name = "code", ""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         kind, name = "def", node.name
     elif isinstance(node, ast.ClassDef):
         kind, name = "class", node.name
-    imports = isinstance(node, (ast.Import, ast.ImportFrom)) or (
-        isinstance(node, (ast.Try, ast.If)) and any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.walk(node))
-    )
-    end = node.end_lineno or node.lineno
-    plain = isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and end - line < 50
-    too_long = end - line > MAX_BLOCK_LINES
-    return Block(
-        kind=kind,
-        name=name,
-        line=offset + line,
-        end_line=offset + end,
-        candidate=bool(evident) and not too_long,
-        simple=imports or plain,
-        uses=uses,
-        mentions=mentions,
-        evident=evident,
-    )
+    candidate = bool(found) and end - line <= MAX_BLOCK_LINES
+    return Block(kind, name, offset + line, offset + end, candidate, (node,), found)
 
 
-def _evident(node: ast.stmt, prefix: str = "") -> Iterator[str]:
-    """Qualified names of the functions (or "" for plain code) whose own statements could be an update."""
-    name = getattr(node, "name", "") if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) else ""
-    qualified = f"{prefix}.{name}" if prefix and name else name or prefix
-    inner: list[ast.stmt] = []
-    if not isinstance(node, ast.ClassDef) and _could_update(_own(node, inner)):
-        yield qualified
-    elif isinstance(node, ast.ClassDef):
-        inner = list(node.body)
-    for child in inner:
-        yield from _evident(child, qualified)
-
-
-def _own(node: ast.stmt, inner: list[ast.stmt]) -> Iterator[ast.AST]:
-    """The nodes of a statement without those of the functions and classes defined inside it."""
-    stack: list[ast.AST] = list(ast.iter_child_nodes(node))
-    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        stack = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            inner.append(current)
-            continue
-        yield current
-        stack.extend(ast.iter_child_nodes(current))
-
-
-def _could_update(nodes: Iterable[ast.AST]) -> bool:
-    root = average = step = False
-    changes = 0  # in-place calls: one for the average, one for the parameter
-    for n in nodes:
-        if isinstance(n, ast.Call):
-            name = (
-                n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id if isinstance(n.func, ast.Name) else ""
-            )
-            root |= name in _ROOTS
-            average |= name in _SELF_UPDATES
-            scaled = len(n.args) + len(n.keywords) >= 2
-            changes += name in _SELF_UPDATES and name.endswith("_")
-            step |= name in _STEPS or (name in _SCALED_STEPS and scaled) or changes > 1
-        elif isinstance(n, ast.BinOp):
-            if isinstance(n.op, ast.Pow):
-                root |= _is_half(n.right)
-            elif isinstance(n.op, (ast.Sub, ast.Add)):
-                step = True
-                average |= any(
-                    isinstance(side, ast.BinOp) and isinstance(side.op, ast.Mult) for side in (n.left, n.right)
-                )
-        elif isinstance(n, ast.AugAssign):
-            step = True
-            average |= isinstance(n.op, (ast.Mult, ast.Add))
-    return (root and (average or step)) or (average and step)
-
-
-def _is_half(node: ast.expr) -> bool:
-    if isinstance(node, ast.UnaryOp):
-        node = node.operand
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        return isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant)
-    return isinstance(node, ast.Constant) and node.value == 0.5
+def _is_simple(node: ast.stmt) -> bool:
+    if isinstance(node, (ast.Try, ast.If)):
+        return any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.walk(node))
+    if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        return (node.end_lineno or node.lineno) - node.lineno < 50
+    return isinstance(node, (ast.Import, ast.ImportFrom))

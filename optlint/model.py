@@ -132,6 +132,7 @@ class Report:
     candidates: int = 0
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     suppressed: tuple[Finding, ...] = ()  # what comments silence
+    known: tuple[Finding, ...] | None = None  # what a baseline holds; None where there is no baseline
 
     def merged(self, other: Report) -> Report:
         return Report(
@@ -142,6 +143,7 @@ class Report:
             self.candidates + other.candidates,
             {**self.texts, **other.texts},
             self.suppressed + other.suppressed,
+            None if self.known is other.known is None else (self.known or ()) + (other.known or ()),
         )
 
     def count(self, severity: Severity) -> int:

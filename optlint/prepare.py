@@ -18,7 +18,8 @@ from optlint.subject import Hyper, Subject, pseudo
 
 def prepare(recurrence: Recurrence) -> Subject:
     """Get a recurrence ready to be judged."""
-    stored = _stored_schedules(recurrence.states, recurrence.step)
+    counters = {x for c in recurrence.counters for x in (c.old, c.new)}
+    stored = _stored_schedules(recurrence.states, recurrence.step, counters)
     states = [replace(s, post=ex.substitute(s.post, stored)) for s in recurrence.states if ex.sym(s.new) not in stored]
     step = ex.substitute(recurrence.step, stored)
     parameter = recurrence.parameter.old if recurrence.parameter is not None else None
@@ -50,7 +51,7 @@ def prepare(recurrence: Recurrence) -> Subject:
     return Subject(recurrence, g, gradient, new_states, posts[-1], parameter, clocks, hypers, stands_for)
 
 
-def _stored_schedules(states: list[State], step: Expr) -> dict[Expr, Expr]:
+def _stored_schedules(states: list[State], step: Expr, counters: set[Symbol]) -> dict[Expr, Expr]:
     """A step size that is made smaller at each step (η = 0.99·η) is a setting; a running product βᵗ is none."""
     posts = [*(s.post for s in states), step]
     decays = _decays([s for s in states if structure.rest(s.post, s.old) != ex.const(0)])
@@ -58,7 +59,11 @@ def _stored_schedules(states: list[State], step: Expr) -> dict[Expr, Expr]:
     table: dict[Expr, Expr] = {}
     for state in states:
         own = structure.slope(state.post, state.old)
-        if own is None or len(structure.terms(state.post)) > 1 or structure.rest(state.post, state.old) != ex.const(0):
+        if own is None:  # max(η/(1 + κt), η₀)
+            own = structure.tidy(ex.substitute(state.post, {ex.sym(state.old): ex.const(1)}))
+            if state.post.op not in ("max", "min", "where") or not _is_of_numbers(state, counters):
+                continue
+        elif len(structure.terms(state.post)) > 1 or structure.rest(state.post, state.old) != ex.const(0):
             continue  # an average of what is not seen is an average
         if own == ex.const(0):
             continue
@@ -69,6 +74,13 @@ def _stored_schedules(states: list[State], step: Expr) -> dict[Expr, Expr]:
         size = ex.sym(Symbol(state.name, kind="role", default=state.old.default))
         table |= {ex.sym(state.old): size, ex.sym(state.new): size}
     return table
+
+
+def _is_of_numbers(state: State, counters: set[Symbol]) -> bool:
+    """Reads nothing but itself, counts, and numbers that the code knows."""
+    read = state.post.symbols - {state.old} - counters
+    first = state.initial is not None and state.initial.op == "const"
+    return first and all(s.default is not None and not s.array for s in read)
 
 
 def _complemented(posts: list[Expr], state: State) -> bool:

@@ -58,6 +58,7 @@ class Subject:
     clocks: list[Clock]
     hypers: list[Hyper]
     stands_for: dict[Symbol, Expr] = field(default_factory=dict)  # symbols that preparing made up
+    played: dict[object, Trace] = field(default_factory=dict, init=False, repr=False)  # runs that were made already
 
     @cached_property
     def bound(self) -> dict[Symbol, Any]:
@@ -99,6 +100,16 @@ class Subject:
         if self.reads_parameter:
             return ex.op("sub", self.step, ex.sym(self.parameter))
         return structure.rest(self.step, self.parameter)
+
+    @cached_property
+    def undecayed(self) -> Subject:
+        """The same update without a decay of its own parameter (which weights have and biases have not)."""
+        if self.parameter is None or self.reads_parameter:
+            return self
+        step = ex.op("add", ex.sym(self.parameter), self.drive)
+        read = step.symbols.union(*(s.post.symbols for s in self.states))
+        read = read.union(*(s.initial.symbols for s in self.states if s.initial is not None))
+        return self.with_states(self.states, step, hypers=[h for h in self.hypers if h.symbol in read])
 
     @cached_property
     def clean(self) -> bool:

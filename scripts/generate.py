@@ -1,6 +1,8 @@
-"""Writes what follows from the code: ``optlint.schema.json``, and the reference in ``docs/settings.md``.
+"""Writes what follows from the code and the rules.
 
-Run it after a change of ``optlint/settings/options.py``; tests compare the files with what it would write.
+``optlint.schema.json`` and the reference in ``docs/settings.md`` follow from ``optlint/settings/options.py``,
+``docs/conventions.md`` from ``rules/conventions`` and ``rules/names.toml``. Tests compare the files with what this
+would write.
 """
 
 from __future__ import annotations
@@ -9,22 +11,27 @@ import json
 from pathlib import Path
 from typing import Any
 
+from optlint import toml as toml_files
+from optlint.knowledge import FAMILIES, Variant, read_convention, rules_folder
+from optlint.lift.notation import number
 from optlint.model import SEVERITIES
 from optlint.settings import options
 from optlint.settings.arguments import METAVARS
 from optlint.settings.layers import spelled
 from optlint.settings.show import toml
-from optlint.settings.values import Option
+from optlint.settings.values import AUTO, Option
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "optlint.schema.json"
 REFERENCE = ROOT / "docs" / "settings.md"
+CONVENTIONS = ROOT / "docs" / "conventions.md"
 BEGIN, END = "<!-- reference: written by scripts/generate.py -->\n", "<!-- end of the reference -->\n"
 
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _TYPES: dict[str, dict[str, Any]] = {
     "flag": {"type": "boolean"},
     "choice": {"type": "string"},
+    "number": {"anyOf": [{"type": "integer", "minimum": 1}, {"const": AUTO}]},
     "path": {"type": "string"},
     "rules": _TEXTS,
     "patterns": _TEXTS,
@@ -34,6 +41,7 @@ _TYPES: dict[str, dict[str, Any]] = {
 }
 _KINDS = {
     "flag": "true or false",
+    "number": f"a number from 1 on, or `{AUTO}`",
     "rules": "list of rules",
     "patterns": "list of patterns",
     "paths": "list of paths",
@@ -86,7 +94,8 @@ def reference() -> str:
             facts.append(f"default: `{toml(default) if default != {} else '{}'}`")
         if option.flag:
             metavar = METAVARS.get(option.kind)
-            facts.append(f"on the command line: `{option.flag}{f' {metavar}' if metavar else ''}`")
+            names = f"{option.short}, {option.flag}" if option.short else option.flag
+            facts.append(f"on the command line: `{names}{f' {metavar}' if metavar else ''}`")
         if option.variable:
             facts.append(f"in the environment: `{option.variable}`")
         if option.scope == "run":
@@ -110,6 +119,66 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+_EPSILON = {
+    "outside": "outside the root, √v + ε",
+    "inside": "inside the root, √(v + ε)",
+    "hat": "ε̂, outside the root of the uncorrected v",
+    "max": "a floor, max(√v, ε)",
+    "state": "inside the state",
+    "none": "none",
+}
+_INTRODUCTION = """# Published optimizers
+
+<!-- written by scripts/generate.py from rules/conventions and rules/names.toml -->
+
+The forms that optlint compares an update with, each to be checked against what it cites. `m'` is the new content of
+`m`, `g` the gradient, `w` the parameter, `t` the number of the step, from 1. All states start at 0 unless said. A form
+that an update equals up to one factor (the learning rate) on every probe is the one that is named. What could not be
+checked against its source says so.
+"""
+
+
+def conventions_text() -> str:
+    """docs/conventions.md: every published form, and the optimizers that have none."""
+    files = [(path, read_convention(path)) for path in sorted((rules_folder() / "conventions").glob("*.toml"))]
+    files.sort(key=lambda file: (FAMILIES.index(file[1][0].family), file[1][0].title))
+    blocks = [_INTRODUCTION, "## Contents\n", *(_entry(variants) for _, variants in files), ""]
+    blocks += [_convention(toml_files.loads(path.read_text(encoding="utf-8")), variants) for path, variants in files]
+    return "\n".join([*blocks, _without_equations()])
+
+
+def _entry(variants: list[Variant]) -> str:
+    title = variants[0].title
+    return f"- [{title}](#{title.lower().replace(' ', '-')}): {len(variants)} forms, family `{variants[0].family}`"
+
+
+def _convention(data: dict[str, Any], variants: list[Variant]) -> str:
+    defaults = ", ".join(f"{name} = {number(value)}" for name, value in data.get("defaults", {}).items())
+    lines = [f"## {data['title']}\n", f"{data['about']}\n", f"{data['cites']}. Usual settings: {defaults}.\n"]
+    return "\n".join([*lines, *(_form(variant) for variant in variants)])
+
+
+def _form(variant: Variant) -> str:
+    facts = [f"Epsilon: {_EPSILON[variant.epsilon]}"]
+    if variant.ships:
+        facts.append(f"Published or shipped by: {', '.join(variant.ships)}")
+    facts.append(f"Source: {variant.cites}")
+    if variant.initial:
+        facts.append("Starts: " + ", ".join(f"{name} = {value}" for name, value in variant.initial))
+    if variant.deviation:
+        facts.append(f"A deviation: {variant.deviation}" + (" (only where the code says so)" if variant.cue else ""))
+    listed = "".join(f"- {fact}\n" for fact in facts)
+    return f"### {variant.title}: {variant.name}\n\n```text\n{variant.equations.strip()}\n```\n\n{listed}"
+
+
+def _without_equations() -> str:
+    data = toml_files.loads((rules_folder() / "names.toml").read_text(encoding="utf-8"))
+    lines = [f"- **{entry['title']}** ({entry['cites']}): {entry['why']}." for entry in data["optimizer"]]
+    head = "## Without equations\n\nKnown by name alone; an update of such a name is not compared with Adam.\n"
+    return "\n".join([head, *sorted(lines, key=str.lower), ""])
+
+
 if __name__ == "__main__":
+    CONVENTIONS.write_text(conventions_text(), encoding="utf-8")
     SCHEMA.write_text(schema_text(), encoding="utf-8")
     REFERENCE.write_text(documented(REFERENCE.read_text(encoding="utf-8")), encoding="utf-8")

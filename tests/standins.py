@@ -1,24 +1,29 @@
 """Stand-ins for the analysis and the rules, for tests of what surrounds them.
 
 The stand-in analysis reports what a text asks for: each line ``# error``, ``# warning``, ``# note`` or
-``# unconfirmed`` is a finding (of OPT101, or of the code that follows), ``# crash`` raises, and ``# unsupported`` is an
-update that was not read.
+``# unconfirmed`` is a finding (of OPT101, or of the code that follows), ``# unsupported`` is an update that was not
+read, ``# crash`` raises, ``# kill`` ends its process, and ``# wait`` holds it up.
 Run as a script, this is the ``optlint`` command over the stand-ins.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Protocol, cast
 
-from optlint.locate import chunks
+from optlint import locate
+from optlint.locate import Survey
 from optlint.model import Finding, Report, Severity, Span, Update
 from optlint.settings import Settings
-from optlint.source import Source
+from optlint.source import Source, Unit
 
 
 class Patch(Protocol):
@@ -74,6 +79,11 @@ def analyze(source: Source, settings: Settings) -> Report:
                 raise RecursionError("too\ndeep")
             if word == "interrupt":
                 raise KeyboardInterrupt
+            if word == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if word == "wait":  # long, and say who waits
+                Path(f"{source.path}.pid").write_text(str(os.getpid()), encoding="utf-8")
+                time.sleep(600)
             if word in {"error", "warning", "note", "unconfirmed"}:
                 findings.append(finding(word, source.path, span, *code[:1]))
             if word == "unsupported":
@@ -89,13 +99,21 @@ def worth_reading(data: bytes) -> bool:
     return b"#" in data
 
 
+def survey(units: Iterable[Unit]) -> Survey:
+    return Survey(True, [])
+
+
 def install(
     patch: Patch, *, knowledge: bool = True, pages: tuple[Page, ...] = PAGES, analyze: Analyze = analyze
 ) -> None:
     """Put the stand-ins in place; without ``knowledge`` the rules are the real ones, else ``pages``."""
 
     modules: dict[str, dict[str, object]] = {
-        "optlint.locate": {"worth_reading": worth_reading if analyze is own else bool, "chunks": chunks},
+        "optlint.locate": {
+            **vars(locate),
+            "worth_reading": worth_reading if analyze is own else bool,
+            "survey": survey,
+        },
         "optlint.analysis": {"analyze": analyze},
         "optlint.knowledge": {
             "KnowledgeError": ValueError,
@@ -111,8 +129,19 @@ def install(
         patch.setitem(sys.modules, name, module)
 
 
+def in_workers() -> None:
+    """Let the workers of this process have the stand-ins."""
+    from optlint import workers
+
+    if "standins" not in workers.START:
+        workers.START = workers.START.replace(
+            "serve()\n", "import standins\nstandins.install(standins.Plain())\nserve()\n"
+        )
+
+
 if __name__ == "__main__":
     from optlint.cli import main
 
     install(Plain())
+    in_workers()
     main(prog_name="optlint")

@@ -30,9 +30,17 @@ def apply(text: str, *fixes: Fix) -> str:
 
 
 UNFIXABLE = {  # pages, and single examples of a page
+    "OPT110-4": "inside its lambda the decay has no name yet",
     "OPT119": "which of the twins is meant, only their author knows",
+    "OPT117": "whether one number for a tensor is meant, only its author knows",
     "OPT205": "where epsilon stands is a choice",
     "OPT206": "where epsilon stands is a choice",
+    "OPT313-5": "when a step begins is the caller's to say",
+    "OPT209": "how large epsilon is, is a choice",
+    "OPT315": "where the count starts may serve something else",
+    "OPT506": "both starts are in use",
+    "OPT509": "statements change their order",
+    "OPT316": "where the number is made is not where it is read",
     "OPT313-4": "the product needs a place for each tensor",
     "OPT314": "what counts the steps has to be named",
     "OPT402": "decoupled decay takes another coefficient",
@@ -41,6 +49,11 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT503-2": "in-place calls are rewritten, not edited",
     "OPT505-1": "statements change their order",
     "OPT601": "where the state should live is a choice",
+    "OPT605-4": "where the weights are, the update does not say",
+    "OPT606": "the slip is shown, its repair only named",
+    "OPT609": "the places that are missing have to be made where the state begins",
+    "OPT607": "which array is to hold floats is a choice",
+    "OPT608": "it is advice",
     "OPT701": "where the second state should live is a choice",
     "OPT702-3": "the loop variable that should keep the maximum is one of several names for zeros",
     "OPT702-4": "what the function takes in and hands back is a choice",
@@ -93,6 +106,7 @@ PAIRS = [
 ]
 OTHERWISE = {
     "OPT202-3": "the page puts epsilon inside the root, where its function wants it",
+    "OPT208-2": "the page keeps the averages in float32 instead of taking a larger epsilon",
     "OPT203-2": "the page starts the accumulator at 0.1 instead of adding an epsilon",
 }
 

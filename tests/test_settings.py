@@ -484,6 +484,11 @@ def test_the_schema_and_the_reference_are_those_of_the_code(generate: object) ->
     assert text == generate.documented(text), "run scripts/generate.py"  # type: ignore[attr-defined]
 
 
+def test_the_conventions_are_documented(generate: object) -> None:
+    text = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
+    assert text == generate.conventions_text(), "run scripts/generate.py"  # type: ignore[attr-defined]
+
+
 def configurable() -> list[str]:
     return [spelled(name) for name, option in options().items() if option.scope != "command line"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from optlint.forms import Form, forms
 from optlint.identify import Match, epsilon_values, small_step
-from optlint.knowledge import find_mistake, known
+from optlint.knowledge import Variant, find_mistake, known
 from optlint.lift import expression as ex
 from optlint.lift.notation import number
 from optlint.model import Evidence, Finding, Severity, Span
@@ -32,9 +32,9 @@ def epsilon_findings(context: Context, match: Match) -> Iterator[Finding]:
         return
     asked = context.settings.convention
     who = asked if asked != "auto" else context.preferred or "paper"
-    meant = readings(match.variant.family, who)
+    meant = readings(match.variant, who)
     if not meant and who != "paper" and asked == "auto":
-        who, meant = "paper", readings(match.variant.family, "paper")
+        who, meant = "paper", readings(match.variant, "paper")
     if not meant or written in meant:
         return
     other = counterpart(match, meant)
@@ -82,7 +82,7 @@ def counterpart(match: Match, meant: dict[str, list[Form]]) -> Form:
     alike = [
         f
         for f in [*meant[reading], *forms()]
-        if f.variant.family == match.variant.family
+        if _of_one_kind(f.variant, match.variant)
         and f.variant.epsilon == reading
         and len(f.states) == len(match.form.states)
         and not f.variant.deviation
@@ -90,14 +90,19 @@ def counterpart(match: Match, meant: dict[str, list[Form]]) -> Form:
     return alike[0] if alike else meant[reading][0]
 
 
-def readings(family: str, who: str) -> dict[str, list[Form]]:
-    """Where ``who`` puts ε in this family: reading → forms."""
+def readings(kind: Variant, who: str) -> dict[str, list[Form]]:
+    """Where ``who`` puts ε in optimizers of this kind: reading → forms."""
     found: dict[str, list[Form]] = {}
     for form in forms():
         variant = form.variant
-        if variant.family == family and who in variant.ships and variant.epsilon != "none":
+        if _of_one_kind(variant, kind) and who in variant.ships and variant.epsilon != "none":
             found.setdefault(variant.epsilon, []).append(form)
     return found
+
+
+def _of_one_kind(one: Variant, other: Variant) -> bool:
+    """The same family; in "other", where every optimizer stands for itself, the same optimizer."""
+    return one.family == other.family and (one.family != "other" or one.title == other.title)
 
 
 def _who(match: Match) -> str:

@@ -19,7 +19,8 @@ from optlint.lift import structure
 from optlint.lift.notation import GREEK, render
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span
-from optlint.sandbox.witness import Seen, latent_settings, look, sentence
+from optlint.sandbox.rounding import refusal
+from optlint.sandbox.witness import Seen, latent_settings, look, look_low, sentence
 from optlint.settings import Settings
 from optlint.subject import Subject
 
@@ -73,7 +74,8 @@ class Context:
         reading: Match | None,
     ) -> Finding | None:
         # the symptom of this mistake alone: all others repaired on both sides
-        seen = look(before, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        written = repair.written or before
+        seen = look(written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
         if seen is None:
             seen = look(self.subject, explanation.repaired, repair.effective, tuple(page.options.get("probes", ())))
         if seen is None:
@@ -87,10 +89,8 @@ class Context:
         names = {tuple(r.code for r in other) for other in explanation.others}
         if names and len(explanation.repairs) == 1:
             message += "; or " + " or ".join("+".join(n) for n in sorted(names))
-        latent = latent_settings(before, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
-        if latent:
-            message += f" (as long as {' and '.join(latent)} is 0, its default, nothing is seen of it)"
-        severity: Severity | None = "warning" if latent and page.severity == "error" else None
+        latent = latent_settings(written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        message, severity = _as_it_bites(page, message, latent)
         made = self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
         readings = 1 + len(explanation.others) + bool(reading is not None and reading.variant.deviation)
         self.proofs.append(Proof(made, page, before, repair, match, readings))
@@ -116,6 +116,16 @@ class Context:
         right = render(repair.right, self.spell(repair))
         fixed = f"{right if len(right) <= 160 else 'as there'}; then both behave alike on every probe"
         return self.make(page, repair, message, self.evidence(seen, page.meant or right, fixed))
+
+    def slip(self, page: MistakePage, repair: Repair, match: Match, message: str) -> Finding | None:
+        """The finding for an update that reads what belongs to another one of the same function."""
+        seen = look(self.subject, repair.subject, None, tuple(page.options.get("probes", ())))
+        if seen is None or repair.right is None:
+            return None
+        fixed = (
+            f"{render(repair.right)}; the fixed update equals that optimizer on all probes (max |Δ| {match.worst:.1g})"
+        )
+        return self.make(page, repair, message, self.evidence(seen, f"{page.meant}     [{match.title}]", fixed))
 
     def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
         if repair.right is None and repair.details.get("kind") != "state":
@@ -211,7 +221,7 @@ class Context:
 
     def after(self, repair: Repair, subject: Subject, match: Match) -> Match:
         """What a repair of a match comes out at."""
-        if repair.subject is subject or repair.details.get("kind") == "clock":
+        if repair.subject is subject or repair.details.get("kind") in ("clock", "as run", "refused"):
             return match
         return best(matches(repair.subject, deviations=False), self.preferred) or match
 
@@ -224,36 +234,41 @@ class Context:
                 ran=text, meant=page.meant, fixed="", probe="constants", configuration=self.configuration
             )
             return self.make(page, repair, page.message, evidence)
-        if kind == "gradient":
-            if not self.descends(match):
-                return None
-            seen = look(
-                self.with_gradient(subject, subject.gradient),
-                self.with_gradient(repair.subject, repair.effective),
-                None,
-                probes,
-            )
-        elif kind == "again":  # the second update with the gradient that the first one has changed
-            seen = look(
-                self.with_gradient(subject, repair.effective),
-                self.with_gradient(subject, subject.gradient),
-                None,
-                probes,
-            )
-        elif kind == "clock":  # the repair's subject is the update as the code really counts
-            seen = look(repair.subject, subject, None, probes)
-        elif kind == "bowl":
-            seen = look(self.on_bowl(subject), self.on_bowl(repair.subject), None, probes)
-        elif kind == "sign":
-            if self.descends(match):
-                return None
-            seen = look(subject, repair.subject, None, probes)
+        if kind in ("types", "refused"):
+            text = repair.details["text"] if kind == "types" else refusal()
+            evidence = Evidence(ran=text, meant=page.meant, probe="types", configuration=self.configuration)
+            return self.make(page, repair, page.message, evidence)
+        if repair.precision is not None:
+            written, repaired = repair.precision
+            pair = None
+            seen = look_low((subject, written), (repair.subject, repaired))
         else:
-            seen = look(subject, repair.subject, repair.effective, probes)
+            pair = self.pair(repair, subject, match)
+            seen = look(*pair, probes) if pair is not None else None
         if seen is None:
             return None
         right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
-        return self.make(page, repair, page.message, self.evidence(seen, page.meant, right))
+        latent = latent_settings(*pair) if pair is not None else ()
+        message, severity = _as_it_bites(page, page.message, latent)
+        return self.make(page, repair, message, self.evidence(seen, page.meant, right), severity)
+
+    def pair(self, repair: Repair, subject: Subject, match: Match) -> tuple[Subject, Subject, ex.Expr | None] | None:
+        """What to run beside each other: the update as written, as meant, and what g means in that one."""
+        kind = repair.details.get("kind")
+        if kind == "gradient":
+            if not self.descends(match):
+                return None
+            written = self.with_gradient(subject, subject.gradient)
+            return written, self.with_gradient(repair.subject, repair.effective), None
+        if kind == "again":  # the second update with the gradient that the first one has changed
+            return self.with_gradient(subject, repair.effective), self.with_gradient(subject, subject.gradient), None
+        if kind in ("clock", "as run"):  # the repair's subject is the update as the code really runs it
+            return repair.subject, subject, None
+        if kind == "bowl":
+            return self.on_bowl(subject), self.on_bowl(repair.subject), None
+        if kind == "sign":
+            return None if self.descends(match) else (subject, repair.subject, None)
+        return subject, repair.subject, repair.effective
 
     def with_gradient(self, subject: Subject, gradient: ex.Expr | None) -> Subject:
         """The update with its gradient's own terms visible: the data in it becomes the probe's g."""
@@ -288,3 +303,11 @@ class Context:
     def descends(self, match: Match) -> bool:
         """The step goes against the gradient. Forms are written as descent, so their factor is positive then."""
         return bool(match.scale[0] > 0)
+
+
+def _as_it_bites(page: MistakePage, message: str, latent: tuple[str, ...]) -> tuple[str, Severity | None]:
+    """The message, and another severity than the page's, of a mistake that shows only where settings are not 0."""
+    if not latent:
+        return message, None
+    message += f" (as long as {' and '.join(latent)} is 0, its default, nothing is seen of it)"
+    return message, "warning" if page.severity == "error" else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.findings import Context, Proof
-from optlint.diagnose.search import Explanation, explain, explain_lost, explain_named, restore
+from optlint.diagnose.search import Explanation, explain, explain_forgotten, explain_lost, explain_named, restore
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, meant
@@ -60,6 +60,14 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = 
     return verdict
 
 
+def is_published(recurrence: Recurrence) -> bool:
+    """Whether a recurrence equals some published form."""
+    try:
+        return any(next(matches(prepare(view)), None) is not None for view in (recurrence, *views(recurrence)))
+    except TooLarge:
+        return False
+
+
 def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) -> Judgement | None:
     try:
         subject = prepare(recurrence)
@@ -69,6 +77,9 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     context = Context(recurrence, subject, path, settings)
     prefer = context.preferred
     plain = best([m for m in found if not m.variant.deviation], prefer)
+    if recurrence.lost:
+        forgotten = explain_forgotten(subject, plain)
+        return mistaken(context, forgotten, None) if forgotten is not None and recurrence.at_home else None
     lost = explain_lost(subject, plain, recurrence.text) if recurrence.at_home else None
     if lost is not None:
         return mistaken(context, lost, None)
@@ -89,7 +100,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     if not looks_like_update(subject):
         return Judgement("unmatched", named.family) if named and subject.states and subject.gradient else None
     try:
-        explanation = explain(subject, recurrence.text) if search and beyond is None else None
+        explanation = explain(subject, recurrence.text, context.cites) if search and beyond is None else None
     except TooLarge as error:
         return Judgement("unsupported", family_of(subject), reason=str(error))
     deviation = best(found)
@@ -114,7 +125,9 @@ def matched(context: Context, match: Match) -> Judgement:
 
 def mistaken(context: Context, explanation: Explanation, reading: Match | None) -> Judgement:
     match = explanation.match
-    alike = [m for m in matches(explanation.repaired, deviations=False) if m.family == match.family]
+    wanted = bool(match.variant.deviation)  # the code cites it
+    found = matches(explanation.repaired, deviations=wanted)
+    alike = [m for m in found if m.family == match.family and bool(m.variant.deviation) == wanted]
     match = best(alike, context.preferred) or match
     findings: list[Finding] = []
     before = context.subject

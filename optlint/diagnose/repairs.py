@@ -11,6 +11,7 @@ from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
 from optlint.model import Span
+from optlint.sandbox.rounding import Precision
 from optlint.subject import Subject
 
 
@@ -20,7 +21,8 @@ class Repair:
 
     wrong, right: the expression and what it should be. effective: what ``g`` means after the repair where that
     changes (g + λw). span: the place to show. root: the equation that ``wrong`` stands in. where: the state's name,
-    "step", or nothing where the repair concerns several.
+    "step", or nothing where the repair concerns several. details: how the repair is confirmed ("kind"), and with what.
+    written: the update as it stands, where the repair has shown what is its gradient.
     """
 
     code: str
@@ -32,6 +34,8 @@ class Repair:
     where: str = ""
     details: dict[str, str] = field(default_factory=dict)
     root: Expr | None = None
+    written: Subject | None = None
+    precision: tuple[Precision, Precision | None] | None = None  # to run the update in as written, and as repaired
 
     @property
     def place(self) -> Span | None:
@@ -142,9 +146,12 @@ def load_checks() -> None:
     from optlint.diagnose import checks  # noqa: F401  (registers)
 
 
-def from_check(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    if page.check and page.check in CHECKS:
-        yield from CHECKS[page.check](subject, page)
+def from_check(subject: Subject, page: MistakePage, stage: str = "") -> Iterator[Repair]:
+    """What the page's check proposes, or another one that the page names for this stage."""
+    other = page.options.get(stage)
+    name = other if isinstance(other, str) else page.check
+    if name in CHECKS:
+        yield from CHECKS[name](subject, page)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,10 +36,14 @@ class Explanation:
         return self.repairs[-1].subject
 
 
-def ordinary(subject: Subject, families: frozenset[str] | None = None) -> Match | None:
-    """A published form that is no deliberate deviation, of certain families where these are given."""
-    found = matches(subject, deviations=False, families=families)
-    return best(m for m in found if families is None or m.family in families)
+Cites = Callable[[Match], bool]  # whether the code says that it means a published deviation
+
+
+def ordinary(subject: Subject, families: frozenset[str] | None = None, cites: Cites | None = None) -> Match | None:
+    """A published form of certain families where these are given; a deliberate deviation only where it is cited."""
+    found = matches(subject, deviations=cites is not None, families=families)
+    meant = (m for m in found if not m.variant.deviation or (cites is not None and cites(m)))
+    return best(m for m in meant if families is None or m.family in families)
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ class _Partial:
         return len(self.subject.states) - len(self.known)
 
 
-def explain(subject: Subject, intent: str = "") -> Explanation | None:
+def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> Explanation | None:
     """Repair one mistake, then two, then three, until a published optimizer comes out.
 
     Three mistakes can make almost anything of anything, and so can two where the states are all in order; two count
@@ -89,7 +93,7 @@ def explain(subject: Subject, intent: str = "") -> Explanation | None:
                 if tries > TRIES:
                     return _choose(hits)
                 try:
-                    match = ordinary(repair.subject, meant)
+                    match = ordinary(repair.subject, meant, cites)
                 except TooLarge:
                     continue
                 if match is not None and not _in_its_family(repair, match):
@@ -138,7 +142,7 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
         if "lost" not in page.stages or (kept and not page.options.get("even_matched")):
             continue
         doubtful: list[Repair] = []
-        for repair in from_check(subject, page):
+        for repair in from_check(subject, page, "lost"):
             match = ordinary(repair.subject)
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
@@ -148,6 +152,21 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)
     return None
+
+
+def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | None:
+    """The mistake by which an update that equals ``plain`` moves nothing: its result is bound to a name and forgotten.
+
+    Pages with ``forgotten``.
+    """
+    load_checks()
+    meant = meant_families(subject.recurrence.name)
+    if plain is None or (meant is not None and plain.family not in meant):
+        return None
+    pages = (page for page in mistakes() if "forgotten" in page.stages)
+    repairs = (repair for page in pages for repair in from_check(subject, page, "forgotten"))
+    found = next(repairs, None)
+    return Explanation([found], plain) if found is not None else None
 
 
 @dataclass(slots=True)

@@ -63,7 +63,7 @@ Difference = tuple[Judged, Subject, Subject, int, Recurrence]
 def _odd_one(siblings: list[Judged]) -> Difference | None:
     """The update that is like nothing known (or unlike most), as written and with its twin's equation."""
     try:
-        subjects = [prepare(recurrence) for recurrence, _ in siblings]
+        subjects = [prepare(recurrence).undecayed for recurrence, _ in siblings]
     except TooLarge:
         return None
     unlike: dict[int, list[tuple[int, Subject, int]]] = {}

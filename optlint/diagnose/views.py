@@ -1,20 +1,27 @@
-"""Simpler views of an update that is like nothing known: after its first step; with idle settings left out."""
+"""Simpler views of an update that is like nothing known: after its first step; without what is idle by default."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence
+from optlint.sandbox.evaluate import evaluate
+from optlint.subject import pseudo
 
 ZERO = ex.const(0)
 
 
 def views(recurrence: Recurrence) -> Iterator[Recurrence]:
-    """The recurrence without what it does at its first step alone, without settings that are 0 by default, or both."""
+    """The recurrence without what it does at its first step alone, without settings that are 0 by default, or both.
+
+    Also at a step that is taken, where a switch can leave steps out; and with decays that follow no schedule.
+    """
     later = after_first_step(recurrence)
     if later is not None:
         yield later
@@ -22,11 +29,61 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
         plain = without_idle(view) if view is not None else None
         if plain is not None:
             yield plain
+    for simpler in (switched_on(recurrence), with_steady_decays(recurrence)):
+        if simpler is not None:
+            yield simpler
+
+
+def switched_on(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence where the factor without which all stands still (``step_factor``) is 1; None without any."""
+    switch = next((n for n in _read_by_all(recurrence) if _stands_still(recurrence, n)), None)
+    if switch is None:
+        return None
+    table = {switch: ex.const(1)}
+    view = _changed(recurrence, lambda post: structure.tidy(ex.substitute(post, table)))
+    if view is None:
+        return None
+    counting = [s for s in view.states if s.is_counter]  # t + step_factor
+    return replace(view, states=[s for s in view.states if not s.is_counter], counters=[*view.counters, *counting])
+
+
+def _read_by_all(recurrence: Recurrence) -> list[Expr]:
+    """What every equation reads and none keeps: symbols, and what unknown calls give."""
+    if recurrence.parameter is None or len(recurrence.states) < 2:
+        return []
+    kept = {ex.sym(x) for s in (*recurrence.states, *recurrence.counters, recurrence.parameter) for x in (s.old, s.new)}
+    first, *others = (dict.fromkeys(ex.walk(p)) for p in recurrence.posts())
+    common = [n for n in first if n not in kept and all(n in other for other in others)]
+    return [n for n in common if n.op == "opaque" or (n.op == "sym" and n.symbol.default is None)]
+
+
+def _stands_still(recurrence: Recurrence, switch: Expr) -> bool:
+    assert recurrence.parameter is not None
+    states = [*recurrence.states, recurrence.parameter]
+    symbols = sorted(frozenset().union(*(p.symbols for p in recurrence.posts())), key=lambda s: s.name)
+    bound = {symbol: 0.3 + 0.4 * k / len(symbols) for k, symbol in enumerate(symbols)}
+    bound |= {s.new: bound[s.old] for s in states if s.old in bound}
+    off = {switch: ex.const(0)}
+    left = [(s.old, evaluate(ex.substitute(s.post, off), bound, pseudo)) for s in states]
+    return all(old in bound and bool(np.isclose(content, bound[old], rtol=1e-12)) for old, content in left)
+
+
+def with_steady_decays(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with β for β·λᵗ in what the averages keep (Kingma & Ba 2015, section 4); None without any."""
+    kept = [structure.retention(s.post, s.old) for s in recurrence.states]
+    table: dict[Expr, Expr] = {}
+    for own in kept:
+        parts = structure.factors(own) if own is not None else []
+        powers = [f for f, e in parts if e == 1 and f.op == "pow" and f.args[1].op != "const" and f.args[0].op == "sym"]
+        if 0 < len(powers) < len(parts):
+            table |= dict.fromkeys(powers, ex.const(1))
+    return _changed(recurrence, lambda post: structure.tidy(ex.substitute(post, table))) if table else None
 
 
 def after_first_step(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence without what the code does at the first step alone; None where that is nothing."""
-    return _changed(recurrence, structure.after_first)
+    view = _changed(recurrence, structure.after_first)
+    return replace(view, started=True) if view is not None else None
 
 
 def without_idle(recurrence: Recurrence) -> Recurrence | None:
@@ -77,5 +134,7 @@ def _changed(recurrence: Recurrence, change: Callable[[Expr], Expr]) -> Recurren
     states = [replace(s, post=change(s.post)) for s in recurrence.states]
     parameter = recurrence.parameter and replace(recurrence.parameter, post=change(recurrence.parameter.post))
     output = recurrence.output and change(recurrence.output)
-    view = replace(recurrence, states=states, parameter=parameter, output=output)
+    read = {n for p in recurrence.posts() for n in ex.walk(p)}
+    stored = [s for s in recurrence.stored if s.expr not in read]  # what the whole update reads is used
+    view = replace(recurrence, states=states, parameter=parameter, output=output, stored=stored)
     return None if view.posts() == recurrence.posts() else view

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
 
 from optlint import atomic
 from optlint.files import STDIN, FoundFile, read, reason
 from optlint.fix.mend import Mended, mend
 from optlint.model import Finding, Problem, Report
+
+if TYPE_CHECKING:
+    from optlint.api import Means
+    from optlint.baseline import Counts
+    from optlint.cache import Cache
+    from optlint.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +49,89 @@ class Fixed:
         return found
 
 
-def fix_files(files: Iterable[FoundFile | Problem], wanted: Wanted) -> Iterator[Fixed]:
-    """Each file's result, in order."""
-    for found in files:
-        yield Fixed(Report(problems=(found,))) if isinstance(found, Problem) else _fixed(found, wanted)
+def fix_files(files: Iterable[FoundFile | Problem], wanted: Wanted, means: Means | None = None) -> Iterator[Fixed]:
+    """Each file's result, in order. What the baseline holds is left as it is, and not reported."""
+    from optlint.api import Means
+    from optlint.tasks import in_order
+
+    means = means or Means()
+    baseline = means.baseline
+    pending: deque[tuple[FoundFile, bytes]] = deque()
+
+    def work() -> Iterator[Fixed | Mended | Task[Fixed | Mended]]:
+        for found in files:
+            data = found if isinstance(found, Problem) else read(found)
+            if isinstance(found, Problem):
+                yield Fixed(Report(problems=(found,)))
+            elif isinstance(data, Problem):
+                yield Fixed(Report(problems=(data,)))
+            else:
+                pending.append((found, data))
+                yield _mending(found, data, wanted, means.cache, baseline.of(found.name) if baseline else None)
+
+    results: Iterator[Fixed | Mended] = in_order(work(), means.jobs)
+    for result in results:
+        fixed = result if isinstance(result, Fixed) else _settled(*pending.popleft(), result, wanted)
+        if baseline is not None:
+            fixed.report = baseline.divided(fixed.report)
+        yield fixed
 
 
-def _fixed(found: FoundFile, wanted: Wanted) -> Fixed:
+def _mending(
+    found: FoundFile, data: bytes, wanted: Wanted, cache: Cache | None, known: Counts | None
+) -> Mended | Task[Fixed | Mended]:
+    """What a file is mended to, where there is nothing to mend in it, or the work that this is."""
+    from optlint.api import lint_task
+    from optlint.tasks import Task
+
+    linting = lint_task(found, data, cache)
+    if not isinstance(linting, Task):
+        # Edits are made of what was found just now, not of what a cache says.
+        report = _without_fixes(linting, known)
+        if not any(map(wanted.allows, report.findings)):
+            return Mended(data, report)
+        linting = cast("Task[Report]", lint_task(found, data))
+    task: Task[Report] = linting
+
+    def quick() -> Mended | None:
+        report = task.quick()
+        return None if report is None else Mended(data, report)
+
+    def done(result: Fixed | Mended) -> None:
+        if isinstance(result, Mended) and not result.applied and not known:
+            task.done(result.report)
+
+    return Task(
+        mended_file,
+        (found, data, wanted, known),
+        failed=lambda why: Mended(data, task.failed(why)),
+        quick=quick,
+        done=done,
+    )
+
+
+def mended_file(found: FoundFile, data: bytes, wanted: Wanted, known: Counts | None) -> Mended:
+    """A file's content mended; nothing is written."""
     from optlint.api import lint_bytes
 
-    data = read(found)
-    if isinstance(data, Problem):
-        return Fixed(Report(problems=(data,)))
-    mended = mend(found.name, data, lambda now: lint_bytes(found.name, now, found.settings), wanted.allows)
+    def lint(now: bytes) -> Report:
+        return _without_fixes(lint_bytes(found.name, now, found.settings), known)
+
+    return mend(found.name, data, lint, wanted.allows)
+
+
+def _without_fixes(report: Report, known: Counts | None) -> Report:
+    """The report with no fix for what a baseline holds."""
+    if not known:
+        return report
+    from optlint.baseline import told_apart
+
+    apart = told_apart(report, lambda name: known)
+    return replace(report, findings=tuple(replace(f, fix=None) if is_known else f for f, is_known in apart))
+
+
+def _settled(found: FoundFile, data: bytes, mended: Mended, wanted: Wanted) -> Fixed:
+    """The file written, or what stands in the way of that."""
     problems = [*mended.report.problems, *_refusals(mended)]
     fixed = Fixed(mended.report, mended.applied)
     if found.path == STDIN:
@@ -64,6 +141,8 @@ def _fixed(found: FoundFile, wanted: Wanted) -> Fixed:
     elif mended.applied and found.path != STDIN:
         trouble = put_back(found, data, mended.data)
         if trouble is not None:
+            from optlint.api import lint_bytes
+
             problems.append(trouble)
             fixed = Fixed(lint_bytes(found.name, data, found.settings))
     fixed.report = replace(fixed.report, problems=tuple(problems))

@@ -8,6 +8,7 @@ from itertools import chain, groupby, islice, product
 
 from optlint.diagnose.findings import Proof
 from optlint.diagnose.judge import Judgement
+from optlint.fix.averages import gathered
 from optlint.fix.difference import Change, changes
 from optlint.fix.edits import edits_of
 from optlint.fix.reading import Read, Reading, unbracketed
@@ -27,6 +28,15 @@ from optlint.subject import Subject
 MAX_TRIES = 16  # edited sources that are read again for one finding
 MAX_UPDATES = 24  # updates of one file that fixes are sought for
 _MAX_WAYS = 6
+_NO_EDIT = (
+    "clock",
+    "constants",
+    "parameter",
+    "target",
+    "sharing",
+    "shift",
+)  # kinds of repairs that no changed formula makes
+_MORE_THAN_EQUATIONS = ("state", "read", *_NO_EDIT)
 
 Found = dict[tuple[str, Span], Finding]
 
@@ -114,7 +124,7 @@ class _Update:
         old = [ex.substitute(p, {g: gradient}) for p in proof.before.posts]
         new = [ex.substitute(p, {g: effective}) for p in _counted(proof.before, after)]
         self.made_up |= set(_fresh(proof.before, after))
-        known = not self.made_up and repair.details.get("kind") not in ("state", "read", "clock", "constants")
+        known = not self.made_up and repair.details.get("kind") not in _MORE_THAN_EQUATIONS
         expected = worths(after, new) if last and known else None
         title = proof.match.title if proof.match is not None and last else ""
         for edits in islice(self._candidates(old, new, proof), MAX_TRIES):
@@ -138,6 +148,12 @@ class _Update:
         self.reason = ""
         before, after = proof.before, proof.repair.subject
         kind = proof.repair.details.get("kind")
+        if "shown" in proof.repair.details:
+            return
+        if kind in ("state", "memory"):
+            yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
+        if kind == "parameter":
+            yield from self.stores.moved(proof.finding.span)
         if kind == "state":
             yield from self.recipes.stored(before, after)
             yield from self.recipes.kept()
@@ -156,7 +172,7 @@ class _Update:
             yield from self.recipes.swapped(self._site(proof.finding.span))
         elif kind == "clock":
             yield from self.recipes.moved_out()
-        if kind in ("clock", "constants") or len(old) != len(new):
+        if kind in _NO_EDIT or len(old) != len(new):
             return
         yield from self.recipes.renamed(before, after)
         if any(a.post != b.post for a, b in zip(before.states, after.states, strict=True)):

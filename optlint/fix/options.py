@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from optlint.api import Means
     from optlint.files import FoundFile
     from optlint.fix.files import Fixed
     from optlint.model import Problem, Report
@@ -40,13 +41,14 @@ class Fixing:
         settings: Settings,
         output: Output,
         code: Callable[[Report, Settings], int],
-    ) -> int:
+        means: Means,
+    ) -> tuple[int, Report]:
         """Mend the files, show what that did, and what is left. ``code``: the exit code for what is left."""
         from optlint.api import together
         from optlint.fix.files import Wanted, fix_files
         from optlint.terminal import write_bytes
 
-        results = list(fix_files(files, Wanted(self.unsafe_fixes, self.diff)))
+        results = list(fix_files(files, Wanted(self.unsafe_fixes, self.diff), means))
         aside = False
         for fixed in results:
             if self.diff:
@@ -63,7 +65,7 @@ class Fixing:
             output.show(report, settings, aside=aside)
             status = code(report, settings)
         self._tell(results, count, output, aside=aside or self.diff)
-        return status or int(bool(count) and (self.diff or self.exit_non_zero_on_fix))
+        return status or int(bool(count) and (self.diff or self.exit_non_zero_on_fix)), report
 
     def _tell(self, results: list[Fixed], count: int, output: Output, aside: bool) -> None:
         from optlint.report.text import plural, printable

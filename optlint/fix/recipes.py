@@ -160,7 +160,7 @@ class Recipes:
 
     def moved_out(self) -> Iterator[Edits]:
         """The counter's increment, or a running product's factor, in front of the loop that it stands in."""
-        shared = [s for s in self.recurrence.states if s.old in self.recurrence.shared]
+        shared = [s for s in self.recurrence.states if s.old in self.recurrence.shared_products]
         spans = [span for state in shared or self.recurrence.counters for span in state.spans]
         inside = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in spans)]
         moved = {id(line): line for line in map(self.statements.line_of, inside)}

@@ -64,6 +64,8 @@ class Speller:
         if expr.op == "sqrt":
             number = not expr.symbols & self.arrays
             return self.idioms.root_of_number(parts[0]) if number else self.idioms.root(parts[0])
+        if self.idioms.library == "torch" and expr.op in ("max", "min") and expr.args[1].op == "const":
+            return Text(f"{parts[0].at(ATOM)}.clamp({'min' if expr.op == 'max' else 'max'}={parts[1].text})", ATOM)
         name = self.idioms.function(expr.op)
         return Text(f"{name}({', '.join(p.text for p in parts)})", ATOM) if name else None
 

@@ -109,3 +109,30 @@ class Stores:
             used = not isinstance(self.reading.parents.get(node), cst.Expr)
             if used and name.value.endswith("_") and span is not None and whole is not None and whole.covers(near):
                 yield (Edit(span, name.value.rstrip("_")),)
+
+    def moved(self, near: Span) -> Iterator[Edits]:
+        """``p = p - …`` in the parameter: stored back where it was taken from, else as ``p -= …``."""
+        for write in self.reading.reads:
+            statement = self.reading.statement(write.node) if write.written else None
+            whole = self.reading.span(statement) if statement is not None else None
+            if whole is None or not whole.covers(near) or not isinstance(statement, cst.Assign):
+                continue
+            for place in self._taken_from(write):
+                edit = self.statements.after(self.statements.line_of(statement), f"{place} = {write.text}")
+                if edit is not None:
+                    yield (edit,)
+            value = statement.value
+            if isinstance(value, cst.BinaryOperation) and isinstance(value.operator, (cst.Subtract, cst.Add)):
+                left, right = self.reading.span(value.left), self.reading.span(value.right)
+                if left is not None and right is not None and self.reading.text(left) == write.text:
+                    sign = "-=" if isinstance(value.operator, cst.Subtract) else "+="
+                    yield (Edit(whole, f"{write.text} {sign} {self.reading.text(right)}"),)
+
+    def _taken_from(self, write: Read) -> Iterator[str]:
+        """The attribute or item that a name was given the content of, in an assignment of its own."""
+        for read in self.reading.by_text.get(write.text, ()):
+            given = self.reading.statement(read.node) if read.written and read.moment < write.moment else None
+            if isinstance(given, cst.Assign) and isinstance(given.value, (cst.Attribute, cst.Subscript)):
+                span = self.reading.span(given.value)
+                if span is not None:
+                    yield self.reading.text(span)

@@ -21,8 +21,9 @@ from optlint.subject import Subject
 EXACT = 1e-12
 
 Judged = list[tuple[Recurrence, Judgement]]
-Judge = Callable[[tuple[Unit, ...]], Judged]
-_Key = tuple[str, str]
+Key = tuple[str, str]
+# with a key, an update that must come out clear for the rest to be judged
+Judge = Callable[[tuple[Unit, ...], "Key | None"], Judged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Verdict:
     exact: bool = False
 
 
-def key_of(recurrence: Recurrence) -> _Key:
+def key_of(recurrence: Recurrence) -> Key:
     return recurrence.name, recurrence.parameter.old.name if recurrence.parameter is not None else ""
 
 
@@ -62,8 +63,8 @@ class Verifier:
         units = self._reduced(edits)
         if units is None:
             return Verdict(False)
-        after = self.judge(units)
         key = key_of(recurrence)
+        after = self.judge(units, key if title else None)
         mine = [(r, v) for r, v in after if key_of(r) == key]
         gone = {(f.code, f.span) for f in mended}
         if not mine or not self._all_say(after, gone):
@@ -106,10 +107,10 @@ class Verifier:
 
     def _all_say(self, after: Judged, gone: set[tuple[str, Span]]) -> bool:
         """Every update that is left says what it said, except for what is gone."""
-        now: dict[_Key, list[Judgement]] = {}
+        now: dict[Key, list[Judgement]] = {}
         for recurrence, verdict in after:
             now.setdefault(key_of(recurrence), []).append(verdict)
-        was: dict[_Key, list[Judgement]] = {}
+        was: dict[Key, list[Judgement]] = {}
         for recurrence, verdict in self.before:
             was.setdefault(key_of(recurrence), []).append(verdict)
         for key, verdicts in now.items():

@@ -13,10 +13,11 @@ from optlint.lift.branches import Choices, follows_time
 from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Leave, Stored
-from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Scope, Seq, Slot, Super, Value, numeric
-from optlint.lift.places import attribute, place_of, place_text
+from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Lib, Method, Scope, Seq, Slot, Super, Value, numeric
+from optlint.lift.places import ACCESSOR, attribute, place_of, place_text
 from optlint.lift.vocabulary import (
     GLOBAL_NAMES,
+    NUMBERS,
     UNARY,
     Handler,
     Site,
@@ -26,6 +27,7 @@ from optlint.lift.vocabulary import (
     name_handler,
     unknown_call,
 )
+from optlint.lift.vocabulary.dtypes import typed
 from optlint.lift.vocabulary.records import fill_fields
 from optlint.model import Span
 
@@ -51,10 +53,12 @@ class Calls(Evaluator):
         self.classes: list[Klass | None] = []
         self.shared: list[tuple[str, ...]] = []  # names that one assignment binds to the same array
         self.nested: list[Func] = []  # functions defined inside functions
+        self.changes: dict[cst.CSTNode, Changes] = {}  # by function: what it does to attributes
         self.imports: set[str] = set()
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self.discarded: list[Span] = []  # calls whose result, a new content of what they are called on, goes nowhere
         self.keeps_results = False  # run as if each such result were kept
+        self.types: set[str] = set()  # number types that the run names
         self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run
 
     @property
@@ -73,6 +77,10 @@ class Calls(Evaluator):
         if name in GLOBAL_NAMES:
             return Lib(GLOBAL_NAMES[name])
         return Lib(f"builtins.{name}") if name_handler(f"builtins.{name}") else None
+
+    def of_library(self, name: str, span: Span | None) -> Value:
+        number = NUMBERS.get(library_name(name))
+        return Lib(name) if number is None else Const(number, span)
 
     def known_attribute(self, receiver: Value, name: str, span: Span | None) -> Value | None:
         handler = attribute_handler(name)
@@ -127,7 +135,7 @@ class Calls(Evaluator):
             handler = name_handler(library_name(callee.name))
             known = handler(site) if handler is not None else None
             if known is not None:
-                return known
+                return typed(site, callee.name, known)
         if isinstance(callee, Method):
             borrowed = self.borrowed(callee, args)
             known = borrowed(site) if borrowed is not None else None
@@ -138,15 +146,32 @@ class Calls(Evaluator):
             if method is not None:
                 result = method(site)
                 if result is not None:
-                    return result
+                    return typed(site, callee.name, result)
         made = unknown_call(site, place_of(callee) or text)
         if made is not None:
             return made
+        part = self.accessor(callee) if isinstance(callee, Method) and not args and not kwargs else None
+        if part is not None:
+            return part
         parts: list[Value] = [*args, *kwargs.values()]
         self.unseen[place_of(callee) or text] = len(parts)
         if isinstance(callee, Method) and not (isinstance(callee.receiver, Cell) and callee.receiver.klass):
             parts.insert(0, callee.receiver)  # ``self.f(x)`` is no function of everything that self holds
         return self.opaque(place_of(callee) or text, parts, span)
+
+    def accessor(self, callee: Method) -> Cell | None:
+        """What ``module.params()`` gives: the same part of an object at every call, whose items are places."""
+        home, key = callee.receiver, f"{attribute(callee.name)}{ACCESSOR}"
+        if not isinstance(home, Cell) or not home.place or (home.expr is not None and home.expr.op != "sym"):
+            return None
+        found = home.items.get(key)
+        if isinstance(found, Cell):
+            return found
+        self.unseen[place_of(callee)] = 0
+        made = self.opaque(place_of(callee), [] if home.klass else [home], callee.origin)
+        made.place = home.place + key
+        self.store.quietly(home, key, made)
+        return made
 
     def borrowed(self, callee: Method, args: list[Value]) -> Handler | None:
         """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``."""

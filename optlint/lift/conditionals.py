@@ -211,6 +211,9 @@ class Conditionals(Statements):
         for target, start in starts.items():
             if content(target) is None and isinstance(target[0], Cell):
                 self.unveil(target[0], target[1], start)
+            held = content(target)
+            if isinstance(held, Cell) and isinstance(start, Cell) and not held.dtype:
+                held.dtype = start.dtype
             current = numeric(content(target))
             first = numeric(start)
             if current is not None and current.op == "sym" and first is not None and first.op == "const":
@@ -249,7 +252,7 @@ class Conditionals(Statements):
             first = home.expr
             symbol.entry = first if frame is not None else None
             symbol.initial = started(first) if first is not None else None
-            symbol.array = home.array
+            symbol.array, symbol.dtype = home.array, home.dtype
             cell: Cell = home
             logs, self.store.writes = self.store.writes, []
             self.store.fill(home, ex.sym(symbol))
@@ -299,5 +302,7 @@ def _data(expr: Expr | None) -> Expr | None:
 
 def _copied(value: Value | None) -> Value | None:
     if isinstance(value, Cell):
-        return Cell(value.expr, dict(value.items), value.place, value.open, value.array, value.scalar, value.klass)
+        made = Cell(value.expr, dict(value.items), value.place, value.open, value.array, value.scalar, value.klass)
+        made.dtype = value.dtype
+        return made
     return value

@@ -112,18 +112,21 @@ def match_returns(
     returned = [(key, resolved(e, table)) for key, e in _flat(frame.returned)]
     known = [e.post for e in entries]
     taken = {e.slot.symbol for e in entries}
-    rest: list[Expr] = []
+    rest: list[tuple[int, Expr]] = []
     kept = Symbol("kept", kind="role")
     matched: set[Expr] = set()
-    for key, expr in returned:
+    order = sorted(range(len(returned)), key=lambda i: returned[i][1].size)  # what a step is made of comes before it
+    for number in order:
+        key, expr = returned[number]
         if expr in matched:  # the new average is the step, too
-            rest.append(expr)
+            rest.append((number, expr))
             continue
         if expr in known or not expr.args or expr.op == "opaque":
             continue
         best = None
         # what the code takes from another place's new content is that place's, not an argument's
         own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})
+        weights = [structure.slope(own_part, s) for s in arguments if s in own_part.visible]
         for symbol, slot in arguments.items():
             if symbol in taken or symbol not in own_part.visible:
                 continue
@@ -140,17 +143,22 @@ def match_returns(
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
             size = expr.size if own is None else own.size
             off = own is not None and _is_taken_off(own)
-            rank = (not same, own != ex.const(1), left != ex.const(1), off, size, slot.symbol.default is not None)
+            averaged = own is not None and any(
+                w is not None and (structure.is_complement(own, w) or structure.is_complement(w, own)) for w in weights
+            )
+            shared = averaged and any(symbol in e.visible for _, e in returned if not ex.contains(e, expr))
+            less = left != ex.const(1) and not averaged
+            rank = (not same, own != ex.const(1), less, shared, off, size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
-        if best is not None and (not all(best[0][:3]) or best[0][4] <= 5):
+        if best is not None and (not all(best[0][:3]) or best[0][5] <= 5):
             taken.add(best[1].symbol)
             matched.add(expr)
             span = expr.origin
             entries.append(Entry(best[1], expr, (span,) if span else ()))
         else:
-            rest.append(expr)
-    return rest
+            rest.append((number, expr))
+    return [expr for _, expr in sorted(rest, key=lambda r: r[0])]
 
 
 def _flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str, Expr]]:

@@ -36,6 +36,7 @@ class Evaluator(Operators):
     def __init__(self) -> None:
         super().__init__()
         self.work = 0
+        self.effort = 0  # evaluation steps of all runs, also of those that are taken back
         self.unit = 0  # which parsed block the code that runs stands in
         self.scanning = False  # a dry run, which only shows what is written
         self.worth: list[Worth] = []
@@ -46,6 +47,9 @@ class Evaluator(Operators):
         raise NotImplementedError
 
     def decide(self, condition: Value, node: cst.CSTNode) -> bool | None:
+        raise NotImplementedError
+
+    def of_library(self, name: str, span: Span | None) -> Value:
         raise NotImplementedError
 
     def known_attribute(self, receiver: Value, name: str, span: Span | None) -> Value | None:
@@ -61,6 +65,7 @@ class Evaluator(Operators):
 
     def eval(self, node: cst.BaseExpression) -> Value:
         self.work += 1
+        self.effort += 1
         if self.work > MAX_WORK:
             raise Unsupported("too large to follow", self.span_of(node))
         method = getattr(self, "eval_" + type(node).__name__, None)
@@ -183,7 +188,7 @@ class Evaluator(Operators):
 
     def attribute(self, home: Value, name: str, span: Span | None) -> Value:
         if isinstance(home, Lib):
-            return Lib(f"{home.name}.{name}")
+            return self.of_library(f"{home.name}.{name}", span)
         if isinstance(home, Super):
             for base in home.klass.bases:
                 found = base.find(name) if isinstance(base, Klass) else None

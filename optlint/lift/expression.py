@@ -32,7 +32,7 @@ class Symbol:
     kind: "place" (a storage location), "index" (a loop counter), "role" (named by a convention).
     default: the number that the code itself gives it (argument default, module constant).
     initial: its value before the first step, where the code shows it. entry: its value on entry to
-    the loop that carries it.
+    the loop that carries it. dtype: the number type of its first content, where the code shows it.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Symbol:
     aliases: set[str] = field(default_factory=set)  # kind "index": other loops' names for the same elements
     external: bool = False  # handed in by a caller whom we do not see
     literal: tuple[object] | None = None  # the Python constant that the code gives it by default
+    dtype: str = ""
 
     def __repr__(self) -> str:
         return self.name
@@ -54,7 +55,7 @@ class Symbol:
 class Expr:
     """One node: ``op`` with ``args``; ``value`` holds a constant's number, a symbol, or an opaque call's name."""
 
-    __slots__ = ("_hash", "_leaves", "_visible", "args", "op", "origin", "size", "value")
+    __slots__ = ("_hash", "_leaves", "_nodes", "_visible", "args", "op", "origin", "size", "value")
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Expr:
         self.size: int = 1 + sum(a.size for a in args)
         self._leaves: frozenset[Symbol] | None = None
         self._visible: frozenset[Symbol] | None = None
+        self._nodes: tuple[Expr, ...] | None = None
 
     def __hash__(self) -> int:
         return self._hash
@@ -185,8 +187,14 @@ FOLD: Mapping[str, Callable[..., float]] = {
 }
 
 
-def walk(root: Expr) -> Iterator[Expr]:
+def walk(root: Expr) -> tuple[Expr, ...]:
     """Every node once, children before parents; opaque arguments are not entered."""
+    if root._nodes is None:
+        root._nodes = tuple(_walked(root))
+    return root._nodes
+
+
+def _walked(root: Expr) -> Iterator[Expr]:
     seen: set[int] = set()
     stack: list[tuple[Expr, bool]] = [(root, False)]
     while stack:

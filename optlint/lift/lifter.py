@@ -12,11 +12,11 @@ from optlint.lift.entries import changed_gradients
 from optlint.lift.expression import sym, walk
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
+from optlint.lift.lost import lost_updates
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.program import Program
-from optlint.lift.recurrence import Recurrence, State
+from optlint.lift.recurrence import Recurrence
 from optlint.lift.runs import run_entry
-from optlint.lift.structure import rest
 from optlint.lift.updates import updates_of
 from optlint.lift.vocabulary.graph import commit
 from optlint.model import Span
@@ -26,6 +26,8 @@ CALLER_LEVELS = 3
 CALLER_PATHS = 8
 NESTED_PATHS = 12
 MAX_CALLERS = 4
+MAX_EFFORT = 200_000  # evaluation steps of all paths of a function together
+MAX_FRUITLESS = 30_000  # evaluation steps of a function's paths, none of which has shown an update
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class _Lifter:
                 self.machine = machine
                 self.functions(machine)
         self.result.recurrences = list(self._at_home(self.result.recurrences))
+        self._counts_each_call(self.result.recurrences)
         _forget_what_is_read(self.result.recurrences)
         return self.result
 
@@ -91,9 +94,16 @@ class _Lifter:
             home = [homes[s] for s in recurrence.writes if s in homes]
             if recurrence.at_home or not home:
                 yield recurrence
-            elif recurrence.per_parameter or any(_advance(c) > 1 for c in recurrence.counters):
+            elif recurrence.serves_several:
                 for inner in home:  # the caller shows that one counter serves several tensors
                     inner.per_parameter = True
+
+    def _counts_each_call(self, recurrences: list[Recurrence]) -> None:
+        """A counter that only some paths of a function advance (``if key == first:``) counts no calls."""
+        sometimes = {s for r in recurrences if not (r.owner or r.key) for s in r.writes}
+        for recurrence in recurrences:
+            if sometimes & set(recurrence.writes):
+                recurrence.owner = recurrence.key = ""
 
     # the module
 
@@ -194,6 +204,17 @@ class _Lifter:
     def _span(self, machine: Interpreter, func: Func) -> Span | None:
         return machine.spans[func.unit](func.node) if func.unit in machine.spans else None
 
+    def _rest_of(self, home: Span) -> Callable[[Span], str]:
+        """What stands behind a statement of a function, to the function's end."""
+        texts = [t for t, u in zip(self.program.texts, self.program.units, strict=True) if u.cell == home.cell]
+        lines = texts[0].split("\n") if texts else []
+
+        def rest(span: Span) -> str:
+            behind = lines[span.end_line - 1 : home.end_line]
+            return "\n".join([behind[0][span.end_column - 1 :], *behind[1:]]) if behind else ""
+
+        return rest
+
     def _body_text(self, func: Func) -> str:
         assert self.machine is not None
         span = self._span(self.machine, func)
@@ -206,8 +227,9 @@ class _Lifter:
         paths = Paths() if limit is None else Paths(limit)
         span = machine.spans[func.unit](func.node)
         found = False
+        enough, most = machine.effort + MAX_FRUITLESS, machine.effort + MAX_EFFORT
         error: Unsupported | None = None
-        while paths:
+        while paths and machine.effort < (most if found else enough):
             choices = paths.next()
             lifted: object = None
             try:
@@ -216,10 +238,11 @@ class _Lifter:
                     lifted = self.collect(machine, run_entry(machine, func, klass), name)
                     if not choices.given:
                         for inner in list(machine.nested):
-                            self.nested(machine, inner, f"{name}.{inner.name}")
+                            if found or len(self.result.recurrences) > before or machine.effort < enough:
+                                self.nested(machine, inner, f"{name}.{inner.name}")
                     discarded = list(machine.discarded)
                 made = self.result.recurrences[before:]
-                found |= bool(made)
+                found |= any(not r.lost for r in made)
                 if discarded and made:
                     self._as_if_kept(machine, func, klass, name, choices, made, discarded)
             except Unsupported as failed:
@@ -239,7 +262,7 @@ class _Lifter:
         mark, slots = machine.store.mark(), len(machine.store.slots)
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.discarded, machine.worth = [], {}, {}, [], []
-        machine.given = []
+        machine.given, machine.types = [], set()
         try:
             yield
         finally:
@@ -312,6 +335,9 @@ class _Lifter:
         for candidate in frames:
             inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
             found.extend(updates_of(candidate, inner, machine.store, machine.sinks, name))
+        if not found and frame.span is not None:
+            behind = self._rest_of(frame.span)
+            found = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
         found.sort(key=lambda r: (-len(r.states), -r.depth))
         kept: list[Recurrence] = []
         for recurrence in found:
@@ -332,6 +358,7 @@ class _Lifter:
             recurrence.on_data = machine.choices.on_data
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
+            recurrence.types = frozenset(machine.types)
             recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span
             recurrence.escapes = (
@@ -363,10 +390,14 @@ class _Lifter:
 
 
 def _forget_what_is_read(recurrences: list[Recurrence]) -> None:
-    """A state that another configuration's update reads is not idle."""
-    read = {s.name for r in recurrences for s in (*r.states, r.parameter) if s is not None}
+    """A state that another update of the same function or class reads is not idle."""
+    read: dict[str, set[str]] = {}
     for recurrence in recurrences:
-        recurrence.idle = [s for s in recurrence.idle if s.name not in read]
+        names = {s.name for s in (*recurrence.states, recurrence.parameter) if s is not None}
+        read.setdefault(recurrence.name.partition(".")[0], set()).update(names)
+    for recurrence in recurrences:
+        others = read[recurrence.name.partition(".")[0]]
+        recurrence.idle = [s for s in recurrence.idle if s.name not in others]
 
 
 def _why_quiet(machine: Interpreter) -> str:
@@ -375,8 +406,3 @@ def _why_quiet(machine: Interpreter) -> str:
     if calls and calls[0][1] > 1:
         return f"it rests on {calls[0][0]}(), whose code is not in this file"
     return "no state is seen to be kept from one step to the next"
-
-
-def _advance(counter: State) -> float:
-    by = rest(counter.post, counter.old).value
-    return float(by) if isinstance(by, (int, float)) else 0.0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import libcst as cst
 
 from optlint.lift import expression as ex
+from optlint.lift import numbers
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import number, render
 from optlint.lift.objects import (
@@ -25,7 +26,7 @@ from optlint.lift.objects import (
     is_scalar,
     numeric,
 )
-from optlint.lift.places import WHOLE, indices_of, key_text, loosely, place_of, place_text
+from optlint.lift.places import ACCESSOR, WHOLE, indices_of, key_text, loosely, place_of, place_text
 from optlint.model import Span
 
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
@@ -49,7 +50,8 @@ class Memory:
         if expr.size > MAX_SIZE:
             expr = self.collapse("…", [expr], expr.origin)
         array = any(isinstance(p, Cell) and p.array for p in parts)
-        return Cell(expr, array=array, scalar=bool(parts) and not array and all(map(is_scalar, parts)))
+        scalar = bool(parts) and not array and all(map(is_scalar, parts))
+        return Cell(expr, array=array, scalar=scalar, dtype=numbers.of_result(expr.op, parts))
 
     def collapse(self, name: str, parts: Sequence[Expr], origin: Span | None) -> Expr:
         """An opaque quantity that keeps its dependencies as plain symbols (so that it stays small)."""
@@ -137,7 +139,7 @@ class Memory:
                 self.store.quietly(home, key, made)
                 return made
         expr = home.expr
-        if expr is not None and not (expr.op == "sym" or key.startswith(".")):
+        if expr is not None and not (expr.op == "sym" or key.startswith(".") or home.place.endswith(ACCESSOR)):
             return self._part(home, expr, key, span)
         return self.unveil(home, key)
 
@@ -211,6 +213,7 @@ class Memory:
             cell.array = start.array
             cell.scalar = start.scalar
             cell.klass = start.klass
+            cell.dtype = symbol.dtype = start.dtype
             cell.factory = start.factory
             if start.items or start.growing:
                 cell.items["<template>"] = start
@@ -238,10 +241,13 @@ class Memory:
 
 
 def started(entry: Expr) -> Expr | None:
-    """The first content of a place that holds ``entry``: what is known of a symbol's own first content."""
+    """The first content of a place that holds ``entry``: what is known of a symbol's own first content.
+
+    A setting has the content that it always has (``self.beta1_power = beta1``).
+    """
     if entry.op == "sym":
-        assert isinstance(entry.value, Symbol)
-        return entry.value.initial
+        symbol = entry.symbol
+        return entry if symbol.initial is None and symbol.default is not None else symbol.initial
     return entry
 
 

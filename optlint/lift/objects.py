@@ -45,7 +45,8 @@ class Cell(Value):
 
     expr: the numeric content, or None. items: children by canonical key (".m", "['dW{l}']", "[i]").
     open: children that are not there exist all the same (an argument, a library object).
-    array/scalar: what is known of the type; both False means unknown.
+    array/scalar: what is known of the type; both False means unknown. dtype: its number type (``lift/numbers.py``).
+    exact: an augmented assignment has changed it in place, which NumPy refuses where the types do not fit.
     """
 
     expr: Expr | None = None
@@ -58,6 +59,8 @@ class Cell(Value):
     factory: Callable[[str], Value] | None = None  # defaultdict
     growing: bool = False  # a list or dict that the code fills itself
     fixed: bool = False  # an index alone does not make new children (a literal list)
+    dtype: str = ""
+    exact: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -99,6 +102,14 @@ class Func(Value):
     def bound(self, receiver: Value | None) -> Func:
         """The function as a method of ``receiver``."""
         return replace(self, receiver=receiver)
+
+
+@dataclass(slots=True)
+class Changes:
+    """Attributes that a function binds anew, and those that it only changes in place."""
+
+    rebound: set[str] = field(default_factory=set)
+    mutated: set[str] = field(default_factory=set)
 
 
 @dataclass(eq=False, slots=True)

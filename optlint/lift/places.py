@@ -10,6 +10,7 @@ import re
 from optlint.lift.expression import Symbol
 from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Value
 
+ACCESSOR = "()"  # ends the key of what a call without arguments gives
 WHOLE = "[:]"  # all of an array: ``v[:]``, ``v[...]``
 _INDEX = re.compile(r"\{[^{}]*\}")
 _VARIABLE_KEY = re.compile(r"\[([^\W\d][\w.]*)\]")

@@ -16,7 +16,11 @@ from optlint.model import Span
 
 @dataclass(eq=False, slots=True)
 class State:
-    """One storage place of an update. ``old`` is its content before the step, ``new`` stands for the one after."""
+    """One storage place of an update. ``old`` is its content before the step, ``new`` stands for the one after.
+
+    dtype: the number type of its first content, where the code shows it; becomes: that of its new content.
+    in_place: it is changed in place; exact: by an augmented assignment.
+    """
 
     name: str
     old: Symbol
@@ -25,6 +29,14 @@ class State:
     initial: Expr | None
     spans: tuple[Span, ...] = ()
     slot: Slot | None = None
+
+    becomes: str = ""
+    in_place: bool = False
+    exact: bool = False
+
+    @property
+    def dtype(self) -> str:
+        return self.old.dtype
 
     @property
     def is_counter(self) -> bool:
@@ -40,7 +52,7 @@ class Recurrence:
     parameter: its state, or None where the code only returns the step (then ``output`` is that step).
     states: what the step needs, in dependency order; posts refer to other states' new values by ``State.new``.
     counters: states that count steps. indices: loop counters that count steps.
-    lost: places whose new content the code computes but never keeps.
+    lost: the parameter's new value is bound to a name that nothing reads, and the parameter stays as it is.
     """
 
     name: str
@@ -59,7 +71,9 @@ class Recurrence:
     text: str = ""  # names and comments around the update: intent, never roles
     at_home: bool = True  # seen from the function that holds it, not from a caller
     per_parameter: bool = False  # a counter advances once for each tensor
-    shared: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and that all read
+    owner: str = ""  # the argument that holds all states (layer.m), while the counter stays elsewhere
+    key: str = ""  # the argument that is the key of all states (self.m[key]), while the counter has none
+    shared_products: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and all read
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: bool = False  # lies on a path that depends on computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
@@ -71,7 +85,16 @@ class Recurrence:
     left_out: frozenset[Symbol] = frozenset()  # settings that this view takes as 0
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
+    started: bool = False  # a view of it from the second step on, the first being another one
+    lost: bool = False
+    shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
+    types: frozenset[str] = frozenset()  # number types that the run names
+
+    @property
+    def serves_several(self) -> bool:
+        """One counter is advanced for several tensors in each step."""
+        return self.per_parameter or any(structure.rest(c.post, c.old).number > 1 for c in self.counters)
 
     @property
     def writes(self) -> tuple[Span, ...]:

@@ -9,7 +9,7 @@ import libcst as cst
 from optlint.lift.branches import Choices
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.objects import Cell, Const, Func, Klass, Scope, Unsupported, Value, content, numeric
+from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Scope, Unsupported, Value, content, numeric
 from optlint.lift.places import attribute
 from optlint.lift.vocabulary.graph import commit, take_pairs
 
@@ -81,7 +81,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     for key, value in list(cell.items.items()):
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
             machine.setting(cell, key, value)
-    rebound, mutated = _changed_elsewhere(klass)
+    rebound, mutated = _changed_elsewhere(machine, klass)
     for name in sorted(rebound | mutated):
         held = cell.items.get(attribute(name))
         if name not in rebound and isinstance(held, Cell) and held.array:
@@ -93,33 +93,36 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     return cell
 
 
-class _Changes(cst.CSTVisitor):
-    """Attributes that are bound anew, and those that are only changed in place."""
-
-    def __init__(self) -> None:
-        self.rebound: set[str] = set()
-        self.mutated: set[str] = set()
+class _Visitor(cst.CSTVisitor):
+    def __init__(self, changes: Changes) -> None:
+        self.changes = changes
 
     def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
         targets = [e.value for e in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]
         for target in targets:
             if isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name):
-                self.rebound.add(target.attr.value)
+                self.changes.rebound.add(target.attr.value)
 
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
         if isinstance(node.target, cst.Attribute) and isinstance(node.target.value, cst.Name):
-            self.mutated.add(node.target.attr.value)
+            self.changes.mutated.add(node.target.attr.value)
 
 
-def _changed_elsewhere(klass: Klass) -> tuple[set[str], set[str]]:
+def _changed_elsewhere(machine: Interpreter, klass: Klass) -> tuple[set[str], set[str]]:
     """What methods other than ``__init__`` do to attributes: (bound anew, changed in place)."""
-    visitor = _Changes()
+    rebound: set[str] = set()
+    mutated: set[str] = set()
     for name, member in klass.members.items():
         if isinstance(member, Func) and name != "__init__":
-            member.node.visit(visitor)
+            if member.node not in machine.changes:
+                visitor = _Visitor(Changes())
+                member.node.visit(visitor)
+                machine.changes[member.node] = visitor.changes
+            rebound |= machine.changes[member.node].rebound
+            mutated |= machine.changes[member.node].mutated
     for base in klass.bases:
         if isinstance(base, Klass):
-            rebound, mutated = _changed_elsewhere(base)
-            visitor.rebound |= rebound
-            visitor.mutated |= mutated
-    return visitor.rebound, visitor.mutated
+            more = _changed_elsewhere(machine, base)
+            rebound |= more[0]
+            mutated |= more[1]
+    return rebound, mutated

@@ -43,6 +43,7 @@ class Statements(Calls):
 
     def execute(self, node: cst.CSTNode) -> None:
         self.work += 1
+        self.effort += 1
         if self.work > MAX_WORK:
             raise Unsupported("too large to follow", self.span_of(node))
         method = getattr(self, "exec_" + type(node).__name__, None)
@@ -201,6 +202,7 @@ class Statements(Calls):
         if self.mutates(old, right):
             assert isinstance(old, Cell)
             self.keep_worth(node.target, result)
+            old.exact = True
             self.store.fill(old, self.number(result), span)
             self.note(old.place, result, span)
             if isinstance(node.target, cst.Name):

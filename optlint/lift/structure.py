@@ -150,6 +150,14 @@ def retention(post: Expr, old: Symbol) -> Expr | None:
     return own
 
 
+def is_complement(part: Expr, own: Expr) -> bool:
+    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
+    if own.op == "const":
+        return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
+    one = const(1)
+    return own in (op("sub", one, part), op("add", one, op("mul", part, const(-1)))) or part == op("sub", one, own)
+
+
 def after_first(root: Expr) -> Expr:
     """What holds from the second step on: ``where(step = 1, a, b)`` is b."""
     table: dict[Expr, Expr] = {}
@@ -157,6 +165,14 @@ def after_first(root: Expr) -> Expr:
         if node.op == "where" and node.args[0].op == "eq" and any(s.name == FIRST for s in node.args[0].symbols):
             table[node] = substitute(node.args[2], table)
     return substitute(root, table) if table else root
+
+
+def is_complemented(post: Expr, symbol: Symbol) -> bool:
+    """Read as 1 − p: a running product βᵗ."""
+    return any(
+        n.op == "sub" and n.args[0] == const(1) and any(f == sym(symbol) for f, _ in factors(n.args[1]))
+        for n in walk(post)
+    )
 
 
 def rest(node: Expr, symbol: Symbol) -> Expr:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -10,8 +10,8 @@ from optlint.lift.entries import arguments_of, entries_of, entry_values, match_r
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.objects import Cell, Slot, Store, content, numeric
-from optlint.lift.places import belongs_to, keys_of
 from optlint.lift.recurrence import Entry, Recurrence, State
+from optlint.lift.sharing import note_sharing
 from optlint.model import Span
 
 
@@ -25,47 +25,10 @@ def updates_of(
     if not entries:
         return []
     handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
-    found = _Grouping(frame, entries, outputs, handed_on, name).recurrences()
+    found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
-        moved = list(_moved_with_each_tensor(recurrence, inner))
-        recurrence.per_parameter = any(
-            _is_kept_in(c, slot) and structure.slope(post, slot.symbol) == ex.const(1)
-            for slot, post in moved
-            if structure.rest(post, slot.symbol).op == "const"
-            for c in recurrence.counters
-        )
-        products = [s for s in recurrence.states if _is_running_product(s, recurrence)]
-        recurrence.shared = frozenset(
-            s.old for s in products if any(_is_kept_in(s, slot) for slot, _ in moved) or _takes_one_tensors_time(s)
-        )
+        note_sharing(recurrence, frame, inner)
     return found
-
-
-def _moved_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[tuple[Slot, Expr]]:
-    """What the very loop that goes over the parameters carries on from one to the next."""
-    slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
-    places = [(s.home.place if isinstance(s.home, Cell) else "") + s.key for s in slots]
-    for frame in inner:
-        if any(belongs_to(place, frame.indices) for place in places):
-            yield from frame.posts
-
-
-def _is_kept_in(state: State, slot: Slot) -> bool:
-    return state.slot is not None and (state.slot.home, state.slot.key) == (slot.home, slot.key)
-
-
-def _is_running_product(state: State, recurrence: Recurrence) -> bool:
-    """βᵗ as a state: multiplied at each step, and read as what is missing to one."""
-    return structure.rest(state.post, state.old) == ex.const(0) and any(
-        _complemented(post, symbol) for post in recurrence.posts() for symbol in (state.old, state.new)
-    )
-
-
-def _takes_one_tensors_time(state: State) -> bool:
-    """A product that belongs to no tensor is multiplied by what follows the steps of one (``count[index]``)."""
-    times = frozenset[Symbol]().union(*(n.args[1].visible for n in ex.walk(state.post) if n.op == "pow"))
-    keys = {key for s in times if s.kind == "place" for key in keys_of(s.name)}
-    return bool(keys) and not keys & keys_of(state.old.name)
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:
@@ -79,7 +42,7 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
     if own == ex.const(1) and structure.rest(entry.post, symbol).op == "const":
         return False  # a counter
     readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]
-    if not readers or any(_complemented(post, symbol) for post in readers):
+    if not readers or any(structure.is_complemented(post, symbol) for post in readers):
         return False
     by_symbol = {e.slot.symbol: e for e in entries}
     if own is not None and not own.visible & by_symbol.keys():  # c·g + λ·w, whatever c and λ are
@@ -94,14 +57,6 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
             if other is not None and not _is_decayed_by(entry, other):
                 return False
     return True
-
-
-def _complemented(post: Expr, symbol: Symbol) -> bool:
-    """Read as 1 − p: a running product βᵗ."""
-    return any(
-        n.op == "sub" and n.args[0] == ex.const(1) and any(f == ex.sym(symbol) for f, _ in structure.factors(n.args[1]))
-        for n in ex.walk(post)
-    )
 
 
 def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
@@ -123,20 +78,14 @@ def _keeps_part(state: State) -> bool:
 
 
 def _is_average(state: State, own: Expr) -> bool:
-    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does."""
-    return all(
-        any(e == 1 and _is_complement(f, own) for f, e in structure.factors(term))
-        for _, term in structure.terms(structure.rest(state.post, state.old))
-    )
+    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does.
 
-
-def _is_complement(part: Expr, own: Expr) -> bool:
-    """``part`` is 1 − ``own``, in the spellings of an average and of ``lerp``."""
-    if own.op == "const":
-        return part.op == "const" and 0 < own.number < 1 and abs(part.number - (1 - own.number)) < 1e-12
-    one = ex.const(1)
-    return own in (ex.op("sub", one, part), ex.op("add", one, ex.op("mul", part, ex.const(-1)))) or part == ex.op(
-        "sub", one, own
+    A setting that is added at each step (AdaBelief's ε) may stand beside them.
+    """
+    taken = [term for _, term in structure.terms(structure.rest(state.post, state.old))]
+    data = [term for term in taken if term.op != "sym" or term.symbol.array or term.symbol.default is None]
+    return bool(data or not taken) and all(
+        any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in data
     )
 
 
@@ -150,7 +99,16 @@ def _is_decayed_by(entry: Entry, other: Entry) -> bool:
     )
 
 
-class _Grouping:
+def _see_type(state: State, slot: Slot) -> None:
+    """What number type the place's new content has; what is changed in place keeps its own."""
+    held = content((slot.home, slot.key))
+    if isinstance(held, Cell):
+        state.in_place = held is slot.cell
+        state.exact = state.in_place and held.exact
+        state.becomes = state.dtype if state.in_place else held.dtype
+
+
+class Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
     def __init__(
@@ -175,6 +133,7 @@ class _Grouping:
             new = Symbol(f"{entry.slot.symbol.name}'")
             first = entry.slot.symbol.initial
             state = State(entry.slot.symbol.name, entry.slot.symbol, new, entry.post, first, entry.spans, entry.slot)
+            _see_type(state, entry.slot)
             self.states.append(state)
             self.by_new[new] = state
             self.by_old[state.old] = state
@@ -187,6 +146,13 @@ class _Grouping:
             table = {post: new for post, new in values if post != state.post}
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
+        returned, handed_on = self.outputs[: self.returned], self.outputs[self.returned :]
+        self.outputs = returned + [o for o in handed_on if not self._is_moved(o)]
+
+    def _is_moved(self, output: Expr) -> bool:
+        """What is handed on is no step but the place after it: ``self.record(w)``, ``history.append(w)``."""
+        state = self.by_new.get(output.symbol) if output.op == "sym" else None
+        return state is not None and (1, ex.sym(state.old)) in structure.terms(state.post) and not state.is_counter
 
     def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
         """The states that a post reads, old or new, and theirs in turn; dependencies first."""
@@ -204,6 +170,12 @@ class _Grouping:
 
         go(post)
         return order
+
+    def of(self, parameter: State) -> Recurrence:
+        """The update of a parameter that is none of the entries."""
+        values = {s.post: ex.sym(s.new) for s in self.states if s.post.args}
+        parameter.post = ex.substitute(parameter.post, values)
+        return self._make(parameter, None, self.needs(parameter.post))
 
     def recurrences(self) -> list[Recurrence]:
         parameters = [s for s in self.states if self._is_parameter(s)]

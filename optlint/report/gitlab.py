@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 
 from optlint.model import Finding, Problem, Report
 from optlint.report.common import account, in_file, line_at, message, problem_line, problem_message, relative
+from optlint.report.identity import digest, parts
 from optlint.terminal import Screen
 
 _SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
@@ -30,7 +30,7 @@ def _finding(finding: Finding, report: Report, root: str | None, used: set[str])
             [f"{finding.code}: {message(finding)}", *(f"{label}: {text}" for label, text in said)]
         ),
         "check_name": finding.code,
-        "fingerprint": _fingerprint(used, path, finding.code, finding.update, " ".join(line.split())),
+        "fingerprint": _fingerprint(used, path, *parts(finding, line)),
         "severity": _SEVERITIES[finding.severity],
         "location": {
             "path": path,
@@ -54,13 +54,11 @@ def _problem(problem: Problem, root: str | None, used: set[str]) -> dict[str, ob
     }
 
 
-def _fingerprint(used: set[str], *parts: str) -> str:
+def _fingerprint(used: set[str], *texts: str) -> str:
     """The same wherever the line moves to. GitLab shows equal ones as one, so that the next of its kind is counted."""
-    text = "\0".join(parts).encode("utf-8", "surrogatepass")
-    number = 0
-    while True:
-        found = hashlib.sha256(text + (b"" if not number else b"\0%d" % number)).hexdigest()[:32]
-        if found not in used:
-            used.add(found)
-            return found
+    found, number = digest(*texts), 0
+    while found in used:
         number += 1
+        found = digest(*texts, str(number))
+    used.add(found)
+    return found

@@ -125,6 +125,8 @@ def _result(finding: Finding, rule: int, report: Report, lines: LineHashes, root
             "evidence": evidence_fields(finding.evidence) if finding.evidence else {},
         },
     }
+    if report.known is not None:
+        result["baselineState"] = "new"  # what the baseline holds is not among the results
     if finding.related:
         result["relatedLocations"] = [
             {"id": number, **_location(report, finding, span, root), "message": {"text": _plain(said)}}

@@ -87,6 +87,8 @@ def summary(report: Report, screen: Screen) -> str:
         verdict = f"Found no mistakes, but {plural(len(report.problems), 'problem')}."
     else:
         verdict = paint("All checks passed!", screen, "green", bold=True)
+    if report.known:
+        verdict += f" {plural(len(report.known), 'finding')} of the baseline not shown."
     safe = sum(fixable(finding) for finding in report.findings)
     hidden = sum(finding.fix is not None for finding in report.findings) - safe
     if safe or hidden:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optlint.lift.expression import Expr, Symbol
+from optlint.sandbox.rounding import Precision
 
 Array = NDArray[np.float64]
 
@@ -55,6 +56,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 _POWERS: Mapping[float, Callable[..., Any]] = {2: np.square, 0.5: np.sqrt, 1: np.positive, -1: np.reciprocal}
 
 
+_Instruction = tuple[Callable[..., Any], int, tuple[int, ...]]  # function, the slot of its result, its arguments' slots
+
+
 @dataclass(slots=True)
 class System:
     """Equations to run: ``states`` as (old symbol, new symbol, post), then the step's post.
@@ -86,7 +90,7 @@ class Runner:
         self.constants: list[tuple[int, float]] = []
         self.symbols: list[tuple[int, Symbol]] = []
         self.unknowns: list[tuple[int, Expr]] = []
-        self.code: list[tuple[Callable[..., Any], int, tuple[int, ...]]] = []
+        self.code: list[_Instruction] = []
         self.count = 0
         self.new: dict[Symbol, int] = {}
         self.posts: list[int] = []
@@ -142,6 +146,17 @@ class Runner:
         self.slots[node] = slot
         return slot
 
+    def _lowered(self, precision: Precision) -> list[_Instruction]:
+        """The program with each operation on arrays of a low precision rounded."""
+        low = {slot for slot, symbol in self.symbols if symbol in precision.data}
+        code: list[_Instruction] = []
+        for function, out, inputs in self.code:
+            if low.intersection(inputs):
+                low.add(out)
+                function = precision.lowered(function)
+            code.append((function, out, inputs))
+        return code
+
     @property
     def free(self) -> list[Symbol]:
         """Symbols that must be bound (states' old contents and w too)."""
@@ -157,6 +172,7 @@ class Runner:
         shape: tuple[int, ...],
         unknown: Callable[[Expr], Any] | None = None,
         watch: bool = False,
+        precision: Precision | None = None,
     ) -> Trace:
         """Run ``steps`` steps. bound: hyper-parameters; series: per-step values (gradient, t); initial: states."""
         values: list[Any] = [0.0] * self.count
@@ -177,12 +193,11 @@ class Runner:
                 parameter_slots.append(slot)
             else:
                 values[slot] = bound[symbol]
-        state: list[Any] = [
-            np.broadcast_to(np.asarray(initial.get(old, 0.0), dtype=float), shape).copy()
-            for old, _, _ in self.system.states
-        ]
-        w: Any = np.broadcast_to(np.asarray(start, dtype=float), shape).copy()
+        state: list[Any] = [_filled(initial.get(old, 0.0), shape) for old, _, _ in self.system.states]
+        w: Any = _filled(start, shape)
         trace = Trace(np.empty((steps, *shape)), np.empty((steps, *shape)), [np.empty((steps, *shape)) for _ in state])
+        whole = self.code if precision is None else self._lowered(precision)
+        once, code = _split(whole, {slot for slot, _ in (*moving, *held)} | set(parameter_slots))
         current = 0
         running = ""
 
@@ -192,6 +207,10 @@ class Runner:
         with np.errstate(all="call" if watch else "ignore"):
             old_call = np.seterrcall(note) if watch else None
             try:
+                for function, out, inputs in once:
+                    if watch:
+                        running = getattr(function, "__name__", "")
+                    values[out] = function(*(values[i] for i in inputs))
                 for current in range(steps):
                     for slot, sequence in moving:
                         values[slot] = sequence[current]
@@ -199,7 +218,7 @@ class Runner:
                         values[slot] = state[index]
                     for slot in parameter_slots:
                         values[slot] = w
-                    for function, out, inputs in self.code:
+                    for function, out, inputs in code:
                         if watch:
                             running = getattr(function, "__name__", "")
                         if len(inputs) == 2:
@@ -208,21 +227,41 @@ class Runner:
                             values[out] = function(values[inputs[0]])
                         else:
                             values[out] = function(*(values[i] for i in inputs))
-                    state = [np.broadcast_to(values[slot], shape) for slot in self.posts]
-                    for index, value in enumerate(state):
-                        trace.states[index][current] = value
+                    for index, slot in enumerate(self.posts):
+                        content = trace.states[index]
+                        content[current] = values[slot]
+                        state[index] = content[current]
                     if self.system.parameter is not None:
-                        after = np.broadcast_to(values[self.step], shape)
-                        trace.step[current] = after - w
-                        w = after
+                        trace.parameter[current] = values[self.step]
+                        trace.step[current] = trace.parameter[current] - w
                     else:
                         trace.step[current] = values[self.step]
-                        w = w + trace.step[current]
-                    trace.parameter[current] = w
+                        trace.parameter[current] = w + trace.step[current]
+                    w = trace.parameter[current]
             finally:
                 if watch:
                     np.seterrcall(old_call)
         return trace
+
+
+def _split(code: list[_Instruction], changing: set[int]) -> tuple[list[_Instruction], list[_Instruction]]:
+    """What is the same at every step, and what is not. changing: the inputs that differ from step to step."""
+    once: list[_Instruction] = []
+    each: list[_Instruction] = []
+    for instruction in code:
+        _, out, inputs = instruction
+        if changing.isdisjoint(inputs):
+            once.append(instruction)
+        else:
+            changing.add(out)
+            each.append(instruction)
+    return once, each
+
+
+def _filled(value: Any, shape: tuple[int, ...]) -> Array:
+    result = np.empty(shape)
+    result[...] = value
+    return result
 
 
 def evaluate(node: Expr, bound: Mapping[Symbol, Any], unknown: Callable[[Expr], Any] | None = None) -> Any:

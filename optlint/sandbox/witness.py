@@ -13,6 +13,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import number
 from optlint.sandbox.evaluate import Runner, System, TooLarge, Trace
 from optlint.sandbox.probes import PROBES
+from optlint.sandbox.rounding import Precision
 from optlint.subject import Subject, pseudo
 
 LONG = 1000
@@ -58,6 +59,19 @@ RARE = {
         Scene("small gradient, many steps", (1e-6,), 0.0, LONG),
         Scene("large gradient now and then", (1.0, *(1e-3,) * 99), 0.0, LONG),
         Scene("gradient that turns", (*(1.0,) * 20, *(-1.0,) * 40), 0.0, 60, each=True),
+    )
+}
+
+
+# what only low precision is asked
+LOW = {
+    s.name: s
+    for s in (
+        SCENES["zero gradient"],
+        Scene("gradient near 10", tuple(10 + x / 100 for x in _RANDOM), 0.0, LONG),
+        Scene("gradient near 10000", tuple(1e4 + x for x in _RANDOM), 0.0, 3 * LONG),
+        Scene("gradient of 0.1", (0.1,), 0.0, 3 * LONG),
+        SCENES["random gradient"],
     )
 }
 
@@ -109,19 +123,44 @@ class Pair:
 
 
 def play(
-    subject: Subject, scene: Scene, posts: Sequence[Expr] | None = None, off: frozenset[Symbol] = frozenset()
+    subject: Subject,
+    scene: Scene,
+    posts: Sequence[Expr] | None = None,
+    off: frozenset[Symbol] = frozenset(),
+    precision: Precision | None = None,
 ) -> Trace:
-    """Run an update (with other equations, with settings at 0) through a scene, as the code's own numbers have it."""
+    """Run an update (with other equations, with settings at 0) through a scene, as the code's own numbers have it.
+
+    NumPy's warnings are gathered only where something is NaN or infinite: watching for them takes its time.
+    """
     posts = subject.posts if posts is None else posts
+    key = (scene, off, precision, *posts)
+    if key not in subject.played:
+        trace = _play(subject, scene, posts, off, precision)
+        if not np.isfinite(trace.step).all():
+            trace = _play(subject, scene, posts, off, precision, watch=True)
+        subject.played[key] = trace
+    return subject.played[key]
+
+
+def _play(
+    subject: Subject,
+    scene: Scene,
+    posts: Sequence[Expr],
+    off: frozenset[Symbol],
+    precision: Precision | None,
+    watch: bool = False,
+) -> Trace:
     states = [(s.old, s.new, p) for s, p in zip(subject.states, posts[:-1], strict=True)]
     runner = Runner(System(states, posts[-1], subject.parameter))
-    bound: dict[Symbol, Any] = {h.symbol: 0.0 if h.symbol in off else h.own for h in subject.hypers}
+    bound: dict[Symbol, Any] = {h.symbol: h.own for h in subject.hypers} | dict.fromkeys(off, 0.0)
     for symbol in runner.free:
         bound.setdefault(symbol, symbol.default or 0.5)
     series: dict[Symbol, Any] = {c.symbol: c.series(scene.steps) for c in subject.clocks}
     series[subject.g] = scene.series()
     initial = {state.old: float(np.ravel(subject.initial(state))[0]) for state in subject.states}
-    return runner.run(bound, series, initial, scene.start, scene.steps, (1,), pseudo, watch=True)
+    start, length = scene.start, scene.steps
+    return runner.run(bound, series, initial, start, length, (1,), pseudo, watch, precision)
 
 
 def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Sequence[str] = ()) -> Seen | None:
@@ -151,11 +190,32 @@ def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Se
     return best[1] if best else None
 
 
+def look_low(written: tuple[Subject, Precision], repaired: tuple[Subject, Precision | None]) -> Seen | None:
+    """A scene in which low precision makes the step NaN, or makes it none, and the repair does not."""
+    still: Seen | None = None
+    for scene in LOW.values():
+        try:
+            wrong = play(written[0], scene, precision=written[1])
+            right = play(repaired[0], scene, precision=repaired[1])
+        except TooLarge:
+            return None
+        seen = _nan(written[0], scene, wrong, right)
+        if seen is not None:
+            return seen
+        found = _difference(written[0], scene, wrong, right)
+        if still is None and found is not None and found[1].kind == "still":
+            still = found[1]
+    return still
+
+
 def latent_settings(
     written: Subject, repaired: Subject, effective: Expr | None, prefer: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """The settings that are 0 by default and without which the two behave alike; none where the mistake bites now."""
-    off = frozenset(h.symbol for h in written.hypers if h.symbol.default == 0)
+    busy = written.moving | written.time
+    posts = [*written.posts, *repaired.posts, *([effective] if effective is not None else [])]
+    read = frozenset().union(*(p.symbols for p in posts)) - busy
+    off = frozenset(s for s in read if s.default == 0 and s.kind == "place" and s is not written.parameter)
     if not off:
         return ()
     pair = Pair(written, repaired, effective, off)

@@ -16,6 +16,7 @@ from optlint.settings.values import ConfigError, Option, WrongValue, converted
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 METAVARS = {
+    "number": "N",
     "path": "PATH",
     "paths": "PATHS",
     "rules": "RULES",
@@ -30,7 +31,8 @@ def settings_options(command: Command) -> Command:
     """Add every setting that has a name on the command line; one that is not given is None."""
     for name, option in reversed(options().items()):
         if option.flag:
-            command = click.option(option.flag, name, **_attributes(option))(command)
+            names = [option.short, option.flag, name] if option.short else [option.flag, name]
+            command = click.option(*names, **_attributes(option))(command)
     return command
 
 
@@ -46,7 +48,7 @@ def _attributes(option: Option) -> dict[str, Any]:
             "type": click.Choice(option.choices),
             "help": f"{about}  [default: {option.default}]",
         }
-    if option.kind == "path":
+    if option.kind in ("path", "number"):
         return attributes | {"metavar": METAVARS[option.kind]}
     return attributes | {"multiple": True, "metavar": METAVARS[option.kind]}
 
@@ -69,6 +71,8 @@ def _read(option: Option, value: Any) -> Any:
     """The texts of the command line as a file would hold them."""
     if option.kind in ("flag", "choice", "path"):
         return value
+    if option.kind == "number":
+        return int(value) if value.isdecimal() and len(value) < 6 else value
     parts = [part.strip() for text in value for part in _COMMA.split(text) if part.strip()]
     if option.kind == "rules by pattern":
         table: dict[str, list[str]] = {}

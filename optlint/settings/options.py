@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from optlint.globs import Glob
-from optlint.settings.values import OPTION, Kind, Option, converted
+from optlint.settings.values import AUTO, OPTION, Kind, Option, converted
 
 OUTPUT_FORMATS = (
     "full",
@@ -163,12 +163,14 @@ class Settings:
         "patterns",
         "The files to read below directories.",
         example='include = ["*.py", "src/**/*.ipynb"]',
+        aside=True,
     )
     extend_include: tuple[Glob, ...] = _option(
         (),
         "patterns",
         "The same, besides those of `include`.",
         example='extend-include = ["*.py.in"]',
+        aside=True,
     )
     exclude: tuple[Glob, ...] = _option(
         _names(*EXCLUDED),
@@ -176,6 +178,7 @@ class Settings:
         "Files and directories to pass over.",
         example='exclude = ["third_party", "src/generated/*.py"]',
         flag="--exclude",
+        aside=True,
     )
     extend_exclude: tuple[Glob, ...] = _option(
         (),
@@ -183,6 +186,7 @@ class Settings:
         "The same, besides those of `exclude`.",
         example='extend-exclude = ["third_party"]',
         flag="--extend-exclude",
+        aside=True,
     )
     force_exclude: bool = _option(
         False,
@@ -190,6 +194,7 @@ class Settings:
         "Pass over excluded files even where they are named on the command line, as pre-commit does.",
         example="force-exclude = true",
         flag="--force-exclude/--no-force-exclude",
+        aside=True,
     )
     respect_gitignore: bool = _option(
         True,
@@ -197,6 +202,7 @@ class Settings:
         "Pass over what `.gitignore`, `.ignore` and `.git/info/exclude` name.",
         example="respect-gitignore = false",
         flag="--respect-gitignore/--no-respect-gitignore",
+        aside=True,
     )
     output_format: str = _option(
         "full",
@@ -207,6 +213,7 @@ class Settings:
         flag="--output-format",
         variable="OPTLINT_OUTPUT_FORMAT",
         scope="run",
+        aside=True,
     )
     fail_on: str = _option(
         "warning",
@@ -216,15 +223,82 @@ class Settings:
         choices=FAIL_ON,
         flag="--fail-on",
         scope="run",
+        aside=True,
     )
     exit_zero: bool = _option(
-        False, "flag", "Exit with 0 even where there are findings.", flag="--exit-zero", scope="command line"
+        False,
+        "flag",
+        "Exit with 0 even where there are findings.",
+        flag="--exit-zero",
+        scope="command line",
+        aside=True,
     )
     ignore_noqa: bool = _option(
         False, "flag", "Show what comments silence, too.", flag="--ignore-noqa", scope="command line"
     )
     show_updates: bool = _option(
-        False, "flag", "Print every update that was read, as equations.", flag="--show-updates", scope="command line"
+        False,
+        "flag",
+        "Print every update that was read, as equations.",
+        flag="--show-updates",
+        scope="command line",
+        aside=True,
+    )
+    jobs: int | Literal["auto"] = _option(
+        AUTO,
+        "number",
+        "How many files are linted at a time; `auto` is the number of processors.",
+        example="jobs = 2",
+        flag="--jobs",
+        short="-j",
+        variable="OPTLINT_JOBS",
+        scope="run",
+        aside=True,
+    )
+    no_cache: bool = _option(
+        False,
+        "flag",
+        "Neither read nor write the cache.",
+        flag="--no-cache",
+        variable="OPTLINT_NO_CACHE",
+        scope="command line",
+        aside=True,
+    )
+    cache_dir: str | None = _option(
+        None,
+        "path",
+        "Where reports are kept, so that a file that has not changed is not analysed again. Without it, "
+        "`.optlint_cache` beside the configuration file, or in the working directory where there is none.",
+        example='cache-dir = ".cache/optlint"',
+        flag="--cache-dir",
+        variable="OPTLINT_CACHE_DIR",
+        aside=True,
+    )
+    baseline: str | None = _option(
+        None,
+        "path",
+        "A file of findings that are known and not shown; `--write-baseline` writes it.",
+        example='baseline = "optlint-baseline.json"',
+        flag="--baseline",
+        scope="run",
+        aside=True,
+    )
+    fail_on_stale: bool = _option(
+        False,
+        "flag",
+        "Exit with 1 where the baseline holds what is not found any more.",
+        example="fail-on-stale = true",
+        flag="--fail-on-stale",
+        scope="run",
+        aside=True,
+    )
+    ignore_baseline: bool = _option(
+        False,
+        "flag",
+        "Show what the baseline holds, too.",
+        flag="--ignore-baseline",
+        scope="command line",
+        aside=True,
     )
     # Where the settings come from: what sources beneath say about rules, and the directory of the configuration file.
     beneath: tuple[Selection, ...] = field(default=(), repr=False)

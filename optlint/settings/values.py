@@ -14,17 +14,21 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("error", "warning", "note")
 
+AUTO = "auto"
 OPTION = "option"  # under which a field of Settings holds its Option
 
-Kind = Literal["flag", "choice", "path", "rules", "patterns", "paths", "rules by pattern", "severity by rule"]
+Kind = Literal[
+    "flag", "choice", "number", "path", "rules", "patterns", "paths", "rules by pattern", "severity by rule"
+]  # a number counts from 1; "auto" is for whatever fits the machine
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting. ``flag``: its name on the command line; ``variable``: its name in the environment.
+    """One setting. ``flag``, ``short``: its names on the command line; ``variable``: its name in the environment.
 
     scope: "file" settings are those of the configuration file nearest to each linted file, "run" settings those
-    of the one nearest to the working directory; those of the command line stand in no file.
+    of the one nearest to the working directory; those of the command line stand in no file. aside: it changes nothing
+    of what is found in a file.
     """
 
     kind: Kind
@@ -33,8 +37,10 @@ class Option:
     example: str = ""
     choices: tuple[str, ...] = ()
     flag: str = ""
+    short: str = ""
     variable: str = ""
     scope: Literal["file", "run", "command line"] = "file"
+    aside: bool = False
 
 
 class ConfigError(Exception):
@@ -75,6 +81,10 @@ def converted(key: str, option: Option, value: object, base: str = "") -> Any:
             raise WrongValue(
                 f"{key} is one of {', '.join(option.choices)}, not {value!r}{did_you_mean(value, option.choices)}"
             )
+        return value
+    if kind == "number":
+        if value != AUTO and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise WrongValue(f"{key} is a number from 1 on, or {AUTO}, not {value!r}")
         return value
     if kind == "path":
         return _path(key, value, base)

@@ -304,15 +304,20 @@ def _times(state: State, times: int) -> Expr:
 
 @check("time-per-parameter")
 def time_per_parameter(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """t, or βᵗ kept as a product, advances once for each tensor: with two tensors the last one sees 2, 4, 6 …"""
-    shared = [s for s in subject.states if s.old in subject.recurrence.shared]
+    """t, or βᵗ kept as a product, advances once for each tensor: with two tensors the last one sees 2, 4, 6 …
+
+    By a loop over the tensors, or because each call updates what it is handed, one of many, and counts.
+    """
+    shared = [s for s in subject.states if s.old in subject.recurrence.shared_products]
     if shared:
         posts = [_times(s, TENSORS) if s in shared else s.post for s in subject.states]
         written = subject.replaced([*posts, subject.step])
         span = next((s for state in shared for s in state.spans), None)
         yield Repair(page.code, written, shared[0].post, None, span=span, details={"kind": "clock"})
     power = _timed(subject)
-    if power is None or not subject.recurrence.per_parameter:
+    recurrence = subject.recurrence
+    one_of_many = recurrence.owner and re.search(page.options.get("owners", "$^"), recurrence.owner, re.IGNORECASE)
+    if power is None or not (recurrence.per_parameter or recurrence.key or one_of_many):
         return
     clocks = [
         replace(c, first=c.first + (TENSORS - 1) * c.by, by=c.by * TENSORS) if c.symbol in power.args[1].symbols else c

@@ -45,7 +45,7 @@ def _own_numbers(subject: Subject, node: Expr) -> bool:
 @check("ascent")
 def ascent(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The step adds what comes straight from differentiating the loss."""
-    if subject.parameter is None or subject.gradient is None or not _is_derivative(subject):
+    if subject.parameter is None or subject.gradient is None or not is_derivative(subject):
         return
     if _minus_twice(subject) or _rate_in_velocity(subject):
         return  # two signs that do not go together: that is the mistake to name
@@ -57,9 +57,7 @@ def mixed_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The velocity's own sign and the step's do not go together: v = μ·v − η·g and w − v, or two pluses."""
     if subject.parameter is None or subject.gradient is None:
         return
-    if (_minus_twice(subject) and _may_be_gradient(subject)) or (
-        _rate_in_velocity(subject) and _is_derivative(subject)
-    ):
+    if (_minus_twice(subject) and _may_be_gradient(subject)) or (_rate_in_velocity(subject) and is_derivative(subject)):
         yield from _turned_round(subject, page)
 
 
@@ -108,7 +106,7 @@ def _may_be_gradient(subject: Subject) -> bool:
     turn = _turn(subject.gradient, subject.parameter)
     if turn is not None:
         return turn > 0
-    return not any(n.op in ("sub", "neg") for n in _everything(subject.gradient)) or _is_derivative(subject)
+    return not any(n.op in ("sub", "neg") for n in _everything(subject.gradient)) or is_derivative(subject)
 
 
 def _turn(node: Expr, w: Symbol | None) -> int | None:
@@ -138,7 +136,7 @@ def _everything(node: Expr) -> Iterator[Expr]:
 DERIVATIVE = "derivative of "  # how the vocabulary names the result of a differentiator
 
 
-def _is_derivative(subject: Subject) -> bool:
+def is_derivative(subject: Subject) -> bool:
     """The gradient is visibly the derivative of a loss: a differentiator made it, or PyTorch's ``backward``."""
     assert subject.gradient is not None
     torch = any(name.split(".")[0] == "torch" for name in subject.recurrence.imports)

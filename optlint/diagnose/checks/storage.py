@@ -10,6 +10,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.places import place_text
 from optlint.lift.recurrence import State
 from optlint.prepare import prepare
 from optlint.sandbox.evaluate import evaluate
@@ -47,6 +48,8 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         here = recurrence.home is None or zero.origin is None or recurrence.home.covers(zero.origin)
         if here == (page.check == "state-not-kept"):  # the other page's: made in this very call, or never written
             continue
+        if not here and any(s.expr == node and "[" in s.name for s in recurrence.stored):
+            continue  # an element of a list whose index this run knows
         kept = tuple(ex.sym(old) if a is zero else a for a in term.args)
         post = ex.replace_node(node, term, ex.Expr(term.op, kept, None, term.origin))
         states.append(State(f"state{number}", old, new, post, ex.const(0), (node.origin,) if node.origin else ()))
@@ -79,7 +82,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if stored.expr in recurrence.escapes or not any(ex.contains(p, stored.expr) for p in posts):
             continue
         found = [s for s in _averaged(stored.expr, recurrence.parameter) if s not in held]
-        if len(found) != 1 or any(s.old is found[0] for s in states):
+        if len(found) != 1 or any(s.old is found[0] for s in states) or place_text(stored.name) == found[0].name:
             continue
         old, new = found[0], Symbol(f"{found[0].name}'")
         states.append(State(old.name, old, new, stored.expr, old.initial, (stored.span,) if stored.span else ()))

@@ -5,6 +5,8 @@ A handler gets the ``Site`` of a call and gives its value; where it gives None t
 
 from __future__ import annotations
 
+import math
+
 from optlint.lift.objects import Value
 from optlint.lift.vocabulary import jax, keras, numpy, others, python, theano, torch
 from optlint.lift.vocabulary.records import made_record
@@ -36,6 +38,9 @@ _ATTRIBUTES: dict[str, Handler] = {**numpy.ATTRIBUTES, **torch.ATTRIBUTES}
 _METHODS = _merged(
     torch.METHODS, numpy.METHODS, python.METHODS, others.METHODS, jax.METHODS, keras.METHODS, theano.METHODS
 )
+
+NUMBERS = {f"{home}.{name}": value for home in ("numpy", "math", "torch")
+           for name, value in (("inf", math.inf), ("pi", math.pi), ("e", math.e))}  # fmt: skip
 
 # functions of one array, which as methods take no argument
 UNARY = frozenset({"sqrt", "square", "rsqrt", "exp", "log", "abs", "absolute", "sign", "negative", "reciprocal"})

@@ -121,11 +121,12 @@ def new_state(site: Site, start: Value | None) -> Cell:
 
 
 def choice(site: Site) -> Value | None:
-    """``T.switch(c, a, b)``, ``tf.cond(c, f, g)``."""
+    """``T.switch(c, a, b)``, ``tf.cond(c, f, g)``, ``lax.cond(c, f, g, *operands)``."""
     if len(site.args) < 3:
         return None
     condition, yes, no = site.args[:3]
-    yes, no = (site.machine.call(v, [], {}, site.span, "branch") if isinstance(v, Func) else v for v in (yes, no))
+    given = site.args[3:]
+    yes, no = (site.machine.call(v, given, {}, site.span, "branch") if isinstance(v, Func) else v for v in (yes, no))
     if numeric(yes) is None or numeric(no) is None:
         return None
     return site.result(ex.op("where", *(site.expr(v) for v in (condition, yes, no)), origin=site.span), yes, no)

@@ -102,7 +102,8 @@ def copy(site: Site) -> Value | None:
     if expr is None:
         return values[0]
     old = values[0]
-    return Cell(expr, array=isinstance(old, Cell) and old.array, scalar=isinstance(old, Const))
+    dtype = old.dtype if isinstance(old, Cell) else ""
+    return Cell(expr, array=isinstance(old, Cell) and old.array, scalar=isinstance(old, Const), dtype=dtype)
 
 
 def filled(value: float) -> Handler:

@@ -1,0 +1,149 @@
+"""How long the second moment remembers: for ever where it should forget, or not at all where it should gather."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import libcst as cst
+import numpy as np
+
+from optlint.diagnose.repairs import Repair, check
+from optlint.intent import mentioned
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.frames import Stored
+from optlint.lift.recurrence import Recurrence, State
+from optlint.prepare import prepare
+from optlint.subject import Subject
+
+ONE = ex.const(1)
+FAST = 0.3  # a second moment that keeps less than this of itself averages nothing
+_ADAPTIVE = frozenset({"adam", "adamw", "amsgrad", "nadam", "radam", "lamb"})  # what has β₂ beside β₁
+
+
+@check("sum-for-average")
+def sum_for_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """v + g², which never forgets, for β·v + (1 − β)·g²."""
+    if subject.gradient is None or "adagrad" in mentioned(subject.recurrence):
+        return
+    for position, state in enumerate(subject.states):
+        gathered = structure.tidy(structure.rest(state.post, state.old))
+        if structure.slope(state.post, state.old) != ONE or structure.square_root_of(gathered) != ex.sym(subject.g):
+            continue
+        for decay in _decays(subject.posts, subject.states, subject.recurrence):
+            posts = subject.posts
+            posts[position] = _average(decay, state.old, _square(subject)).at(state.post.origin)
+            made = subject.replaced(posts)
+            details = {"kind": "memory"}
+            yield Repair(page.code, made, state.post, posts[position], where=state.name, details=details)
+
+
+@check("last-square-only")
+def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """v = g², which remembers nothing: Adagrad's sum or the average of the others, as the name says."""
+    recurrence = subject.recurrence
+    named = mentioned(recurrence)
+    posts = recurrence.posts()
+    for stored in recurrence.stored if named else ():
+        if structure.square_root_of(stored.expr) is None or not any(_below_root(p, stored.expr) for p in posts):
+            continue
+        if not _outlives_step(stored, recurrence):
+            continue
+        old, new = Symbol("v"), Symbol("v'")
+        meant: list[Expr] = [ex.op("add", ex.sym(old), stored.expr)] if "adagrad" in named else []
+        if not meant:
+            meant = [_average(a, old, stored.expr) for a in _decays(posts, recurrence.states, recurrence)]
+        for post in meant:
+            state = State("v", old, new, post, ex.const(0), (stored.span,) if stored.span else ())
+            table = {stored.expr: ex.sym(new)}
+            parameter, output = recurrence.parameter, recurrence.output
+            whole = replace(
+                recurrence,
+                states=[*(replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states), state],
+                parameter=parameter and replace(parameter, post=ex.substitute(parameter.post, table)),
+                output=output and ex.substitute(output, table),
+            )
+            made = prepare(whole)
+            now = [_square(made) if s.old is old else s.post for s in made.states]
+            yield Repair(
+                page.code,
+                made,
+                stored.expr,
+                post,
+                span=stored.span,
+                where="v",
+                details={"kind": "state"},
+                written=made.replaced([*now, made.step]),
+            )
+
+
+def _outlives_step(stored: Stored, recurrence: Recurrence) -> bool:
+    """The place is an attribute, an item, or a name that had a content before: no mere name for the square."""
+    if "." in stored.name or "[" in stored.name:
+        return True
+    named = (expr for node, expr, _ in recurrence.worth if isinstance(node, cst.Name) and node.value == stored.name)
+    return any(expr.op == "const" for expr in named)
+
+
+def _square(subject: Subject) -> Expr:
+    return ex.op("pow", ex.sym(subject.g), ex.const(2))
+
+
+def _average(decay: Expr, old: Symbol, square: Expr) -> Expr:
+    kept = ex.op("mul", decay, ex.sym(old))
+    return ex.op("add", kept, ex.op("mul", ex.op("sub", ONE, decay), square))
+
+
+def _below_root(post: Expr, square: Expr) -> bool:
+    """``square`` stands under a root, alone or corrected."""
+    return any(
+        ex.contains(n.args[0], square)
+        for n in ex.walk(post)
+        if n.op == "sqrt" or (n.op == "pow" and n.args[1].op == "const" and abs(n.args[1].number) == 0.5)
+    )
+
+
+def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> list[Expr]:
+    """What the average may decay by: the base of a correction that no other state's decay explains.
+
+    Where there is none, the usual number of the optimizer that the update's name speaks of.
+    """
+    others = [structure.retention(s.post, s.old) for s in states]
+    powers = [n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
+    bases = dict.fromkeys(n.args[0] for n in powers if n.args[0].op in ("sym", "const"))
+    found = [b for b in bases if b not in others]
+    if found:
+        return found
+    named = mentioned(recurrence)
+    return [ex.const(0.999)] if named & _ADAPTIVE else [ex.const(0.9)] if "rmsprop" in named else []
+
+
+@check("weights-exchanged")
+def weights_exchanged(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """(1 − ρ)·v + ρ·g² where the code's own ρ is large: each new square drives out what was gathered."""
+    powers = {n.args[0] for p in subject.posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"}
+    for position, state in enumerate(subject.states):
+        kept = structure.retention(state.post, state.old)
+        size = subject.value(kept) if kept is not None else None
+        if state.old not in subject.second or kept is None or size is None or not 0 < size[0, 0] < FAST:
+            continue
+        taken = structure.tidy(structure.rest(state.post, state.old))
+        if kept in powers or not any(structure.square_root_of(n) == ex.sym(subject.g) for n in ex.walk(taken)):
+            continue  # corrected as it stands: 1 − ρ is what the code means by its decay
+        for weight in dict.fromkeys(f for f, e in structure.factors(taken) if e == 1 and _own_number(subject, f)):
+            if not np.allclose(subject.value(weight), 1 - size):
+                continue
+            square = structure.product([(f, e) for f, e in structure.factors(taken) if f != weight])
+            posts = subject.posts
+            posts[position] = structure.total(
+                [(1, ex.op("mul", weight, ex.sym(state.old))), (1, ex.op("mul", kept, square))], state.post.origin
+            )
+            yield Repair(page.code, subject.replaced(posts), state.post, posts[position], where=state.name)
+
+
+def _own_number(subject: Subject, node: Expr) -> bool:
+    """A plain setting to which the code itself gives a number, or a number."""
+    return node.op in ("sym", "const") and subject.is_hyper(node) and all(s.default is not None for s in node.symbols)

@@ -1,0 +1,71 @@
+"""One place for what every parameter needs for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import State
+from optlint.model import Span
+from optlint.subject import Hyper, Subject
+
+
+@check("shared-by-blocks")
+def shared_by_blocks(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """c = ρ·c + (1 − ρ)·dW²; …; c = ρ·c + (1 − ρ)·db²: the state as it would be with one of the two alone."""
+    for position, state in enumerate(subject.states):
+        for inner in _averages_inside(state):
+            alone = ex.substitute(state.post, {inner: ex.sym(state.old)})
+            if not _foreign(subject, inner) and not _foreign(subject, alone):
+                continue
+            first = ex.substitute(subject.step, {inner: ex.sym(state.new)})
+            for post, step in ((inner, first), (alone, subject.step)):
+                if _foreign(subject, post):
+                    continue
+                posts = [*(s.post for s in subject.states), step]
+                posts[position] = post
+                made = subject.replaced(posts)
+                details = {"kind": "sharing"}
+                yield Repair(page.code, made, state.post, post, where=state.name, span=_last(state), details=details)
+
+
+def _averages_inside(state: State) -> Iterator[Expr]:
+    """The averages of a state that stand inside its own equation."""
+    for node in ex.walk(state.post):
+        if node is state.post or node.op not in ("add", "sub") or state.old not in node.visible:
+            continue
+        own = structure.slope(node, state.old)
+        if own not in (None, ex.const(0), ex.const(1)) and structure.rest(node, state.old) != ex.const(0):
+            yield node
+
+
+def _foreign(subject: Subject, post: Expr) -> bool:
+    """Takes in data that is not the update's gradient."""
+    known = subject.moving | subject.time | {subject.g, subject.parameter}
+    others = [s for s in post.symbols if s not in known and s.default is None]
+    decays = {h.symbol for h in subject.hypers if h.role == "decay"}
+    return any(s not in decays for s in others)
+
+
+def _last(state: State) -> Span | None:
+    return state.spans[-1] if state.spans else None
+
+
+@check("shared-by-tensors")
+def shared_by_tensors(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """One average in a loop over several tensors: each of them goes on from what the one before has left."""
+    shared = [s for s in subject.states if s.old in subject.recurrence.shared and subject.g in s.post.symbols]
+    if not shared:
+        return
+    other = Symbol("another tensor's g", kind="role")
+    posts = subject.posts
+    for position, state in enumerate(subject.states):
+        if state in shared:
+            before = ex.substitute(state.post, {ex.sym(subject.g): ex.sym(other)})
+            posts[position] = ex.substitute(state.post, {ex.sym(state.old): before})
+    written = subject.replaced(posts, hypers=[*subject.hypers, Hyper(other, "other", 1.0)])
+    yield Repair(page.code, written, shared[0].post, None, span=_last(shared[0]), details={"kind": "clock"})

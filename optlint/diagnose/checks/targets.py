@@ -1,0 +1,59 @@
+"""Where an update puts its result: in the parameter, or somewhere that moves nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from optlint.diagnose.checks.direction import is_derivative
+from optlint.diagnose.repairs import Repair, check
+from optlint.intent import mentioned
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Symbol
+from optlint.prepare import prepare
+from optlint.subject import Subject
+
+_GRADIENT = re.compile(r"(?i:grad)|(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|b|theta|weights?|bias(?:es)?)(?![A-Za-z])")
+
+
+@check("value-forgotten")
+def value_forgotten(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """p = p − η·u, and p is a loop variable or another local name: the parameter stays as it is."""
+    recurrence, parameter = subject.recurrence, subject.parameter
+    if not recurrence.lost or parameter is None or recurrence.parameter is None:
+        return
+    if not subject.states and not (mentioned(recurrence) or is_derivative(subject)):
+        return  # a difference that nobody reads; nothing says that it is a step
+    stays = subject.replaced([*(s.post for s in subject.states), ex.sym(parameter)])
+    span = recurrence.parameter.spans[0]
+    yield Repair(
+        page.code, subject, subject.step, subject.step, span=span, written=stays, details={"kind": "parameter"}
+    )
+
+
+@check("gradient-moved")
+def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """grads[k] −= η·u, where u is made of grads[k] itself: the gradient takes the step of the parameter."""
+    recurrence = subject.recurrence
+    place = recurrence.parameter
+    if place is None or not recurrence.states or recurrence.lost or not _GRADIENT.search(place.name):
+        return
+    read = frozenset().union(*(s.post.visible for s in recurrence.states))
+    if place.old not in read or structure.slope(place.post, place.old) in (None, ex.const(0)):
+        return
+    w = Symbol("w")
+    bare = ex.sym(place.old)
+    rest = [(sign, t) for sign, t in structure.terms(place.post) if t != bare]
+    if len(rest) != 1 or rest[0][0] > 0 or len(structure.terms(place.post)) != 2:
+        return
+    moved = structure.total([(1, ex.sym(w)), *rest], place.post.origin)
+    whole = replace(recurrence, parameter=replace(place, name="w", old=w, new=Symbol("w'"), post=moved))
+    made = prepare(whole)
+    if made.gradient != bare or not (made.second or mentioned(recurrence)):
+        return  # a gradient without its average is a gradient still
+    stays = made.replaced([*(s.post for s in made.states), ex.sym(w)])
+    span = place.spans[0] if place.spans else None
+    yield Repair(page.code, made, place.post, moved, span=span, written=stays, details={"kind": "target"})

@@ -1,0 +1,180 @@
+"""Slips between neighbours: the update of b reads what belongs to W, its gradient or its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from optlint.diagnose.findings import Context
+from optlint.diagnose.judge import Judgement
+from optlint.diagnose.repairs import Repair
+from optlint.diagnose.search import ordinary
+from optlint.identify import Match
+from optlint.knowledge import find_mistake
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.notation import render
+from optlint.lift.recurrence import Recurrence, State
+from optlint.model import Finding
+from optlint.prepare import prepare
+from optlint.sandbox.evaluate import TooLarge
+from optlint.settings import Settings
+from optlint.subject import Hyper, Subject
+
+CODE = "OPT606"
+MAX_TWINS = 12  # in one function
+
+Judged = tuple[Recurrence, Judgement]
+Slip = tuple[Repair, Match, Expr, Expr]  # with what is read, and what should be
+
+
+def slips(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[tuple[Finding, Recurrence]]:
+    """One finding for each update that becomes its neighbour's optimizer once it reads its own gradient and state."""
+    page = find_mistake(CODE)
+    if page is None or page.off:
+        return
+    for group in _neighbours(judged):
+        named: list[Recurrence] = []
+        for odd, verdict in reversed(group):  # of two that read one state, the later one is the copy
+            for right, theirs in group:
+                apart = right is not odd and right not in named
+                found = _slip(odd, verdict, right, theirs) if apart else None
+                if found is None:
+                    continue
+                repair, match, read, own = found
+                context = Context(odd, repair.written or repair.subject, path, settings)
+                message = f"{page.message}: {render(read)}, where its own is {render(own)}"
+                finding = context.slip(page, repair, match, message)
+                if finding is not None:
+                    named.append(odd)
+                    yield finding, odd
+                    break
+
+
+def _neighbours(judged: Sequence[Judged]) -> Iterator[list[Judged]]:
+    """Updates of different parameters in one function, under one configuration, without findings of their own."""
+    groups: dict[tuple[object, ...], dict[str, Judged]] = {}
+    for recurrence, verdict in judged:
+        if recurrence.parameter is not None and verdict.status in ("matched", "unmatched") and recurrence.states:
+            key = (recurrence.name, tuple(sorted(recurrence.configuration.items())))
+            groups.setdefault(key, {}).setdefault(recurrence.parameter.name, (recurrence, verdict))
+    yield from (list(g.values()) for g in groups.values() if 2 <= len(g) <= MAX_TWINS)
+
+
+def _slip(odd: Recurrence, verdict: Judgement, right: Recurrence, theirs: Judgement) -> Slip | None:
+    subject = theirs.subject
+    if theirs.status != "matched" or subject is None or subject.gradient is None:
+        return None
+    states = _own_states(odd, right, subject.gradient)
+    if verdict.status == "matched" and not states:
+        return None
+    shared = {s.old for s in odd.states} & {s.old for s in right.states}
+    if shared - states.keys():
+        return None  # one state for both, as far as can be seen
+    try:
+        return _with_its_own(odd, right, subject, states)
+    except TooLarge:
+        return None
+
+
+def _with_its_own(odd: Recurrence, right: Recurrence, subject: Subject, states: dict[Symbol, State]) -> Slip | None:
+    """The odd update with its own gradient and states for its neighbour's."""
+    foreign = subject.gradient
+    assert foreign is not None
+    wanted = ordinary(prepare(right))
+    held = {s.old: s for s in odd.states if s.old in states}
+    table: dict[Expr, Expr] = {}
+    for old, own in states.items():
+        now = {ex.sym(own.old): ex.sym(held[old].new)}
+        table |= {ex.sym(old): ex.sym(own.old), ex.sym(held[old].new): ex.sym(own.new)}
+        table[ex.substitute(own.post, now)] = ex.sym(own.new)  # where it goes on from the other's new content
+    kept = [states.get(s.old) or replace(s, post=ex.substitute(s.post, table)) for s in odd.states]
+    mended = _replaced(odd, kept, table)
+    reads = any(ex.contains(p, foreign) for p in mended.posts())
+    hidden = ex.sym(Symbol(render(foreign), default=1.0))
+    own_gradient = prepare(_replaced(mended, mended.states, {foreign: hidden})).gradient if reads else None
+    if reads and (own_gradient is None or ex.contains(own_gradient, hidden)):
+        return None
+    if own_gradient is not None:
+        own_gradient = structure.square_root_of(own_gradient) or own_gradient
+        mended = _replaced(mended, mended.states, {foreign: own_gradient})
+    made = prepare(mended)
+    match = ordinary(made)
+    if not (reads or states) or match is None or wanted is None or match.variant is not wanted.variant:
+        return None
+    read, meant = (foreign, own_gradient) if own_gradient is not None else next(iter(table.items()))
+    wrong, root = _where(odd, ex.sym(held[next(iter(states))].new) if own_gradient is None else read)
+    filled = [s.spans[0] for s in states.values() if s.spans and any(e.slot is s.slot for e in odd.overwritten)]
+    written = _as_written(odd, made, {foreign: hidden})
+    return (
+        Repair(CODE, made, wrong, meant, span=filled[0] if filled else None, root=root, written=written),
+        match,
+        read,
+        meant,
+    )
+
+
+def _where(odd: Recurrence, read: Expr) -> tuple[Expr, Expr | None]:
+    """The place in the update's equations that holds ``read``, and the equation: the step before the states."""
+    for root in reversed(odd.posts()):
+        for node in ex.walk(root):
+            if node == read:
+                return node, root
+    return read, None
+
+
+def _as_written(odd: Recurrence, made: Subject, hidden: dict[Expr, Expr]) -> Subject:
+    """The odd update in the mended one's terms, what belongs to the neighbour as a constant."""
+    table: dict[Expr, Expr] = {}
+    for symbol, expr in made.stands_for.items():
+        turned = expr.op == "neg" and symbol is not made.g
+        table[expr.args[0] if turned else expr] = ex.op("neg", ex.sym(symbol)) if turned else ex.sym(symbol)
+    states = [replace(s, post=ex.substitute(ex.substitute(s.post, hidden), table)) for s in odd.states]
+    assert odd.parameter is not None
+    step = ex.substitute(ex.substitute(odd.parameter.post, hidden), table)
+    other = [Hyper(h.symbol, "other", 1.0) for h in hidden.values()]
+    return made.with_states(states, step, hypers=[*made.hypers, *other])
+
+
+def _replaced(recurrence: Recurrence, states: list[State], table: dict[Expr, Expr]) -> Recurrence:
+    parameter, output = recurrence.parameter, recurrence.output
+    return replace(
+        recurrence,
+        states=[replace(s, post=ex.substitute(s.post, table)) for s in states],
+        parameter=parameter and replace(parameter, post=ex.substitute(parameter.post, table)),
+        output=output and ex.substitute(output, table),
+    )
+
+
+def _own_states(odd: Recurrence, right: Recurrence, gradient: Expr) -> dict[Symbol, State]:
+    """For each state that both updates read: the one that the function keeps in the same way, and that none reads."""
+    theirs = {s.old for s in right.states}
+    found: dict[Symbol, State] = {}
+    for state in odd.states:
+        if state.old not in theirs:
+            continue
+        for idle in [*odd.idle, *_overwritten(odd, state)]:
+            pattern = ex.substitute(state.post, {ex.sym(state.old): ex.sym(idle.old)})
+            if idle not in found.values() and _alike(pattern, idle.post, gradient, {}):
+                found[state.old] = idle
+                break
+    return found
+
+
+def _overwritten(odd: Recurrence, state: State) -> Iterator[State]:
+    """Places that a function fills from another state's content, as the states that they would be by themselves."""
+    for entry in odd.overwritten:
+        old = entry.slot.symbol
+        post = ex.substitute(entry.post, {state.post: ex.sym(old), ex.sym(state.old): ex.sym(old)})
+        if old in post.visible:
+            yield State(old.name, old, Symbol(f"{old.name}'"), post, old.initial, entry.spans, entry.slot)
+
+
+def _alike(one: Expr, other: Expr, gradient: Expr, bound: dict[Expr, Expr]) -> bool:
+    """Equal but for the gradient, in whose place something else stands throughout."""
+    if one == gradient:
+        return bound.setdefault(one, other) == other and other != one
+    if one.op != other.op or one.value != other.value or len(one.args) != len(other.args):
+        return False
+    return all(_alike(a, b, gradient, bound) for a, b in zip(one.args, other.args, strict=True))

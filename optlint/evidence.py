@@ -1,0 +1,123 @@
+"""Which functions of a parsed statement could hold an update: one pass over its syntax tree.
+
+An update averages or sums up (``v = b*v + …``, ``s += g*g``, ``buf.mul_(b)``) and takes a step, or it takes a root.
+"""
+
+from __future__ import annotations
+
+import ast
+
+ROOTS = {"sqrt", "rsqrt", "sqrt_", "rsqrt_", "_foreach_sqrt", "_foreach_sqrt_"}
+SELF_UPDATES = {
+    "mul_", "lerp_", "add_", "addcmul_", "addcdiv_", "sub_", "copyto", "assign", "assign_add", "assign_sub",
+    "update_moment", "update", "copy_", "div_", "_foreach_mul_", "_foreach_lerp_", "tree_map", "map",
+}  # fmt: skip
+STEPS = {"addcdiv_", "assign_sub", "_foreach_addcdiv_", "sub_", "_foreach_sub_"}
+SCALED_STEPS = {"add_", "_foreach_add_"}  # steps where a scale is given: ``p.add_(buf, alpha=-lr)``
+
+
+class TooDeep(Exception):
+    """The tree is deeper than what reads it can bear."""
+
+
+class Evidence:
+    """What a function's own statements hold of an update."""
+
+    __slots__ = ("average", "changes", "root", "scale", "step")
+
+    def __init__(self) -> None:
+        self.root = self.average = self.step = self.scale = False
+        self.changes = 0  # in-place calls: one for the average, one for the parameter
+
+    @property
+    def enough(self) -> bool:
+        return (self.root and (self.average or self.step)) or (self.average and self.step and self.scale)
+
+    def call(self, node: ast.Call) -> None:
+        func = node.func
+        name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+        self.root |= name in ROOTS
+        if name in SELF_UPDATES:
+            self.average = self.scale = True
+            self.changes += name.endswith("_")
+        scaled = len(node.args) + len(node.keywords) >= 2
+        self.step |= name in STEPS or (name in SCALED_STEPS and scaled) or self.changes > 1
+
+    def operation(self, node: ast.BinOp) -> None:
+        op = node.op
+        if isinstance(op, (ast.Add, ast.Sub)):
+            if not (_is_text(node.left) or _is_text(node.right)):
+                self.step = True
+                self.average |= _is_product(node.left) or _is_product(node.right)
+        elif isinstance(op, (ast.Mult, ast.Div)):
+            self.scale = True
+        elif isinstance(op, ast.Pow):
+            self.root |= _is_half(node.right)
+
+    def change(self, node: ast.AugAssign) -> None:
+        """``x += y``; a counter or a text that grows is no average."""
+        if isinstance(node.value, (ast.Constant, ast.List, ast.ListComp)) or _is_text(node.value):
+            return
+        self.step = True
+        self.average |= isinstance(node.op, (ast.Mult, ast.Add))
+        self.scale |= isinstance(node.op, (ast.Mult, ast.Div))
+
+
+def evident(statement: ast.stmt, max_depth: int) -> frozenset[str]:
+    """Qualified names of the functions (or "" for plain code) that could hold an update. Raises TooDeep."""
+    found: dict[str, Evidence] = {}
+    stack: list[tuple[ast.AST, int, str]] = [(statement, 1, "")]
+    while stack:
+        node, depth, owner = stack.pop()
+        if depth > max_depth:
+            raise TooDeep
+        kind = node.__class__
+        if kind is ast.Call:
+            _of(found, owner).call(node)  # type: ignore[arg-type]
+        elif kind is ast.BinOp:
+            _of(found, owner).operation(node)  # type: ignore[arg-type]
+        elif kind is ast.AugAssign:
+            _of(found, owner).change(node)  # type: ignore[arg-type]
+        elif kind is ast.FunctionDef or kind is ast.ClassDef or kind is ast.AsyncFunctionDef:
+            name: str = node.name  # type: ignore[attr-defined]
+            owner = f"{owner}.{name}" if owner else name
+        elif kind is ast.Name or kind is ast.Constant:
+            continue
+        depth += 1
+        for value in node.__dict__.values():
+            if value.__class__ is list:
+                stack += [(item, depth, owner) for item in value if isinstance(item, ast.AST)]
+            elif isinstance(value, (ast.expr, ast.stmt, ast.arguments)):
+                stack.append((value, depth, owner))
+    return frozenset(name for name, evidence in found.items() if evidence.enough)
+
+
+def _of(found: dict[str, Evidence], owner: str) -> Evidence:
+    evidence = found.get(owner)
+    if evidence is None:
+        evidence = found[owner] = Evidence()
+    return evidence
+
+
+def _is_product(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+
+
+def _is_text(node: ast.expr) -> bool:
+    """A text, or what is made of one: ``"…"``, ``f"…"``, ``"…" % x``, ``"…".join(x)``, ``str(x)``."""
+    while isinstance(node, ast.BinOp):
+        node = node.left
+    if isinstance(node, ast.Call):
+        func = node.func
+        if isinstance(func, ast.Name):
+            return func.id in ("str", "repr")
+        node = func.value if isinstance(func, ast.Attribute) else node
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)))
+
+
+def _is_half(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant)
+    return isinstance(node, ast.Constant) and node.value == 0.5

@@ -1,0 +1,90 @@
+"""What an update has for each tensor, and what all tensors share: counters, running products, states."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.frames import Frame
+from optlint.lift.objects import Cell, Scope, Slot
+from optlint.lift.places import belongs_to, keys_of
+from optlint.lift.recurrence import Recurrence, State
+
+
+def note_sharing(recurrence: Recurrence, frame: Frame, inner: Iterable[Frame]) -> None:
+    """Note in an update of a frame what its tensors share. inner: the loops inside the frame."""
+    moved = list(_moved_with_each_tensor(recurrence, inner))
+    recurrence.per_parameter = any(
+        _is_kept_in(c, slot) and structure.slope(post, slot.symbol) == ex.const(1)
+        for slot, post in moved
+        if structure.rest(post, slot.symbol).op == "const"
+        for c in recurrence.counters
+    )
+    products = [s for s in recurrence.states if _is_running_product(s, recurrence)]
+    recurrence.shared_products = frozenset(
+        s.old for s in products if any(_is_kept_in(s, slot) for slot, _ in moved) or _takes_one_tensors_time(s)
+    )
+    recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
+    recurrence.shared = frozenset(_shared_by_tensors(recurrence, inner))
+
+
+def _moved_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[tuple[Slot, Expr]]:
+    """What the very loop that goes over the parameters carries on from one to the next."""
+    slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
+    for frame in inner:
+        if any(belongs_to(_place(slot), frame.indices) for slot in slots):
+            yield from frame.posts
+
+
+def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[Symbol]:
+    """The states that are one place for all tensors of the loop that the parameter is an element of."""
+    slot = recurrence.parameter.slot if recurrence.parameter is not None else None
+    if slot is None:
+        return
+    for frame in inner:
+        if belongs_to(_place(slot), frame.indices):
+            carried = {(moved.home, moved.key) for moved, _ in frame.posts}
+            for state in recurrence.states:
+                if state.slot is not None and (state.slot.home, state.slot.key) in carried:
+                    yield state.old
+
+
+def _place(slot: Slot) -> str:
+    return (slot.home.place if isinstance(slot.home, Cell) else "") + slot.key
+
+
+def _is_kept_in(state: State, slot: Slot) -> bool:
+    return state.slot is not None and (state.slot.home, state.slot.key) == (slot.home, slot.key)
+
+
+def _is_running_product(state: State, recurrence: Recurrence) -> bool:
+    """βᵗ as a state: multiplied at each step, and read as what is missing to one."""
+    return structure.rest(state.post, state.old) == ex.const(0) and any(
+        structure.is_complemented(post, symbol) for post in recurrence.posts() for symbol in (state.old, state.new)
+    )
+
+
+def _takes_one_tensors_time(state: State) -> bool:
+    """A product that belongs to no tensor is multiplied by what follows the steps of one (``count[index]``)."""
+    times = frozenset[Symbol]().union(*(n.args[1].visible for n in ex.walk(state.post) if n.op == "pow"))
+    keys = {key for s in times if s.kind == "place" for key in keys_of(s.name)}
+    return bool(keys) and not keys & keys_of(state.old.name)
+
+
+def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
+    """The argument that holds the states, or is their key, where the counter does not go with it: ("layer", "")."""
+    slots = [s.slot for s in recurrence.states if s.slot is not None and isinstance(s.slot.home, Cell)]
+    counters = [c.slot for c in recurrence.counters if c.slot is not None and isinstance(c.slot.home, Cell)]
+    if not slots or not counters or len(slots) + len(counters) < len(recurrence.states) + len(recurrence.counters):
+        return "", ""
+    for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
+        name = re.escape(argument)
+        for position, pattern in enumerate((rf"{name}[.\[][^{{]*$", rf".*\{{(id\()?{name}[)}}.]")):
+            if all(re.match(pattern, _place(s)) for s in slots) and not any(
+                re.match(pattern, _place(c)) for c in counters
+            ):
+                return ("", argument) if position else (argument, "")
+    return "", ""

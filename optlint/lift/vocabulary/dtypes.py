@@ -1,0 +1,64 @@
+"""Which number type a call's result has, where the call shows it: ``zeros_like(w, dtype=np.float16)``, ``x.half()``."""
+
+from __future__ import annotations
+
+from optlint.lift import expression as ex
+from optlint.lift import numbers
+from optlint.lift.expression import Symbol
+from optlint.lift.objects import Cell, Const, Value
+from optlint.lift.vocabulary.site import Site
+
+_POSITION = {  # of the argument that names the type; the receiver is not counted
+    "astype": 0, "to": 0, "type": 0, "zeros": 1, "ones": 1, "empty": 1, "zeros_like": 1, "ones_like": 1,
+    "empty_like": 1, "full": 2, "full_like": 2, "array": 1, "asarray": 1, "cast": 1, "tensor": 99, "as_tensor": 99,
+}  # fmt: skip
+_THEMSELVES = {
+    "half": "float16", "bfloat16": "bfloat16", "float": "float32", "double": "float64", "float16": "float16",
+    "float32": "float32", "float64": "float64", "to_float": "float32",
+}  # fmt: skip
+_OF_NUMBERS = frozenset({"tensor", "array", "asarray", "cast", "float16", "float32", "bfloat16"})
+_INHERITS = frozenset({"zeros_like", "ones_like", "empty_like", "full_like"})
+_STRONG = frozenset({"sqrt", "square", "power", "exp", "log", "float_power", "abs"})  # NumPy makes float64 of a number
+
+
+def typed(site: Site, name: str, made: Value) -> Value:
+    """Note the number type of a new array, and that the run names it."""
+    root, _, last = name.rpartition(".")
+    if not isinstance(made, Cell):
+        return made
+    dtype = site.kwargs.get("dtype") or (site.get(_POSITION[last]) if last in _POSITION else None)
+    shown = numbers.named(dtype) or (_THEMSELVES.get(last, "") if root or not site.args else "")
+    if shown and shown != "int":
+        site.machine.types.add(shown)
+    literal = _of_literal(site.args[0]) if root == "numpy" and last == "array" and site.args else ""
+    if made.open and not literal:  # a place that was there before
+        return made
+    if shown or dtype is not None:
+        made.dtype = shown
+        if shown in numbers.LOW and last in _OF_NUMBERS and site.args:
+            _keep_setting(made, site.args[0])
+    elif last in _INHERITS and site.args:
+        made.dtype = numbers.of(site.args[0])
+    elif literal:
+        made.dtype = literal
+    elif root == "numpy" and last in _STRONG and made.scalar and not made.dtype:
+        made.dtype = "float64"
+        site.machine.types.add("float64")
+    return made
+
+
+def _keep_setting(made: Cell, value: Value) -> None:
+    """``torch.tensor(0.999, dtype=torch.bfloat16)``: a setting with that value in code, and with a type of its own."""
+    if isinstance(value, Const) and isinstance(value.value, float) and 0 < value.value < 1:
+        made.expr = ex.sym(Symbol("", default=value.value, dtype=made.dtype, literal=(value.value,)))
+
+
+def _of_literal(value: Value) -> str:
+    """``np.array([1, 2])`` holds integers."""
+    inner = list(value.items.values()) if isinstance(value, Cell) and value.growing else []
+    numbers_inside = [v.value for v in inner if isinstance(v, Const)]
+    if not inner or len(numbers_inside) < len(inner):
+        return ""
+    if all(isinstance(n, int) and not isinstance(n, bool) for n in numbers_inside):
+        return "int"
+    return "float64" if all(isinstance(n, (int, float)) for n in numbers_inside) else ""
