@@ -126,6 +126,12 @@ def match_returns(
     rest: list[tuple[int, Expr]] = []
     kept = Symbol("kept", kind="role")
     matched: set[Expr] = set()
+    named = {
+        symbol
+        for key, expr in returned
+        for symbol, slot in arguments.items()
+        if isinstance(slot.home, Cell) and slot.key == key and structure.retention(expr, symbol) is not None
+    }
     order = sorted(range(len(returned)), key=lambda i: returned[i][1].size)  # what a step is made of comes before it
     for number in order:
         key, expr = returned[number]
@@ -145,8 +151,8 @@ def match_returns(
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
-            if not same and (symbol.default or _is_taken_in(own_part, own, symbol, arguments)):
-                continue  # a setting, or what an average of another argument takes in
+            if not same and (symbol in named or symbol.default or _is_taken_in(own_part, own, symbol, arguments)):
+                continue  # handed back elsewhere, a setting, or what an average of another argument takes in
             if own is None and not (same and _goes_on(own_part, symbol) and not _feeds(symbol, expr, returned)):
                 continue
             left = None if own is None else _at_zero(own)
