@@ -259,6 +259,11 @@ def default_numbers_swapped(a: Anatomy) -> Edits:
 @injects("OPT114")
 def stale_second_moment(a: Anatomy) -> Edits:
     """The parameter moves before v is updated."""
+    if a.family != "adadelta":
+        yield from updated_behind_the_step(a)
+
+
+def updated_behind_the_step(a: Anatomy) -> Edits:
     ends = f.writes(a, "w")
     for role in sorted(a.second):
         lines = f.writes(a, role)
