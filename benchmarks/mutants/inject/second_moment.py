@@ -161,8 +161,8 @@ def sum_for_the_average(a: Anatomy) -> Edits:
 
 @injects("OPT111", stays=True)
 def decay_reversed(a: Anatomy) -> Edits:
-    """(1 − ρ)·v + ρ·g²."""
-    for role in sorted(a.second):
+    """(1 − ρ)·v + ρ·g² (beside 1 − ρᵗ it is OPT508)."""
+    for role in sorted(a.second - {c.role for c in f.corrections(a)}):
         yield from reversed_average(a, role)
 
 
