@@ -76,12 +76,19 @@ def _contents(recurrence: Recurrence, zeros: list[Expr]) -> Iterator[Expr]:
     fitting: list[Expr] = []
     for post in recurrence.posts():
         for node in ex.walk(post):
-            if node.op not in SUMS or node in fitting or not node.symbols:
+            if node.op not in SUMS or node in fitting or not node.symbols or _only_turns(node):
                 continue
             held = {id(n) for n in ex.walk(node) if n.op == "const" and n.value == 0}
             if held and held <= mine and (1, ex.sym(w) if w is not None else None) not in structure.terms(node):
                 fitting.append(node)
     yield from sorted(fitting, key=lambda n: (n not in named, n.size))
+
+
+def _only_turns(node: Expr) -> bool:
+    """0 − x, where a sum that starts from zero gathers squares."""
+    bare = any(t.op == "const" and t.value == 0 for _, t in structure.terms(node))
+    zeros = [n for n in ex.walk(node) if n.op == "const" and n.value == 0]
+    return bare and len(zeros) == 1 and not any(structure.square_root_of(n) is not None for n in ex.walk(node))
 
 
 def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]) -> Subject | None:
