@@ -86,9 +86,10 @@ def _contents(recurrence: Recurrence, zeros: list[Expr]) -> Iterator[Expr]:
 
 def _only_turns(node: Expr) -> bool:
     """0 − x, where a sum that starts from zero gathers squares."""
-    bare = any(t.op == "const" and t.value == 0 for _, t in structure.terms(node))
-    zeros = [n for n in ex.walk(node) if n.op == "const" and n.value == 0]
-    return bare and len(zeros) == 1 and not any(structure.square_root_of(n) is not None for n in ex.walk(node))
+    parts = [t for _, t in structure.terms(node) if t != ZERO]
+    inside = [n for t in parts for n in ex.walk(t)]
+    squares = any(structure.square_root_of(n) is not None for n in inside)
+    return len(parts) < len(structure.terms(node)) and ZERO not in inside and not squares
 
 
 def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]) -> Subject | None:
