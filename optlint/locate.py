@@ -30,7 +30,9 @@ _WORDS = (
     b"sqrt", b"momentum", b"velocit", b"decay", b"nesterov", b"adagrad", b"rmsprop", b"adam", b"learning_rate",
     b"learningrate", b"step_size", b"stepsize", b"sgd",
 )  # fmt: skip
-_NAME = rb"(?:\b|_)(?:lr|eta|alpha|beta\w*)\b\W{0,3}[*=]|\*[ \w.(\['\"]*(?:\b|_)(?:lr|eta|alpha|beta\w*)\b|beta_?[12st]\b"
+_NAME = (
+    rb"(?:\b|_)(?:lr|eta|alpha|beta\w*)\b\W{0,3}[*=]|\*[ \w.(\['\"]*(?:\b|_)(?:lr|eta|alpha|beta\w*)\b|beta_?[12st]\b"
+)
 _AROUND = {
     word: re.compile(pattern)
     for word, pattern in {

@@ -219,6 +219,11 @@ class Subject:
         return frozenset(s.new for s in plain if self.is_hyper(structure.slope(s.post, s.old) or ex.sym(s.old)))
 
     @cached_property
+    def timed(self) -> frozenset[Symbol]:
+        """What moves with the count of steps alone: the clocks, and running products."""
+        return self.time | self.products
+
+    @cached_property
     def moving(self) -> frozenset[Symbol]:
         return frozenset(x for s in self.states for x in (s.old, s.new))
 

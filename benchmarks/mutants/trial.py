@@ -146,7 +146,7 @@ def loud_on(text: str, path: str) -> list[Finding]:
 
 
 def judge(outcome: Outcome, report: Report, findings: list[Finding], name: str) -> None:
-    loud = [f for f in findings if f.severity != "note" and f.verdict == "confirmed"]
+    loud = [f for f in findings if f.severity != "note" and f.verdict in ("confirmed", "convention")]
     notes = [f for f in findings if f.severity == "note"]
     outcome.reported = [f.code for f in loud] + [f"{f.code} (note)" for f in notes]
     right = next((f for f in findings if f.code == outcome.code), None)

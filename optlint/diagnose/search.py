@@ -154,7 +154,8 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
                 continue  # what else the state is for, nobody knows
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
-            doubtful += [repair] if match is None and repair.subject.states else []
+            if match is None and repair.subject.states and "alone" not in repair.details:
+                doubtful.append(repair)
         for repair in doubtful if named else ():
             beside = explain(repair.subject, intent)
             if beside is not None:

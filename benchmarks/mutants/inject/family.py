@@ -10,6 +10,7 @@ import libcst as cst
 from benchmarks.mutants.anatomy import Anatomy, Edit
 from benchmarks.mutants.inject import forms as f
 from benchmarks.mutants.inject import injects
+from benchmarks.mutants.inject.second_moment import updated_behind_the_step
 from benchmarks.mutants.spelling import operation
 from optlint.lift import expression as ex
 
@@ -73,6 +74,12 @@ def deltas_gathered_from_the_gradient(a: Anatomy) -> Edits:
         gradient = f.gradient_text(a, square.op.node)
         if gradient:
             yield square.instead(a, square.squared(a, gradient))
+
+
+@injects("OPT704")
+def gradients_gathered_behind_the_step(a: Anatomy) -> Edits:
+    if a.family == "adadelta":
+        yield from updated_behind_the_step(a)
 
 
 @injects("OPT705")

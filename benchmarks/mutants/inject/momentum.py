@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -20,7 +21,7 @@ Edits = Iterator[Edit | tuple[Edit, ...]]
 def gradient_is_visible(a: Anatomy) -> bool:
     """The code shows that the gradient is that of a loss: elsewhere nobody can tell which way is down."""
     text = repr(a.subject.gradient)
-    return "derivative of" in text or ".grad" in text
+    return "derivative of" in text or re.search(r"\.grad\b(?!\()", text) is not None
 
 
 @injects("OPT501", stays=True)
@@ -179,9 +180,8 @@ def _is_moment(a: Anatomy, expr: ex.Expr, role: str) -> bool:
 
 
 @injects("OPT508", stays=True)
-def first_moment_reversed(a: Anatomy) -> Edits:
-    """m' = β₁·g + (1 − β₁)·m beside 1 − β₁ᵗ (without a correction nothing takes β₁ for another weight)."""
+def weights_reversed_beside_a_correction(a: Anatomy) -> Edits:
+    """m' = β₁·g + (1 − β₁)·m beside 1 − β₁ᵗ (without a correction nothing takes β₁ for another weight: OPT111)."""
     if a.family not in ("momentum", "nesterov"):
-        corrected = {c.role for c in f.corrections(a)}
-        for role in sorted((set(a.roles) - a.second) & corrected):
+        for role in sorted({c.role for c in f.corrections(a)}):
             yield from reversed_average(a, role)

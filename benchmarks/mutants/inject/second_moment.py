@@ -161,8 +161,8 @@ def sum_for_the_average(a: Anatomy) -> Edits:
 
 @injects("OPT111", stays=True)
 def decay_reversed(a: Anatomy) -> Edits:
-    """(1 − ρ)·v + ρ·g²."""
-    for role in sorted(a.second):
+    """(1 − ρ)·v + ρ·g² (beside 1 − ρᵗ it is OPT508)."""
+    for role in sorted(a.second - {c.role for c in f.corrections(a)}):
         yield from reversed_average(a, role)
 
 
@@ -259,6 +259,11 @@ def default_numbers_swapped(a: Anatomy) -> Edits:
 @injects("OPT114")
 def stale_second_moment(a: Anatomy) -> Edits:
     """The parameter moves before v is updated."""
+    if a.family != "adadelta":
+        yield from updated_behind_the_step(a)
+
+
+def updated_behind_the_step(a: Anatomy) -> Edits:
     ends = f.writes(a, "w")
     for role in sorted(a.second):
         lines = f.writes(a, role)

@@ -58,7 +58,7 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]
     both = page.options.get("moments") == "all"
     groups = [tuple(used)] if both else [c for n in range(1, len(used)) for c in combinations(used, n)]
-    uses_time = any(p.symbols & (subject.time | subject.products) for p in subject.posts)
+    uses_time = any(p.symbols & subject.timed for p in subject.posts)
     unused = dead_corrections(subject)
     wants_dead = bool(page.options.get("computed"))
     for group in groups:
@@ -170,7 +170,7 @@ def _divisors(subject: Subject, post: Expr) -> Iterator[tuple[Expr, Expr, State]
 @check("exponent-missing")
 def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """A divisor that should be 1 − βᵗ and does not move with t (1 − β, 1 − β², a saved 0.1)."""
-    for node, below, state in _divisors(subject, subject.step):
+    for node, below, state in [*_divisors(subject, subject.step), *_folded(subject)]:
         value = subject.value(below)
         if value is None or not np.all(np.isfinite(value)):
             continue
@@ -184,6 +184,13 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
         made = subject.replaced(posts, clocks=clocks)
         yield Repair(page.code, made, below, new.args[1], where=state.name)
+
+
+def _folded(subject: Subject) -> Iterator[tuple[Expr, Expr, State]]:
+    """The step size over a setting, η/(1 − β)·m: (quotient, divisor, average)."""
+    for node in ex.walk(subject.step):
+        if node.op == "div" and subject.is_hyper(node) and node.args[1].symbols:
+            yield from ((node, node.args[1], state) for state in averages(subject))
 
 
 def _is_slip(below: Expr, state: State) -> bool:
@@ -228,12 +235,13 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
 def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The folded step size and corrected moments together: take the correction out of the step size."""
     for node in _settings_of_time(subject, subject.step):
-        if not any(n.op == "pow" and n.args[1].symbols & subject.time for n in ex.walk(node)):
+        powers = [n for n in ex.walk(node) if n.op == "pow" and n.args[1].symbols & subject.time]
+        if not powers and not node.symbols & subject.products:
             continue  # a schedule of t
-        rest = [(f, e) for f, e in structure.factors(node) if not f.symbols & subject.time]
+        rest = [(f, e) for f, e in structure.factors(node) if not f.symbols & subject.timed]
         new = structure.product(rest, node.origin)
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
-        if any(p.symbols & subject.time for p in posts):  # else it was corrected once
+        if any(p.symbols & subject.timed for p in posts[len(subject.states) :]):  # else it was corrected once
             yield Repair(page.code, subject.replaced(posts), node, new)
 
 
@@ -241,8 +249,8 @@ def _settings_of_time(subject: Subject, root: Expr) -> Iterator[Expr]:
     """The largest products of settings that move with t and read no state (but not 1 − βᵗ alone)."""
     if root.op == "opaque":
         return
-    if not root.symbols & (subject.moving | {subject.g, subject.parameter}):
-        if root.symbols & subject.time and root.op in ("mul", "div", "sqrt"):
+    if not root.symbols & (subject.moving - subject.products | {subject.g, subject.parameter}):
+        if root.symbols & subject.timed and root.op in ("mul", "div", "sqrt"):
             yield root
         return
     for part in root.args:
@@ -258,9 +266,9 @@ def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repai
             for a, b in (node.args, node.args[::-1]):
                 if (
                     b.op == "sub"
-                    and b.symbols & subject.time
-                    and not b.symbols & subject.moving
-                    and a.symbols & subject.moving
+                    and b.symbols & subject.timed
+                    and not b.symbols & (subject.moving - subject.products)
+                    and a.symbols & (subject.moving - subject.products)
                 ):
                     table[node] = ex.op("div", a, b, origin=node.origin)
     if table:

@@ -52,7 +52,8 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             first = chosen[0][0]
             for repaired in (made, _with_time(made)):
                 if repaired is not None:
-                    yield Repair(page.code, repaired, first, made.states[0].post, where="", details={"kind": "state"})
+                    details = {"kind": "state"} | ({"alone": "yes"} if subject.states else {})
+                    yield Repair(page.code, repaired, first, made.states[0].post, where="", details=details)
 
 
 def _zeros(recurrence: Recurrence) -> list[list[Expr]]:
