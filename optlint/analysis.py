@@ -235,6 +235,7 @@ def _text(program: Program, recurrence: Recurrence) -> str:
     for number, block in program.blocks:
         unit = program.units[number]
         if unit.cell == recurrence.span.cell and block.line <= recurrence.span.line <= block.end_line:
+            recurrence.heading = unit.heading
             lines = unit.text.split("\n")[block.line - 1 : block.end_line]
             return "\n".join([*lines, *sorted(recurrence.imports)])
     return ""

@@ -47,7 +47,7 @@ def _inside(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def mentioned(recurrence: Recurrence) -> frozenset[str]:
     """Every family that an update's name, or an option that is on (``if nesterov:``), speaks of."""
-    said = [recurrence.name, *(option for option, on in recurrence.configuration.items() if on)]
+    said = [recurrence.called, *(option for option, on in recurrence.configuration.items() if on)]
     return frozenset(
         entry.family for entry in name_patterns() if any(re.search(entry.pattern, s, re.IGNORECASE) for s in said)
     )

@@ -40,8 +40,8 @@ class NotebookError(Exception):
         self.line = line
 
 
-def cells_of(text: str) -> Iterator[tuple[int, str]]:
-    """The Python cells as (number, text). Numbers count all cells, Markdown included, from 1."""
+def cells_of(text: str) -> Iterator[tuple[int, str, str]]:
+    """The Python cells as (number, text, heading above). Numbers count all cells, Markdown included, from 1."""
     if not text.strip():
         return
     try:
@@ -53,9 +53,21 @@ def cells_of(text: str) -> Iterator[tuple[int, str]]:
     cells = _all_cells(notebook)
     if not _is_python(notebook):
         return
+    heading = ""
     for number, cell in enumerate(cells, start=1):
+        if isinstance(cell, dict) and cell.get("cell_type") in ("markdown", "heading"):
+            heading = _heading(cell) or heading
         if isinstance(cell, dict) and cell.get("cell_type") == "code" and _speaks_python(cell.get("language")):
-            yield number, without_magics(_joined(cell.get("source", cell.get("input"))))
+            yield number, without_magics(_joined(cell.get("source", cell.get("input")))), heading
+
+
+def _heading(cell: dict[str, object]) -> str:
+    """The last heading of a Markdown cell (in format 3 a cell may be one)."""
+    lines = _joined(cell.get("source")).split("\n")
+    if cell.get("cell_type") == "heading":
+        return lines[0].strip()
+    headings = [line.lstrip("# ").strip() for line in lines if line.startswith("#")]
+    return headings[-1] if headings else ""
 
 
 def _all_cells(notebook: object) -> list[object]:

@@ -210,7 +210,7 @@ class Context:
             name = page.check if "matched" in page.stages else page.options["beside"] if "beside" in page.stages else ""
             if name not in CHECKS or (page.families and match.family not in page.families):
                 continue
-            if "only" in page.options and not speaks_of(page.options["only"], self.recurrence.name):
+            if "only" in page.options and not speaks_of(page.options["only"], self.recurrence.called):
                 continue
             unless = page.options.get("unless")
             if unless and speaks_of(unless, self.recurrence.text):

@@ -91,7 +91,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     lost = explain_lost(subject, plain, recurrence.text) if recurrence.at_home else None
     if lost is not None:
         return mistaken(context, in_its_family(subject, lost), None)
-    named = meant(recurrence.name)
+    named = meant(recurrence.called)
     beyond = named if named is not None and not named.modelled else None
     if plain is not None and beyond is not None and plain.family in SIMPLE and plain.family not in beyond.allows:
         return Judgement("unmatched", beyond.family)  # only a part of it is in sight
@@ -188,7 +188,7 @@ def is_gradient_step(subject: Subject, match: Match) -> bool:
 
 def family_of(subject: Subject) -> str:
     """The family of an update that equals nothing known: what its name says that it means to be, else its outline."""
-    named, shape = meant(subject.recurrence.name), outline(subject)
+    named, shape = meant(subject.recurrence.called), outline(subject)
     return shape if named is None or shape in named.allows else named.family
 
 

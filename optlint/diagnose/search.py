@@ -70,7 +70,7 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
     """
     level = [_Partial([], subject, known_moments(subject))]
     seen: set[tuple[object, ...]] = {_key(subject)}
-    meant = meant_families(subject.recurrence.name)
+    meant = meant_families(subject.recurrence.called)
     said = families_in(intent)
     descends = meant is not None or speaks_of_descent(intent)
     tries = 0
@@ -141,7 +141,7 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
     """
     load_checks()
     kept = plain is not None and bool(plain.form.states)
-    meant = meant_families(subject.recurrence.name)
+    meant = meant_families(subject.recurrence.called)
     named = mentioned(subject.recurrence)
     for page in mistakes():
         if "lost" not in page.stages or (kept and not page.options.get("even_matched")):
@@ -180,7 +180,7 @@ def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | No
     Pages with ``forgotten``.
     """
     load_checks()
-    meant = meant_families(subject.recurrence.name)
+    meant = meant_families(subject.recurrence.called)
     if plain is None or (meant is not None and plain.family not in meant):
         return None
     pages = (page for page in mistakes() if "forgotten" in page.stages)
@@ -208,7 +208,7 @@ def restore(subject: Subject) -> Restored | None:
     written = with_all_data(subject)
     if any(_unknown(s.post) for s in written.states):
         return None
-    named = bool(meant_families(subject.recurrence.name))
+    named = bool(meant_families(subject.recurrence.called))
     try:
         whole = not _unknown(written.step)
         judged = [n for n, law in LAWS.items() if n == "rests" or (whole and (named or not law.named))]

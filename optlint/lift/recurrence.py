@@ -69,6 +69,7 @@ class Recurrence:
     depth: int = 0
     imports: frozenset[str] = frozenset()
     text: str = ""  # names and comments around the update: intent, never roles
+    heading: str = ""  # of the notebook's section that holds it
     at_home: bool = True  # seen from the function that holds it, not from a caller
     per_parameter: bool = False  # a counter advances once for each tensor
     owner: str = ""  # the argument that holds all states (layer.m), while the counter stays elsewhere
@@ -95,6 +96,11 @@ class Recurrence:
     def serves_several(self) -> bool:
         """One counter is advanced for several tensors in each step."""
         return self.per_parameter or any(structure.rest(c.post, c.old).number > 1 for c in self.counters)
+
+    @property
+    def called(self) -> str:
+        """What the code calls the update: its function's name, or the heading of the notebook's section."""
+        return self.heading if self.name == "<module>" and self.heading else self.name
 
     @property
     def writes(self) -> tuple[Span, ...]:

@@ -172,10 +172,19 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     ]
     made = _made_of(recurrence, [*states, *kept], table)
     lost = {s.old for s in states}
+    if made.gradient is None or _only_decays(made):
+        return
     if all(made.g in s.post.symbols or s.post.op == "max" for s in made.states if s.old in lost):
         # else it was the gradient itself
         span = states[0].spans[0] if states[0].spans else None
         yield Repair(page.code, made, states[0].post, None, span=span, where="", details={"kind": "state"})
+
+
+def _only_decays(made: Subject) -> bool:
+    """What would be the gradient is a decay of the parameter: then the gradient is what was taken for a state."""
+    w = made.parameter
+    assert made.gradient is not None
+    return w is not None and w in made.gradient.visible and structure.rest(made.gradient, w) == ZERO
 
 
 def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsewhere: list[Expr]) -> list[Symbol]:
