@@ -139,9 +139,6 @@ def codes(name: str, square: str = "grad**2", step: str = ROOT) -> list[str]:
 @pytest.mark.parametrize(
     ("square", "step", "code"),
     [
-        ("grad**2", "/ (self.v + self.eps)", "OPT105"),
-        ("grad**2", "* (np.sqrt(self.v) + self.eps)", "OPT107"),
-        ("grad", ROOT, "OPT103"),
         ("grad**2", "/ np.sqrt(self.v) + self.eps", "OPT201"),
     ],
 )
