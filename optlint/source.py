@@ -61,7 +61,9 @@ def source_from_text(path: str, text: str) -> Source:
     """Split decoded text into units; raises SourceError for a notebook that cannot be read."""
     if path.endswith(".ipynb"):
         try:
-            units = tuple(Unit(number, _cleaned(cell), heading) for number, cell, heading in cells_of(text.removeprefix("\ufeff")))
+            units = tuple(
+                Unit(number, _cleaned(cell), heading) for number, cell, heading in cells_of(text.removeprefix("\ufeff"))
+            )
         except NotebookError as error:
             raise SourceError(f"cannot read the notebook: {error}", error.line) from None
         return Source(path, units)

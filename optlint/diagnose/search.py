@@ -203,15 +203,15 @@ def restore(subject: Subject) -> Restored | None:
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
         return None  # what an accumulator starts with decides whether its root is safe
-    if subject.gradient is not None and structure.square_root_of(subject.gradient) is not None:
-        return None  # no probe of both signs stands for a square
+    # no probe of both signs stands for a square
+    signed = subject.gradient is None or structure.square_root_of(subject.gradient) is None
     written = with_all_data(subject)
     if any(_unknown(s.post) for s in written.states):
         return None
     named = bool(meant_families(subject.recurrence.called))
     try:
         whole = not _unknown(written.step)
-        judged = [n for n, law in LAWS.items() if n == "rests" or (whole and (named or not law.named))]
+        judged = [n for n, law in LAWS.items() if n == "rests" or (signed and whole and (named or not law.named))]
         broken = [name for name in judged if not LAWS[name].holds(written)]
         if not broken:
             return None
