@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 
+MAX_HEADING = 80  # characters; a longer line that starts with "#" is no heading
 PYTHON_CELL_MAGICS = frozenset({"time", "capture", "prun", "timeit", "debug", "python", "python3"})
 
 _CELL_MAGIC = re.compile(r"\s*%%[ \t]*(\w*)([^\n]*)")
@@ -66,7 +67,7 @@ def _heading(cell: dict[str, object]) -> str:
     lines = _joined(cell.get("source")).split("\n")
     if cell.get("cell_type") == "heading":
         return lines[0].strip()
-    headings = [line.lstrip("# ").strip() for line in lines if line.startswith("#")]
+    headings = [line.lstrip("# ").strip() for line in lines if line.startswith("#") and len(line) < MAX_HEADING]
     return headings[-1] if headings else ""
 
 

@@ -4,4 +4,20 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 os.environ |= {"OPTLINT_JOBS": "1", "OPTLINT_NO_CACHE": "1"}
+
+
+BY_EXAMPLE = ("test_fix.py", "test_fixtures.py", "test_rules.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What one example is asked stands together, so that each worker lints it once for all questions."""
+    order = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
+
+    def place(item: pytest.Item) -> tuple[int, str]:
+        example = item.name.partition("[")[2] if item.path.name in BY_EXAMPLE else ""
+        return order[item.path], example
+
+    items.sort(key=place)

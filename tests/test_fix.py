@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import drivers
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ EXAMPLES = [
 ]
 
 
+@lru_cache
 def lint(text: str) -> Report:
     return analyze(source_from_text("example.py", text), Settings())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ OK = re.compile(r"#\s*ok:\s*\S")
 MATCHED = re.compile(r"^# matched: (.+)$", re.MULTILINE)
 
 
+@lru_cache
 def lint(path: Path) -> Report:
     report = lint_source(path.read_text(encoding="utf-8"), path.name)
     assert not report.problems

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -47,9 +48,14 @@ class Example:
         return f"{self.page.code}-{self.kind}-{self.number}"
 
     def lint(self) -> Report:
-        report = lint_source(self.text, f"{self}.py")
-        assert not report.problems
-        return report
+        return linted(self.text, f"{self}.py")
+
+
+@lru_cache
+def linted(text: str, name: str) -> Report:
+    report = lint_source(text, name)
+    assert not report.problems
+    return report
 
 
 def examples(kind: str) -> list[Example]:
