@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Protocol, cast
 
+from optlint import knowledge as real
 from optlint import locate
 from optlint.locate import Survey
 from optlint.model import Finding, Report, Severity, Span, Update
@@ -116,6 +117,7 @@ def install(
         },
         "optlint.analysis": {"analyze": analyze},
         "optlint.knowledge": {
+            **vars(real),
             "KnowledgeError": ValueError,
             "knowledge_of": lambda rules: SimpleNamespace(mistakes=pages),
             "using": nullcontext,
