@@ -161,11 +161,25 @@ def is_complement(part: Expr, own: Expr) -> bool:
     if own.symbols != part.symbols or len(symbols) > 3 or any(n.op == "opaque" for n in walk(own)):
         return False
     for values in _BETWEEN:
-        table = {sym(s): const(v) for s, v in zip(symbols, values, strict=False)}
-        kept, taken = tidy(substitute(own, table)), tidy(substitute(part, table))
-        if kept.op != "const" or taken.op != "const" or abs(kept.number + taken.number - 1) > 1e-12:
+        bound = dict(zip(symbols, values, strict=False))
+        kept, taken = _worth(own, bound), _worth(part, bound)
+        if kept is None or taken is None or abs(kept + taken - 1) > 1e-12:
             return False
     return True
+
+
+def _worth(node: Expr, bound: dict[Symbol, float]) -> float | None:
+    """The number that plain arithmetic of settings comes to, or None for anything else."""
+    if node.op in ("const", "sym"):
+        return node.number if node.op == "const" else bound.get(node.symbol)
+    args = [_worth(a, bound) for a in node.args] if node.op in ("add", "sub", "mul", "div", "neg") else []
+    known = [a for a in args if a is not None]
+    if not args or len(known) < len(args) or (node.op == "div" and known[1] == 0):
+        return None
+    if node.op == "neg":
+        return -known[0]
+    a, b = known
+    return {"add": a + b, "sub": a - b, "mul": a * b}[node.op] if node.op != "div" else a / b
 
 
 def after_first(root: Expr) -> Expr:
