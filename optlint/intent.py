@@ -10,6 +10,7 @@ from optlint.knowledge import NamePattern, name_patterns
 from optlint.lift.recurrence import Recurrence
 
 SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
+_DESCENT = re.compile(r"momentum|grad|sgd|loss|learn|(?<![a-z])lr(?![a-z])", re.IGNORECASE)
 MAX_LINE = 400  # of a line, as much is searched
 
 
@@ -32,6 +33,11 @@ def meant(name: str) -> NamePattern | None:
         return None
     _, best = max(apart, key=lambda f: (f[1].family not in SIMPLE, f[0][1] - f[0][0]))
     return replace(best, allows=best.allows.union(*(entry.allows for _, entry in apart)))
+
+
+def speaks_of_descent(text: str) -> bool:
+    """Whether the code says that it minimises something. What only looks like momentum may be a ball, or a swing."""
+    return any(_DESCENT.search(line[:MAX_LINE]) for line in text.split("\n"))
 
 
 def _inside(one: tuple[int, int], other: tuple[int, int]) -> bool:

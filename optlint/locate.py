@@ -23,16 +23,32 @@ if TYPE_CHECKING:
 MAX_DEPTH = 300
 MAX_BLOCK_LINES = 6000
 
-# An update is written with one of these words or numbers. Each is looked for as it stands: that takes a tenth of the
-# time of a regular expression. The last ones are common in other code, so that what stands around them counts, too.
+# An update is written with one of these words. Each is looked for as it stands: that takes a tenth of the time of a
+# regular expression. Others are common in other code and prose ("at the moment", "a beta version", Python 3.9), so that
+# what stands around them counts, too: a name is one that something is set to or multiplied with.
 _WORDS = (
-    b"sqrt", b"moment", b"velocit", b"beta", b"decay", b"nesterov", b"adagrad", b"rmsprop", b"adam", b"lerp",
-    b"learning_rate",
+    b"sqrt", b"momentum", b"velocit", b"decay", b"nesterov", b"adagrad", b"rmsprop", b"adam", b"learning_rate",
+    b"learningrate", b"step_size", b"stepsize", b"sgd",
 )  # fmt: skip
-_MAYBE = (b".9", b"alpha", b"lr", b"pow", b"**")
-_GATE = re.compile(
-    rb"\*\*\s*\(?\s*(?:0?\.5|1\s*/\s*2)|pow\w*\([^\n]*(?:\.5|/\s*2)|\blr\b|\balpha\b|(?<![\d.])0?\.9",
+_NAME = (
+    rb"(?:\b|_)(?:lr|eta|alpha|beta\w*)\b\W{0,3}[*=]|\*[ \w.(\['\"]*(?:\b|_)(?:lr|eta|alpha|beta\w*)\b|beta_?[12st]\b"
 )
+_AROUND = {
+    word: re.compile(pattern)
+    for word, pattern in {
+        b".9": rb"(?<![\d.])0?\.9(?!\d*\.\d)",
+        b".5": rb"\*\*\s*\(?\s*0?\.5|pow\w*\([^\n]*\.5",
+        b"/2": rb"\*\*\s*\(\s*1\.?0?/2|pow\w*\([^\n]*/2",
+        b"/ 2": rb"\*\*\s*\(\s*1\.?0? ?/ 2|pow\w*\([^\n]*/ 2",
+        b"alpha": _NAME,
+        b"beta": _NAME,
+        b"eta": _NAME,
+        b"lr": _NAME,
+        b"lerp": rb"(?:\b|_)lerp",
+        b"moment": rb"[\w.]moment|moments?[\w=\[]|(?:first|second|1st|2nd|raw)[ -]+(?:order[ -]+)?moment",
+    }.items()
+}
+_NEAR = 40  # bytes on either side
 
 
 @dataclass
@@ -78,9 +94,17 @@ class Layout:
 def worth_reading(data: bytes) -> bool:
     """False where the bytes alone show that no optimizer is written here."""
     small = data.lower()
-    if any(word in small for word in _WORDS):
-        return True
-    return any(word in small for word in _MAYBE) and _GATE.search(small) is not None
+    return any(word in small for word in _WORDS) or any(_is_near(small, *item) for item in _AROUND.items())
+
+
+def _is_near(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> bool:
+    """Whether the pattern fits around one of the word's places."""
+    at = data.find(word)
+    while at >= 0:
+        if pattern.search(data[max(0, at - _NEAR) : at + _NEAR]):
+            return True
+        at = data.find(word, at + len(word))
+    return False
 
 
 class Survey(NamedTuple):

@@ -19,6 +19,7 @@ from optlint.lift import structure
 from optlint.lift.notation import GREEK, render
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span
+from optlint.sandbox.laws import LAWS
 from optlint.sandbox.rounding import refusal
 from optlint.sandbox.witness import Seen, latent_settings, look, look_low, sentence
 from optlint.settings import Settings
@@ -102,10 +103,11 @@ class Context:
         if page is None:
             return None
         seen = look(restored.written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
-        if seen is None or seen.kind != "nan":
+        law = LAWS[restored.law]
+        if seen is None or (seen.kind != "nan" and not law.named):
             return None
         right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
-        fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, every step is finite on every probe"
+        fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, {law.says}"
         return self.make(page, repair, page.message, self.evidence(seen, page.meant or right, fixed))
 
     def beside(self, page: MistakePage, repair: Repair, message: str) -> Finding | None:

@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.findings import Context, Proof
-from optlint.diagnose.search import Explanation, explain, explain_forgotten, explain_lost, explain_named, restore
+from optlint.diagnose.search import (
+    Explanation,
+    explain,
+    explain_forgotten,
+    explain_lost,
+    explain_named,
+    in_its_family,
+    restore,
+)
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, meant
@@ -82,7 +90,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
         return mistaken(context, forgotten, None) if forgotten is not None and recurrence.at_home else None
     lost = explain_lost(subject, plain, recurrence.text) if recurrence.at_home else None
     if lost is not None:
-        return mistaken(context, lost, None)
+        return mistaken(context, in_its_family(subject, lost), None)
     named = meant(recurrence.name)
     beyond = named if named is not None and not named.modelled else None
     if plain is not None and beyond is not None and plain.family in SIMPLE and plain.family not in beyond.allows:

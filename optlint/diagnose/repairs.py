@@ -70,14 +70,15 @@ class Proposals:
         self._edits: dict[tuple[object, ...], list[_Edit]] = {}
 
     def of(self, subject: Subject) -> list[Repair]:
-        """Every repair that some page proposes, each a different set of equations, in the order of the codes."""
+        """Every repair that some page proposes, each a different set of equations."""
         load_checks()
         proposed = [r for page in self.pages if page.check for r in from_check(subject, page)]
         if subject.gradient is not None:
             proposed += self._from_equations(subject)
         found: list[Repair] = []
         seen: set[tuple[object, ...]] = set()
-        for repair in sorted(proposed, key=lambda r: r.code):
+        general = {p.code for p in self.pages if not p.families}  # a page of one family says more, and comes first
+        for repair in sorted(proposed, key=lambda r: (r.code in general, r.code)):
             key = (repair.code, tuple(repair.subject.posts), tuple((c.symbol, c.first) for c in repair.subject.clocks))
             if key not in seen:
                 seen.add(key)

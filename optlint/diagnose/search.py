@@ -9,9 +9,10 @@ import numpy as np
 
 from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
 from optlint.identify import Match, best, matches
-from optlint.intent import families_in, meant_families, mentioned
+from optlint.intent import SIMPLE, families_in, meant_families, mentioned, speaks_of_descent
 from optlint.knowledge import find_mistake, mistakes
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.moments import known_moments
 from optlint.sandbox.evaluate import TooLarge
@@ -71,6 +72,7 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
     seen: set[tuple[object, ...]] = {_key(subject)}
     meant = meant_families(subject.recurrence.name)
     said = families_in(intent)
+    descends = meant is not None or speaks_of_descent(intent)
     tries = 0
     proposals = Proposals(said)
     for depth in range(DEPTH):
@@ -91,7 +93,7 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
                 seen.add(key)
                 tries += 1
                 if tries > TRIES:
-                    return _choose(hits)
+                    return _choose(hits, meant or frozenset())
                 try:
                     match = ordinary(repair.subject, meant, cites)
                 except TooLarge:
@@ -101,12 +103,14 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
                     continue
                 if match is not None and last and match.family not in said:
                     continue
+                if match is not None and not descends and match.family in SIMPLE:
+                    continue
                 if match is not None:
                     hits.append(Explanation([*partial.done, repair], match))
                 elif not last:
                     following.append(_Partial([*partial.done, repair], repair.subject, known_moments(repair.subject)))
         if hits:
-            return _choose(hits)
+            return _choose(hits, meant or frozenset())
         level = sorted(following, key=lambda p: p.strange)[:WIDTH]
     return None
 
@@ -145,17 +149,29 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "") -> Exp
         doubtful: list[Repair] = []
         for repair in from_check(subject, page, "lost"):
             match = ordinary(repair.subject)
-            if kept and not named and match is not None and match.family not in families_in(intent):
+            doubted = kept or (match is not None and match.family in SIMPLE)
+            if doubted and not named and match is not None and match.family not in families_in(intent):
                 continue  # what else the state is for, nobody knows
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
             if match is None and repair.subject.states and "alone" not in repair.details:
                 doubtful.append(repair)
-        for repair in doubtful if named or not page.options.get("even_matched") else ():
+        for repair in doubtful if named else ():
             beside = explain(repair.subject, intent)
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)
     return None
+
+
+def in_its_family(subject: Subject, general: Explanation) -> Explanation:
+    """The same mistake as the page of one family tells it (``instead_of``), where there is one."""
+    for page in mistakes():
+        if general.repairs[0].code in page.options.get("instead_of", ()) and len(general.repairs) == 1:
+            for repair in from_check(subject, page):
+                match = ordinary(repair.subject)
+                if match is not None and match.family in page.families:
+                    return Explanation([repair], match)
+    return general
 
 
 def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | None:
@@ -187,12 +203,16 @@ def restore(subject: Subject) -> Restored | None:
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
         return None  # what an accumulator starts with decides whether its root is safe
+    if subject.gradient is not None and structure.square_root_of(subject.gradient) is not None:
+        return None  # no probe of both signs stands for a square
     written = with_all_data(subject)
     if any(_unknown(s.post) for s in written.states):
         return None
+    named = bool(meant_families(subject.recurrence.name))
     try:
-        judged = [name for name in LAWS if name == "rests" or not _unknown(written.step)]
-        broken = [name for name in judged if not LAWS[name](written)]
+        whole = not _unknown(written.step)
+        judged = [n for n, law in LAWS.items() if n == "rests" or (whole and (named or not law.named))]
+        broken = [name for name in judged if not LAWS[name].holds(written)]
         if not broken:
             return None
         found = [
@@ -200,7 +220,7 @@ def restore(subject: Subject) -> Restored | None:
             for repair in Proposals().of(written)
             if (page := find_mistake(repair.code)) is not None
             and page.options.get("law") in broken
-            and all(LAWS[name](repair.subject) for name in judged)
+            and all(LAWS[name].holds(repair.subject) for name in judged)
         ]
     except TooLarge:
         return None
@@ -244,13 +264,25 @@ def _key(subject: Subject) -> tuple[object, ...]:
     return (*subject.posts, *((c.symbol, c.first) for c in subject.clocks))
 
 
-def _choose(hits: list[Explanation]) -> Explanation | None:
+def _choose(hits: list[Explanation], meant: frozenset[str]) -> Explanation | None:
+    """The likeliest explanation. meant: the families that the update's name allows."""
     if not hits:
         return None
-    hits.sort(key=lambda h: (_climbs(h), _size(h.repairs), [r.code for r in h.repairs]))
+
+    def rank(hit: Explanation) -> tuple[object, ...]:
+        own, special = _of_family(hit, meant), _of_family(hit, None)
+        return _climbs(hit), _floorless(hit), not own, _size(hit.repairs), not special, [r.code for r in hit.repairs]
+
+    hits.sort(key=rank)
     first = hits[0]
     codes = {r.code for r in first.repairs}
-    others = [h for h in hits[1:] if {r.code for r in h.repairs} != codes and not _alike(h.repaired, first.repaired)]
+    others = [
+        h
+        for h in hits[1:]
+        if {r.code for r in h.repairs} != codes
+        and _floorless(h) == _floorless(first)
+        and not _alike(h.repaired, first.repaired)
+    ]
     first.others = [h.repairs for h in others][:3]
     return first
 
@@ -258,6 +290,17 @@ def _choose(hits: list[Explanation]) -> Explanation | None:
 def _alike(one: Subject, other: Subject) -> bool:
     """Two repairs that come out at the same update are the same one, under two names."""
     return np.allclose(one.beginning.step, other.beginning.step, rtol=1e-9, atol=0, equal_nan=True)
+
+
+def _floorless(explanation: Explanation) -> bool:
+    """What comes out has no ε: another explanation is likelier to say where it belongs."""
+    return explanation.match.variant.epsilon == "none"
+
+
+def _of_family(explanation: Explanation, families: frozenset[str] | None) -> bool:
+    """All its mistakes are some family's (of these, where given): that says more than what any update can have."""
+    pages = [find_mistake(r.code) for r in explanation.repairs]
+    return all(p is not None and p.families and (families is None or families & set(p.families)) for p in pages)
 
 
 def _climbs(explanation: Explanation) -> bool:

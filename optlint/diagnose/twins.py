@@ -105,6 +105,8 @@ def _with_part_of(mine: Subject, theirs: Subject) -> tuple[Subject, int] | None:
             mixed = mine.replaced(posts)
             if not _alike(mine, mixed):
                 differing.append((mixed, index))
+            if _opposed(mine, mixed):
+                return None  # one of two players climbs
     return differing[0] if len(differing) == 1 else None
 
 
@@ -124,6 +126,11 @@ def _correspondence(theirs: Subject, mine: Subject) -> dict[Expr, Expr] | None:
 
 def _alike(one: Subject, other: Subject) -> bool:
     return bool(np.allclose(one.beginning.step, other.beginning.step, rtol=1e-9, atol=0, equal_nan=True))
+
+
+def _opposed(one: Subject, other: Subject) -> bool:
+    """The one goes where the other comes from."""
+    return bool(np.allclose(one.beginning.step, -other.beginning.step, rtol=1e-9, atol=0, equal_nan=True))
 
 
 def _smallest(wrong: Expr, right: Expr) -> tuple[Expr, Expr]:

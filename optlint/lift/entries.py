@@ -44,6 +44,7 @@ def entries_of(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entr
                 continue
             if post is not None:
                 pairs.append((slot, post))
+            pairs += filled_anew(slot, store)
             if isinstance(slot.cell, Cell) and slot.cell.expr is not None:  # changed in place, wherever it now hangs
                 pairs.append((slot, slot.cell.expr))
         for slot in store.slots:
@@ -58,6 +59,16 @@ def entries_of(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entr
             continue
         found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span))
     return list(found.values())
+
+
+def filled_anew(slot: Slot, store: Store) -> list[tuple[Slot, Expr]]:
+    """The elements of a list that the code binds anew: ``self.v = [β·v + g for v, g in zip(self.v, grads)]``."""
+    made = content((slot.home, slot.key))
+    if not isinstance(made, Cell) or made is slot.cell or not made.growing or made.expr is not None:
+        return []
+    post = numeric(made.items.get("[*]"))
+    elements = [s for s in store.slots if s.home is slot.cell and "{" in s.key]
+    return [(s, post) for s in elements] if post is not None and len(elements) == 1 else []
 
 
 def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> list[Entry]:
@@ -115,6 +126,12 @@ def match_returns(
     rest: list[tuple[int, Expr]] = []
     kept = Symbol("kept", kind="role")
     matched: set[Expr] = set()
+    named = {
+        symbol
+        for key, expr in returned
+        for symbol, slot in arguments.items()
+        if isinstance(slot.home, Cell) and slot.key == key and structure.retention(expr, symbol) is not None
+    }
     order = sorted(range(len(returned)), key=lambda i: returned[i][1].size)  # what a step is made of comes before it
     for number in order:
         key, expr = returned[number]
@@ -134,13 +151,15 @@ def match_returns(
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
-            if not same and (symbol.default or _is_taken_in(own_part, own, symbol, arguments)):
-                continue  # a setting, or what an average of another argument takes in
+            if not same and (symbol in named or symbol.default or _is_taken_in(own_part, own, symbol, arguments)):
+                continue  # handed back elsewhere, a setting, or what an average of another argument takes in
             if own is None and not (same and _goes_on(own_part, symbol) and not _feeds(symbol, expr, returned)):
                 continue
             left = None if own is None else _at_zero(own)
             if kept in own_part.visible and not same and left == ex.const(0) and not _weighs_one(own_part, own, symbol):
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
+            if kept in own_part.visible and left != ex.const(1) and _feeds(symbol, expr, returned):
+                continue  # a gradient that becomes the step: g/(√v' + ε)
             size = expr.size if own is None else own.size
             off = own is not None and _is_taken_off(own)
             averaged = own is not None and any(

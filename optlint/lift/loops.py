@@ -12,6 +12,7 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift.conditionals import Conditionals
+from optlint.lift.entries import filled_anew
 from optlint.lift.expression import Symbol
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.objects import Cell, Each, Lazy, Scope, Seq, Target, Value, content, numeric
@@ -134,6 +135,7 @@ class Loops(Conditionals):
             post = numeric(value)
             if post is not None and post != ex.sym(slot.symbol):
                 frame.posts.append((slot, post))
+            frame.posts += filled_anew(slot, self.store)
 
     # comprehensions
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from optlint.lift.objects import Cell, Const, Lib, Value
 
 LOW = ("float16", "bfloat16", "float32")
+HALF_STEP_BELOW_ONE = {"float16": 2.0**-12, "bfloat16": 2.0**-9, "float32": 2.0**-25}  # what is nearer to 1 becomes 1
 _WIDTH = {"int": 0, "bfloat16": 1, "float16": 1, "float32": 2, "float64": 3}
 _NAMES = {
     "float16": "float16", "half": "float16", "bfloat16": "bfloat16", "float32": "float32", "single": "float32",

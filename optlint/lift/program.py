@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
@@ -30,6 +31,13 @@ class Parsed:
         return Span(
             found.start.line + shift, found.start.column + 1, found.end.line + shift, found.end.column + 1, self.cell
         )
+
+
+class _Wrapper(MetadataWrapper):
+    def visit_batched(self, visitors: Iterable[cst.BatchableCSTVisitor], *more: Any, **others: Any) -> cst.CSTNode:
+        """Without visitors, as it is called for positions, it would go through the whole tree for nothing."""
+        visitors = list(visitors)
+        return super().visit_batched(visitors, *more, **others) if visitors else self.module
 
 
 @dataclass(slots=True)
@@ -107,7 +115,7 @@ class Program:
             unit = self.units[number]
             lines = self.texts[number].split("\n")[block.line - 1 : block.end_line]
             try:
-                wrapper = MetadataWrapper(cst.parse_module("\n".join(lines) + "\n"), unsafe_skip_copy=True)
+                wrapper = _Wrapper(cst.parse_module("\n".join(lines) + "\n"), unsafe_skip_copy=True)
                 positions = wrapper.resolve(PositionProvider)
                 parsed = Parsed(block, tuple(wrapper.module.body), positions, unit.cell)
             except (cst.ParserSyntaxError, RecursionError, ValueError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from optlint.lift.expression import FIRST, Expr, Symbol, const, op, substitute, sym, walk
 from optlint.model import Span
@@ -161,25 +161,23 @@ def is_complement(part: Expr, own: Expr) -> bool:
     if own.symbols != part.symbols or len(symbols) > 3 or any(n.op == "opaque" for n in walk(own)):
         return False
     for values in _BETWEEN:
-        bound = dict(zip(symbols, values, strict=False))
-        kept, taken = _worth(own, bound), _worth(part, bound)
+        table = dict(zip(symbols, values, strict=False))
+        kept, taken = number_at(own, table), number_at(part, table)
         if kept is None or taken is None or abs(kept + taken - 1) > 1e-12:
             return False
     return True
 
 
-def _worth(node: Expr, bound: dict[Symbol, float]) -> float | None:
-    """The number that plain arithmetic of settings comes to, or None for anything else."""
-    if node.op in ("const", "sym"):
-        return node.number if node.op == "const" else bound.get(node.symbol)
-    args = [_worth(a, bound) for a in node.args] if node.op in ("add", "sub", "mul", "div", "neg") else []
-    known = [a for a in args if a is not None]
-    if not args or len(known) < len(args) or (node.op == "div" and known[1] == 0):
-        return None
-    if node.op == "neg":
-        return -known[0]
-    a, b = known
-    return {"add": a + b, "sub": a - b, "mul": a * b}[node.op] if node.op != "div" else a / b
+def number_at(node: Expr, table: Mapping[Symbol, float]) -> float | None:
+    """An expression's number where its symbols have those; None where it is none."""
+
+    def go(n: Expr) -> Expr:
+        if n.op == "sym":
+            return const(table[n.symbol])
+        return op(n.op, *map(go, n.args)) if n.args and n.op != "opaque" else n
+
+    found = go(node)
+    return found.number if found.op == "const" else None
 
 
 def after_first(root: Expr) -> Expr:

@@ -1,15 +1,34 @@
-"""What every optimizer obeys, whatever it computes: relations that need no reference."""
+"""What every optimizer obeys, whatever it computes: relations that need no reference.
+
+That no second moment falls below zero is a part of ``stays_real``: its root would be no number.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from optlint.lift.expression import Symbol
+from optlint.sandbox.evaluate import Array, Runner, System, Trace
+from optlint.sandbox.probes import PROBES
 from optlint.sandbox.witness import SCENES, Scene, play
-from optlint.subject import Subject
+from optlint.subject import Subject, pseudo
 
-Law = Callable[[Subject], bool]
+SMALL = 1e-30  # for ε: a law is about what is left without it
+FACTOR = 4.0
+STEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """holds: whether an update obeys; says: what an update does that obeys, to end "repaired, …"."""
+
+    holds: Callable[[Subject], bool]
+    says: str
+    named: bool = False  # asked only of an update whose name is that of a known optimizer
 
 
 def rests(subject: Subject) -> bool:
@@ -23,7 +42,44 @@ def stays_real(subject: Subject) -> bool:
     return _finite(subject, tuple(SCENES[n] for n in names))
 
 
-LAWS: Mapping[str, Law] = {"rests": rests, "stays real": stays_real}
+def turns_with_gradient(subject: Subject) -> bool:
+    """The opposite gradients, from the opposite parameter, make the opposite steps."""
+    plain, turned = _steps(subject), _steps(subject, factor=-1.0)
+    return bool(np.allclose(plain, -turned, rtol=1e-6, atol=1e-12, equal_nan=True))
+
+
+def scales_with_gradient(subject: Subject) -> bool:
+    """Larger gradients make no smaller steps, and steps grow no faster than gradients."""
+    exponent = scale_exponent(subject)
+    return exponent is None or -0.01 < exponent < 1.01
+
+
+def scale_exponent(subject: Subject) -> float | None:
+    """k where gradients c times as large make steps cᵏ times as large; None where no one k does.
+
+    1 for plain descent and momentum, 0 for what divides by the root of a second moment.
+    """
+    plain, larger = (_steps(subject, factor=f, epsilon=SMALL, start=0.0) for f in (1.0, FACTOR))
+    moved = np.isfinite(plain) & np.isfinite(larger) & (np.abs(plain) > 0) & (np.abs(larger) > 0)
+    if not moved.any():
+        return None
+    exponents = np.log(np.abs(larger[moved] / plain[moved])) / np.log(FACTOR)
+    return float(np.mean(exponents)) if np.ptp(exponents) < 0.01 else None
+
+
+def keeps_coordinates_apart(subject: Subject) -> bool:
+    """What one coordinate's gradients are does not show in another's steps."""
+    beside = np.array([1.0, 1000.0])
+    plain, other = _steps(subject), _steps(subject, factor=beside)
+    return bool(np.allclose(plain[:, 0], other[:, 0], rtol=1e-6, atol=1e-12, equal_nan=True))
+
+
+LAWS: Mapping[str, Law] = {
+    "rests": Law(rests, "every step is finite on every probe"),
+    "stays real": Law(stays_real, "every step is finite on every probe"),
+    "turns": Law(turns_with_gradient, "the opposite gradients make the opposite steps", named=True),
+    "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
+}
 
 
 def _finite(subject: Subject, scenes: tuple[Scene, ...]) -> bool:
@@ -33,3 +89,23 @@ def _finite(subject: Subject, scenes: tuple[Scene, ...]) -> bool:
         if not np.isfinite(play(subject, scene).step).all():
             return False
     return True
+
+
+def _steps(subject: Subject, factor: Any = 1.0, epsilon: float | None = None, start: float = 1.0) -> Array:
+    """The steps on the random probe, its gradients (and the parameter's start) times a factor: (STEPS, 2)."""
+    return _run(subject, factor, epsilon, start).step
+
+
+def _run(subject: Subject, factor: Any, epsilon: float | None = None, start: float = 1.0) -> Trace:
+    states = [(s.old, s.new, s.post) for s in subject.states]
+    runner = Runner(System(states, subject.step, subject.parameter))
+    bound: dict[Symbol, Any] = {
+        h.symbol: epsilon if epsilon is not None and h.role == "epsilon" else h.own for h in subject.hypers
+    }
+    for symbol in runner.free:
+        bound.setdefault(symbol, symbol.default or 0.5)
+    series: dict[Symbol, Any] = {c.symbol: c.series(STEPS) for c in subject.clocks}
+    series[subject.g] = PROBES[1].gradients[:STEPS] * factor
+    initial = {s.old: float(np.ravel(subject.initial(s))[0]) for s in subject.states}
+    begin = start * np.sign(factor) if np.ndim(factor) == 0 else start
+    return runner.run(bound, series, initial, begin, STEPS, (2,), pseudo)

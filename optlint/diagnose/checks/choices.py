@@ -16,6 +16,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import REDUCTIONS, Expr, Symbol
 from optlint.lift.frames import Stored
+from optlint.sandbox.laws import keeps_coordinates_apart
 from optlint.subject import Clock, Hyper, Subject
 
 LARGE = 0.1  # an ε that no library gives by default
@@ -81,6 +82,8 @@ def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if not alone:
         return
     made = subject.replaced([ex.substitute(p, alone) for p in subject.posts])
+    if keeps_coordinates_apart(subject) or not keeps_coordinates_apart(made):
+        return
     hypers = [*subject.hypers, Hyper(other, "other", 1.0)]
     written = subject.replaced([ex.substitute(p, beside) for p in subject.posts], hypers=hypers)
     wrong, right = next(iter(alone.items()))

@@ -76,20 +76,26 @@ def _contents(recurrence: Recurrence, zeros: list[Expr]) -> Iterator[Expr]:
     fitting: list[Expr] = []
     for post in recurrence.posts():
         for node in ex.walk(post):
-            if node.op not in SUMS or node in fitting or not node.symbols or _only_turns(node):
+            if node.op not in SUMS or node in fitting or not node.symbols:
                 continue
             held = {id(n) for n in ex.walk(node) if n.op == "const" and n.value == 0}
-            if held and held <= mine and (1, ex.sym(w) if w is not None else None) not in structure.terms(node):
+            moves = w is not None and (1, ex.sym(w)) in structure.terms(node)
+            if held and held <= mine and not moves and _starts_over(node, mine):
                 fitting.append(node)
     yield from sorted(fitting, key=lambda n: (n not in named, n.size))
 
 
-def _only_turns(node: Expr) -> bool:
-    """0 − x, where a sum that starts from zero gathers squares."""
-    parts = [t for _, t in structure.terms(node) if t != ZERO]
-    inside = [n for t in parts for n in ex.walk(t)]
-    squares = any(structure.square_root_of(n) is not None for n in inside)
-    return len(parts) < len(structure.terms(node)) and ZERO not in inside and not squares
+def _starts_over(node: Expr, zeros: set[int]) -> bool:
+    """An average or a velocity that starts from zero: β·0 + …, max(0, …), or squares added to 0.
+
+    A gradient that is summed up over the examples starts from zero, too, and each time anew.
+    """
+    terms = [term for _, term in structure.terms(node)]
+    decayed = any(t.op == "mul" and any(id(f) in zeros for f, _ in structure.factors(t)) for t in terms)
+    squares = any(structure.square_root_of(f) is not None for t in terms for f, _ in structure.factors(t))
+    bare = any(id(t) in zeros for t in terms)
+    again = bare and any(id(n) in zeros for t in terms if id(t) not in zeros for n in ex.walk(t))  # s + a·(g − s)
+    return node.op == "max" or decayed or squares or again
 
 
 def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]) -> Subject | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.intent import families_in
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -56,6 +57,9 @@ def maximum_lost(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             of = [states[s] for s in average.symbols if s in states]
             if len(of) != 1 or not _stays(kept, moving) or recurrence.parameter is None:
                 continue
+            shown = kept.op == "const" or kept.symbol.initial is not None
+            if not shown and not families_in(recurrence.text) & set(page.families):
+                continue  # an argument may well be a bound
             old = kept.symbol if kept.op == "sym" else Symbol(f"{of[0].name} (largest)")
             new = Symbol(f"{old.name}'")
             post = ex.op("max", ex.sym(old), average, origin=node.origin)

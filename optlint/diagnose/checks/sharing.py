@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.intent import mentioned, speaks_of_descent
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -17,6 +18,8 @@ from optlint.subject import Hyper, Subject
 @check("shared-by-blocks")
 def shared_by_blocks(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """c = ρ·c + (1 − ρ)·dW²; …; c = ρ·c + (1 − ρ)·db²: the state as it would be with one of the two alone."""
+    if not (subject.second or mentioned(subject.recurrence) or speaks_of_descent(subject.recurrence.text)):
+        return  # what a layer's backward pass multiplies step by step is no average
     for position, state in enumerate(subject.states):
         for inner in _averages_inside(state):
             alone = ex.substitute(state.post, {inner: ex.sym(state.old)})
@@ -39,6 +42,8 @@ def _averages_inside(state: State) -> Iterator[Expr]:
         if node is state.post or node.op not in ("add", "sub") or state.old not in node.visible:
             continue
         own = structure.slope(node, state.old)
+        if own is not None and any(s.array or (s.default is None and not s.external) for s in own.symbols):
+            continue  # multiplied by data: a layer's backward pass
         if own not in (None, ex.const(0), ex.const(1)) and structure.rest(node, state.old) != ex.const(0):
             yield node
 

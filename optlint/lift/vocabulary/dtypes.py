@@ -48,8 +48,9 @@ def typed(site: Site, name: str, made: Value) -> Value:
 
 
 def _keep_setting(made: Cell, value: Value) -> None:
-    """``torch.tensor(0.999, dtype=torch.bfloat16)``: a setting with that value in code, and with a type of its own."""
-    if isinstance(value, Const) and isinstance(value.value, float) and 0 < value.value < 1:
+    """``torch.tensor(0.999, dtype=torch.bfloat16)``, which is 1: the number in the code is not the one that is used."""
+    near = numbers.HALF_STEP_BELOW_ONE[made.dtype]
+    if isinstance(value, Const) and isinstance(value.value, float) and 0 < 1 - value.value <= near:
         made.expr = ex.sym(Symbol("", default=value.value, dtype=made.dtype, literal=(value.value,)))
 
 

@@ -1,0 +1,158 @@
+"""Laws: every published optimizer obeys them, and updates with a mistake do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from optlint import lint_source
+from optlint.knowledge import Variant, read_convention, rules_folder
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.notation import parse, parse_system
+from optlint.lift.recurrence import Recurrence, State
+from optlint.model import Span
+from optlint.prepare import prepare
+from optlint.sandbox import laws
+from optlint.subject import Subject
+
+VARIANTS = [
+    pytest.param(variant, id=f"{variant.family}-{variant.name.replace(' ', '-')}")
+    for path in sorted((rules_folder() / "conventions").glob("*.toml"))
+    for variant in read_convention(path)
+]
+DEFAULTS = {"eta": 0.1, "rho": 0.9, "mu": 0.9, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+
+
+def subject_of(equations: str, defaults: dict[str, float], initial: dict[str, str] | None = None) -> Subject:
+    """The update that equations write out, as if it had been lifted."""
+    symbols: dict[str, Symbol] = {}
+    parts: dict[str, Expr] = {}
+
+    def resolve(name: str) -> Symbol | Expr:
+        if name in parts:
+            return parts[name]
+        shown = {"g": "grad[i]"}.get(name, name.replace("_new", "'"))
+        return symbols.setdefault(name, Symbol(shown, default=defaults.get(name)))
+
+    posts: dict[str, Expr] = {}
+    for target, formula in parse_system(equations):
+        (posts if target.endswith("'") else parts)[target.removesuffix("'")] = parse(formula, resolve)
+    start = {n: ex.const(float(v)) for n, v in (initial or {}).items()}
+    states = []
+    for name, post in posts.items():
+        old, new = (symbols.setdefault(n, Symbol(n.replace("_new", "'"))) for n in (name, f"{name}_new"))
+        states.append(State(old.name, old, new, post, start.get(name, ex.const(0))))
+    counters = []
+    if "t" in symbols:  # 1 at the first step
+        t, before = symbols["t"], Symbol("t before")
+        counters = [State("t", before, t, ex.op("add", ex.sym(before), ex.const(1)), ex.const(0))]
+    parameter = next(s for s in states if s.name == "w")
+    others = [s for s in states if s is not parameter]
+    return prepare(Recurrence("update", parameter, None, others, counters, [], Span(1, 1, 1, 1)))
+
+
+def published(variant: Variant) -> Subject:
+    return subject_of(variant.equations, {**DEFAULTS, **dict(variant.defaults)}, dict(variant.initial))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_published_optimizer_obeys(variant: Variant) -> None:
+    subject = published(variant)
+    assert laws.stays_real(subject)
+    assert laws.turns_with_gradient(subject)
+    assert laws.scales_with_gradient(subject)
+    norms = any(name in variant.equations for name in ("norm(", "mean(", "sum("))
+    assert laws.keeps_coordinates_apart(subject) is not norms
+    hole = (variant.epsilon == "none" and not variant.initial) or (norms and "where(" not in variant.equations)
+    if not hole:  # what is published with one divides zero by zero where all gradients are
+        assert laws.rests(subject)
+
+
+ADAM = """
+m' = beta1*m + (1 - beta1)*g
+v' = beta2*v + (1 - beta2)*g**2
+w' = w - eta*(m'/(1 - beta1**t))/(sqrt(v'/(1 - beta2**t)) + eps)
+"""
+
+
+@pytest.mark.parametrize(
+    ("equations", "exponent"),
+    [
+        ("w' = w - eta*g", 1.0),
+        ("b' = mu*b + g\nw' = w - eta*b'", 1.0),
+        (ADAM, 0.0),
+        (ADAM.replace("g**2", "abs(g)"), 0.5),
+        (ADAM.replace("sqrt(v'/(1 - beta2**t))", "v'/(1 - beta2**t)"), -1.0),
+        (ADAM.replace(")/(sqrt", ")*(sqrt"), 2.0),
+    ],
+)
+def test_the_scale_exponent_is_measured(equations: str, exponent: float) -> None:
+    assert laws.scale_exponent(subject_of(equations, DEFAULTS)) == pytest.approx(exponent, abs=0.01)
+
+
+BROKEN: list[tuple[Callable[[Subject], bool], str, str]] = [
+    (laws.rests, "(sqrt(v'/(1 - beta2**t)) + eps)", "sqrt(v'/(1 - beta2**t)) + eps"),
+    (laws.stays_real, "(1 - beta2)*g**2", "(1 - beta2)*g"),
+    (laws.turns_with_gradient, "beta2*v + (1 - beta2)*g**2", "(beta2*sqrt(v) + (1 - beta2)*g)**2"),
+    (laws.scales_with_gradient, "sqrt(v'/(1 - beta2**t))", "v'/(1 - beta2**t)"),
+    (laws.scales_with_gradient, ")/(sqrt", ")*(sqrt"),
+    (laws.keeps_coordinates_apart, "g**2", "mean(g**2)"),
+]
+
+
+@pytest.mark.parametrize(("law", "right", "wrong"), BROKEN)
+def test_a_broken_update_breaks_the_law(law: Callable[[Subject], bool], right: str, wrong: str) -> None:
+    assert right in ADAM
+    assert law(subject_of(ADAM, DEFAULTS))
+    assert not law(subject_of(ADAM.replace(right, wrong), DEFAULTS))
+
+
+def test_every_law_is_tested() -> None:
+    assert {law.holds for law in laws.LAWS.values()} <= {law for law, _, _ in BROKEN}
+    assert all(law.says for law in laws.LAWS.values())
+
+
+NOVEL = """
+import numpy as np
+
+
+class {name}:
+    def __init__(self, size, lr=0.01, beta=0.9, rho=0.99, eps=1e-8):
+        self.lr, self.beta, self.rho, self.eps = lr, beta, rho, eps
+        self.m, self.v = np.zeros(size), np.zeros(size)
+
+    def step(self, w, grad):
+        self.m = self.beta * self.m + (1 - self.beta) * grad
+        self.v = self.rho * self.v + (1 - self.rho) * {square}
+        return w - self.lr * (np.sign(self.m) * np.maximum(np.abs(self.m), np.abs(grad))) {step}
+"""
+ROOT = "/ (np.sqrt(self.v) + self.eps)"
+
+
+def codes(name: str, square: str = "grad**2", step: str = ROOT) -> list[str]:
+    report = lint_source(NOVEL.format(name=name, square=square, step=step), "novel.py")
+    return [f.code for f in report.findings]
+
+
+@pytest.mark.parametrize(
+    ("square", "step", "code"),
+    [
+        ("grad**2", "/ (self.v + self.eps)", "OPT105"),
+        ("grad**2", "* (np.sqrt(self.v) + self.eps)", "OPT107"),
+        ("grad", ROOT, "OPT103"),
+        ("grad**2", "/ np.sqrt(self.v) + self.eps", "OPT201"),
+    ],
+)
+def test_a_mistake_in_an_optimizer_that_no_convention_covers_breaks_a_law(square: str, step: str, code: str) -> None:
+    assert codes("LargeAdam", square, step) == [code]
+
+
+def test_an_optimizer_that_no_convention_covers_is_silent() -> None:
+    assert codes("LargeAdam") == []
+
+
+@pytest.mark.parametrize("step", ["/ (self.v + self.eps)", "* (np.sqrt(self.v) + self.eps)"])
+def test_how_the_steps_scale_is_a_matter_of_what_the_update_is_called(step: str) -> None:
+    assert codes("LargeStep", step=step) == []
