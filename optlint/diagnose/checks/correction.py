@@ -69,8 +69,7 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         table: dict[Expr, Expr] = {}
         for state in group:
             table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), one_minus_power(subject, state, time))
-        if both:
-            table |= _look_ahead(subject, found, table)
+        table |= _look_ahead(subject, found, table)
         raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
         posts = [p if r else ex.substitute(p, table) for p, r in zip(subject.posts, raw, strict=False)]
         posts.append(ex.substitute(subject.step, table))
