@@ -109,7 +109,8 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
             outcome.dropped = f"is {' or '.join(sorted(others))}"
             return
     judge(outcome, report, findings, original.name)
-    outcome.fix = fixed(text, original.name, before, [f for f in findings if f.code == outcome.code])
+    mended = findings if any(f.code == outcome.code and f.fix is not None for f in findings) else []
+    outcome.fix = fixed(text, original.name, before, mended)  # what is explained together is mended together
 
 
 def settings_for(original: Original) -> Settings:

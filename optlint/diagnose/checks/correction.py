@@ -69,8 +69,7 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         table: dict[Expr, Expr] = {}
         for state in group:
             table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), one_minus_power(subject, state, time))
-        if both:
-            table |= _look_ahead(subject, found, table)
+        table |= _look_ahead(subject, found, table)
         raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
         posts = [p if r else ex.substitute(p, table) for p, r in zip(subject.posts, raw, strict=False)]
         posts.append(ex.substitute(subject.step, table))
@@ -176,11 +175,13 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         own = subject.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
         # near to 1 − β, to 1 − β², or (with a slip in the 1) to k − β: a pure setting of that decay
+        rooted = np.allclose(value, np.sqrt(1 - own))  # √v/√(1 − β)
         likely = np.allclose(value, 1 - own) or np.allclose(value, 1 - own**2) or _is_slip(below, state)
-        if not likely:
+        if not likely and not rooted:
             continue
         time, clocks = clock(subject)
-        new = ex.op("div", node.args[0], one_minus_power(subject, state, time), origin=node.origin)
+        correction = one_minus_power(subject, state, time)
+        new = ex.op("div", node.args[0], ex.op("sqrt", correction) if rooted else correction, origin=node.origin)
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
         made = subject.replaced(posts, clocks=clocks)
         yield Repair(page.code, made, below, new.args[1], where=state.name)
@@ -264,8 +265,9 @@ def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repai
     for node in ex.walk(subject.step):
         if node.op == "mul":
             for a, b in (node.args, node.args[::-1]):
+                whole = b.args[0] if b.op == "sqrt" else b  # √v·√(1 − βᵗ)
                 if (
-                    b.op == "sub"
+                    whole.op == "sub"
                     and b.symbols & subject.timed
                     and not b.symbols & (subject.moving - subject.products)
                     and a.symbols & (subject.moving - subject.products)
