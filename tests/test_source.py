@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optlint import lint_source
 from optlint.notebook import without_magics
 from optlint.python2 import readable
 from optlint.source import SourceError, read_source, source_from_text
@@ -210,3 +211,25 @@ def test_what_python_can_parse_is_not_touched(text: str) -> None:
 def test_python_2_statements_are_taken_out_in_place(old: str, new: str | None) -> None:
     found = readable(old)
     assert (found and [line.rstrip() for line in found.split("\n")]) == (new and new.split("\n"))
+
+
+ADAMW = """
+for t in range(1, 100):
+    g = grad(w) + weight_decay * w
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    w = w - lr * (m / (1 - beta1**t)) / ((v / (1 - beta2**t)) ** 0.5 + eps)
+"""
+
+
+@pytest.mark.parametrize(("heading", "codes"), [("## AdamW", ["OPT402"]), ("## Adam with L2", []), ("AdamW", [])])
+def test_a_heading_names_the_cells_below_it(heading: str, codes: list[str]) -> None:
+    start = "w, m, v = 1.0, 0.0, 0.0\nbeta1, beta2, eps, lr, weight_decay = 0.9, 0.999, 1e-8, 0.1, 0.01"
+    cells = [
+        {"cell_type": "markdown", "source": [f"{heading}\n", "Some words."]},
+        {"cell_type": "code", "source": start},
+        {"cell_type": "code", "source": ADAMW},
+    ]
+    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    found = [f.code for f in lint_source(notebook, "a.ipynb").findings if f.severity != "note"]
+    assert found == codes

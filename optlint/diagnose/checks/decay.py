@@ -17,8 +17,8 @@ _DECAY_NAME = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|alpha|p
 _SCALE_NAME = re.compile(r"(loss|grad)\w*_?scale|scaler|inv_?scale|rescale", re.IGNORECASE)
 
 
-def decay_term(subject: Subject, gradient: Expr | None = None) -> tuple[Expr, Expr, int] | None:
-    """The summand of the effective gradient that is a setting times w: (sum, summand, sign).
+def decay_term(subject: Subject, gradient: Expr | None = None, numbers: bool = False) -> tuple[Expr, Expr, int] | None:
+    """The summand of the effective gradient that is a setting (or a small number) times w: (sum, summand, sign).
 
     Only a summand of the whole gradient counts: a model's own ``y − w·x`` is no decay.
     """
@@ -32,19 +32,24 @@ def decay_term(subject: Subject, gradient: Expr | None = None) -> tuple[Expr, Ex
         node = inner
     parts = structure.terms(node)
     for sign, term in parts if len(parts) > 1 else ():
-        turned = _decays(term, w)
+        turned = _decays(term, w, numbers)
         if turned and not any(w in t.visible for _, t in parts if t is not term):
             return node, term, sign * turned
     return None
 
 
-def _decays(term: Expr, w: Symbol) -> int:
-    """The sign of a product of w and a decay's settings; 0 where it is none."""
+def _decays(term: Expr, w: Symbol, numbers: bool = False) -> int:
+    """The sign of a product of w and a decay's settings; 0 where it is none.
+
+    ``numbers``: a number below 1 will do, as a script's own constants give it.
+    """
     factors = structure.factors(term)
     others = [f for f, _ in factors if not (f.op == "sym" and f.value is w)]
     if len(others) != len(factors) - 1:
         return 0
     named = [f for f in others if f.op == "sym"]
+    if numbers and not named and all(f.op == "const" and 0 < f.number < 1 for f in others):
+        return 1
     if not named or any(f.op not in ("sym", "const") for f in others) or not any(map(_is_decay, named)):
         return 0
     return -1 if sum(f.op == "const" and f.number < 0 for f in others) % 2 else 1
@@ -185,7 +190,7 @@ def _corrects(subject: Subject, node: Expr) -> bool:
 def decay_coupled(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """g + λ·w in an update whose name promises decoupled decay: w shrinks by η·λ·w beside the step instead."""
     gradient, w = subject.gradient, subject.parameter
-    found = decay_term(subject)
+    found = decay_term(subject, numbers=True)
     if found is None or gradient is None or w is None or found[2] < 0:
         return
     if subject.w_slope != ex.const(1) or any("coupl" in option.lower() for option in subject.recurrence.configuration):
