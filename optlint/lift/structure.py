@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from optlint.lift.expression import FIRST, Expr, Symbol, const, op, substitute, sym, walk
+from optlint.lift.expression import FIRST, FOLD, Expr, Symbol, const, op, substitute, sym, walk
 from optlint.model import Span
 
 
@@ -171,13 +171,15 @@ def is_complement(part: Expr, own: Expr) -> bool:
 def number_at(node: Expr, table: Mapping[Symbol, float]) -> float | None:
     """An expression's number where its symbols have those; None where it is none."""
 
-    def go(n: Expr) -> Expr:
+    def go(n: Expr) -> float:
         if n.op == "sym":
-            return const(table[n.symbol])
-        return op(n.op, *map(go, n.args)) if n.args and n.op != "opaque" else n
+            return table[n.symbol]
+        return n.number if n.op == "const" else FOLD[n.op](*map(go, n.args))
 
-    found = go(node)
-    return found.number if found.op == "const" else None
+    try:
+        return go(node)
+    except (ArithmeticError, KeyError, TypeError, ValueError):  # what is unknown, or has no number there
+        return None
 
 
 def after_first(root: Expr) -> Expr:

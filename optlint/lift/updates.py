@@ -156,13 +156,22 @@ class Grouping:
             table = {post: new for post, new in values if post != state.post}
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
-        returned, handed_on = self.outputs[: self.returned], self.outputs[self.returned :]
-        self.outputs = returned + [o for o in handed_on if not self._is_moved(o)]
+        returned = [o for o in self.outputs[: self.returned] if not self._is_moved(o)]
+        handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o)]
+        self.outputs, self.returned = returned + handed_on, len(returned)
 
     def _is_moved(self, output: Expr) -> bool:
-        """What is handed on is no step but the place after it: ``self.record(w)``, ``history.append(w)``."""
+        """What is handed on is no step but the place after it: ``self.record(w)``, ``history.append(w)``.
+
+        A place that moves keeps all of itself where its settings are 0: w − η·u, (1 − η·λ)·w − η·u.
+        """
         state = self.by_new.get(output.symbol) if output.op == "sym" else None
-        return state is not None and (1, ex.sym(state.old)) in structure.terms(state.post) and not state.is_counter
+        if state is None or state.is_counter:
+            return False
+        own = structure.slope(state.post, state.old)
+        if own is None:
+            return (1, ex.sym(state.old)) in structure.terms(state.post)
+        return structure.number_at(own, dict.fromkeys(own.symbols, 0.0)) == 1
 
     def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
         """The states that a post reads, old or new, and theirs in turn; dependencies first."""
