@@ -22,8 +22,8 @@ EXACT = 1e-12
 
 Judged = list[tuple[Recurrence, Judgement]]
 Key = tuple[str, str]
-# with a key, an update that must come out clear for the rest to be judged
-Judge = Callable[[tuple[Unit, ...], "Key | None"], Judged]
+# an edited program, the update that it was edited for, and whether that must come out clear for the rest to be judged
+Judge = Callable[[tuple[Unit, ...], Key, bool], Judged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Verifier:
         if units is None:
             return Verdict(False)
         key = key_of(recurrence)
-        after = self.judge(units, key if title else None)
+        after = self.judge(units, key, bool(title))
         mine = [(r, v) for r, v in after if key_of(r) == key]
         gone = {(f.code, f.span) for f in mended}
         if not mine or not self._all_say(after, gone):

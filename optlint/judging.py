@@ -1,0 +1,226 @@
+"""A program's updates, each with its verdict: by itself, by its options, and as its callers in the file show it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from optlint.diagnose.judge import Judgement, is_published, judge
+from optlint.fix.verify import Judged, Key, key_of
+from optlint.knowledge import find_mistake
+from optlint.lift import Lifted, Recurrence, lift
+from optlint.lift.program import Program
+from optlint.model import Finding, Span
+from optlint.settings import Settings
+
+MAX_SEARCHES = 4  # configurations of one update that may turn out to be like nothing known
+MAX_UNCLEAR = 12  # and those of one file
+
+Mark = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Bench:
+    """Judges a file's updates, and those of edited versions of it: an edit leaves most of them as they were.
+
+    known: the verdicts by what the updates are.
+    """
+
+    path: str
+    settings: Settings
+    known: dict[Mark, Judgement | None] = field(default_factory=dict)
+
+    def judged(self, program: Program, changed: Key | None = None) -> tuple[Lifted, Judged]:
+        """Every update with its verdict. changed: the one that an edit concerns, which is judged anew."""
+        if not program.has_candidates:
+            return Lifted(), []
+        return _Sitting(self, program, lift(program), changed).judged()
+
+
+@dataclass(slots=True)
+class _Sitting:
+    """The updates of one version of a file."""
+
+    bench: Bench
+    program: Program
+    lifted: Lifted
+    changed: Key | None
+
+    def judged(self) -> tuple[Lifted, Judged]:
+        judged: Judged = []
+        unclear: Counter[str] = Counter()
+        for recurrence in self.lifted.recurrences:
+            search = unclear[recurrence.name] < MAX_SEARCHES and unclear.total() < MAX_UNCLEAR
+            verdict = self.judge(recurrence, search)
+            if verdict is not None:
+                unclear[recurrence.name] += verdict.status == "unmatched"
+                judged.append((recurrence, verdict))
+        judged.extend(self.seen_from_callers(judged, MAX_UNCLEAR - unclear.total()))
+        judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
+        self.keep_confirmed(judged)
+        self.counted_by_callers(judged)
+        for recurrence, verdict in judged:
+            if recurrence.on_data:
+                _keep_agreed(recurrence, verdict, judged)
+        return self.lifted, judged
+
+    def judge(self, recurrence: Recurrence, search: bool = True) -> Judgement | None:
+        self.read_around(recurrence)
+        known, mark = self.bench.known, (search, *_mark(recurrence))
+        if key_of(recurrence) == self.changed or mark not in known:
+            known[mark] = judge(recurrence, self.bench.path, self.bench.settings, search)
+        verdict = known[mark]
+        return replace(verdict, findings=list(verdict.findings)) if verdict is not None else None
+
+    def read_around(self, recurrence: Recurrence) -> None:
+        """Note the names and comments of the block that holds the update, and what the file imports."""
+        for number, block in self.program.blocks:
+            unit = self.program.units[number]
+            if unit.cell == recurrence.span.cell and block.line <= recurrence.span.line <= block.end_line:
+                recurrence.heading = unit.heading
+                lines = unit.text.split("\n")[block.line - 1 : block.end_line]
+                recurrence.text = "\n".join([*lines, *sorted(recurrence.imports)])
+                return
+
+    def seen_from_callers(self, judged: Judged, left: int) -> Judged:
+        """Functions whose update is like nothing known by itself, judged with what their callers hand in.
+
+        At most ``left`` searches may fail.
+        """
+        names: dict[str, bool] = {}
+        for recurrence, verdict in judged:
+            names[recurrence.name] = names.get(recurrence.name, True) and verdict.status == "unmatched"
+        found: Judged = []
+        for name in (n for n, unclear in names.items() if unclear):
+            for views in self.lifted.seen_from_callers(name):
+                clear = []
+                for number, recurrence in enumerate(views):
+                    view = self.judge(recurrence, search=number < MAX_SEARCHES and left > 0)
+                    left -= view is not None and view.status == "unmatched"
+                    if view is not None and view.status in ("matched", "mistaken"):
+                        clear.append((recurrence, view))
+                found.extend(clear)
+                if clear:
+                    break
+        return found
+
+    def keep_confirmed(self, judged: Judged) -> None:
+        """Findings that a caller may answer by what it hands in (a step size that is corrected already) stay only where
+        the file's own callers, if there are any, do not answer them."""
+        doubtful: dict[str, list[Judgement]] = {}
+        for recurrence, verdict in judged:
+            if recurrence.at_home and any(_up_to_callers(f) for f in verdict.findings):
+                doubtful.setdefault(recurrence.name, []).append(verdict)
+        for name, verdicts in doubtful.items():
+            views = next(self.lifted.seen_from_callers(name), [])
+            codes: set[str] = set()
+            for recurrence in views:
+                view = self.judge(recurrence)
+                codes |= {f.code for f in view.findings} if view is not None else set()
+            for verdict in verdicts if views else ():
+                verdict.findings = [f for f in verdict.findings if f.code in codes or not _up_to_callers(f)]
+                if not verdict.findings:
+                    verdict.status = "unmatched"
+
+    def counted_by_callers(self, judged: Judged) -> None:
+        """How steps are counted, where a function leaves that to its callers: the file's own callers, if any, tell."""
+        asked: dict[str, list[tuple[Recurrence, Judgement]]] = {}
+        for recurrence, verdict in judged:
+            if recurrence.at_home and verdict.subject is not None and _counted_elsewhere(recurrence, verdict):
+                asked.setdefault(recurrence.name, []).append((recurrence, verdict))
+        for name, updates in asked.items():
+            views = next(self.lifted.seen_from_callers(name), [])
+            if not views:
+                continue
+            told: dict[Span, list[Finding]] = {}
+            for recurrence in views:
+                view = self.judge(recurrence)
+                for span in recurrence.writes:
+                    told.setdefault(span, []).extend(f for f in view.findings if _is_of_time(f)) if view else None
+            several = {s for r in views if r.serves_several for s in r.writes}
+            for recurrence, verdict in updates:
+                mine = [f for f in verdict.findings if not _is_of_time(f) or set(recurrence.writes) & several]
+                codes = {(f.code, f.span) for f in mine}
+                new = [f for s in recurrence.writes for f in told.get(s, ()) if (f.code, f.span) not in codes]
+                verdict.findings = [*mine, *dict.fromkeys(new)]
+                loud = any(f.severity != "note" for f in verdict.findings)
+                verdict.status = "mistaken" if loud else "matched"
+
+
+def comes_out_clear(program: Program, key: Key) -> bool:
+    """Whether an update of a program behaves as a published one: no search for mistakes is worth while else."""
+    return program.has_candidates and any(key_of(r) == key and is_published(r) for r in lift(program).recurrences)
+
+
+def _mark(recurrence: Recurrence) -> Mark:
+    """What an update's verdict rests on, beside the words around it: its equations and what is known of their symbols.
+
+    Lifted anew, an update has new symbols, so names stand for them here.
+    """
+    states = [*recurrence.states, *recurrence.counters, *([recurrence.parameter] if recurrence.parameter else [])]
+    symbols = frozenset().union(
+        *(p.symbols for p in recurrence.posts()), *(s.post.symbols for s in recurrence.counters)
+    )
+    known = ((s.name, s.kind, s.default, repr(s.initial), repr(s.start), s.array, s.external, s.dtype) for s in symbols)
+    return (
+        recurrence.name,
+        recurrence.equations(),
+        tuple(sorted(map(repr, known))),
+        tuple((s.name, repr(s.initial), s.becomes, s.in_place, s.exact) for s in states),
+        tuple(recurrence.configuration.items()),
+        *(recurrence.frame, recurrence.depth, recurrence.at_home, recurrence.on_data, recurrence.handed_on),
+        *(recurrence.per_parameter, recurrence.owner, recurrence.key, recurrence.lost, recurrence.kept is None),
+        tuple(sorted(s.name for s in (*recurrence.shared, *recurrence.shared_products))),
+        tuple(e.slot.symbol.name for e in (*recurrence.overwritten, *recurrence.inputs)),
+        tuple(s.name for s in recurrence.idle),
+        tuple(sorted(map(repr, recurrence.escapes))),
+        tuple((s.name, repr(s.expr)) for s in recurrence.stored),
+        tuple(recurrence.aliases),
+    )
+
+
+def _counted_elsewhere(recurrence: Recurrence, verdict: Judgement) -> bool:
+    """A published update whose step number is handed in, or counts what it is handed in."""
+    assert verdict.subject is not None
+    own = {x for c in recurrence.counters for x in (c.old, c.new)}
+    if verdict.status == "matched":
+        return any(not c.known and c.symbol.kind != "index" and c.symbol not in own for c in verdict.subject.clocks)
+    apart = (recurrence.owner or recurrence.key) and not recurrence.per_parameter
+    return bool(apart) and all(_is_of_time(f) or f.severity == "note" for f in verdict.findings)
+
+
+def _is_of_time(finding: Finding) -> bool:
+    page = find_mistake(finding.code)
+    return page is not None and bool(page.options.get("clock"))
+
+
+def _up_to_callers(finding: Finding) -> bool:
+    page = find_mistake(finding.code)
+    return page is not None and bool(page.options.get("callers"))
+
+
+def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Judgement:
+    """What the user can turn on or off (``if bias_correction:``) is chosen, not forgotten."""
+    pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
+    chosen = verdict.deviation
+    if chosen is None and pages and all(p is not None and p.options.get("optional") for p in pages):
+        chosen = Judgement("unmatched", verdict.family, subject=verdict.subject)
+    if chosen is None:
+        return verdict
+    for other, view in judged:
+        if view.status == "matched" and set(other.writes) & set(recurrence.writes):
+            shared = recurrence.configuration.keys() & other.configuration.keys()
+            turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
+            if len(turned) == 1:
+                return chosen
+    return verdict
+
+
+def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> None:
+    """On a path that data chooses, only what every path of the update shows is the update's mistake."""
+    for other, view in judged:
+        if other is not recurrence and set(other.writes) & set(recurrence.writes) and view.status != "unmatched":
+            codes = {f.code for f in view.findings}
+            verdict.findings = [f for f in verdict.findings if f.code in codes]
+    if verdict.status == "mistaken" and all(f.severity == "note" for f in verdict.findings):
+        verdict.status = "matched"
