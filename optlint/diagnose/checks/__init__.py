@@ -3,6 +3,7 @@
 from optlint.diagnose.checks import (
     adadelta,
     choices,
+    complement,
     correction,
     decay,
     direction,
@@ -21,11 +22,13 @@ from optlint.diagnose.checks import (
     signs,
     storage,
     targets,
+    time,
 )
 
 __all__ = [
     "adadelta",
     "choices",
+    "complement",
     "correction",
     "decay",
     "direction",
@@ -44,4 +47,5 @@ __all__ = [
     "signs",
     "storage",
     "targets",
+    "time",
 ]

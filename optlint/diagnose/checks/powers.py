@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from optlint.diagnose.checks.correction import averages, clock, complements, one_minus_power
+from optlint.diagnose.checks.complement import complements
+from optlint.diagnose.checks.correction import averages, clock, one_minus_power
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex

@@ -1,0 +1,118 @@
+"""How steps are counted: from zero, not at all, for each tensor, for each epoch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr
+from optlint.lift.recurrence import State
+from optlint.subject import Clock, Subject
+
+
+def powers_of_time(subject: Subject) -> list[Expr]:
+    return [
+        n
+        for p in subject.posts
+        for n in ex.walk(p)
+        if n.op == "pow" and n.args[1].op != "const" and not n.symbols & subject.moving
+    ]
+
+
+@check("time-from-zero")
+def time_from_zero(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """t is 0 at the first step, so 1 − β⁰ = 0."""
+    for power in powers_of_time(subject):
+        clocks = [c for c in subject.clocks if c.symbol in power.args[1].symbols]
+        if len(clocks) == 1 and clocks[0].known and clocks[0].by == 1:
+            exponent = power.args[1]
+            value = subject.value(ex.substitute(exponent, {ex.sym(clocks[0].symbol): ex.const(clocks[0].first)}))
+            if value is not None and np.all(value == 0):
+                target = clocks[0].symbol
+                moved = [replace(c, first=c.first + (c.symbol is target)) for c in subject.clocks]
+                later = ex.op("add", exponent, ex.const(1))
+                yield Repair(
+                    page.code, subject.replaced(subject.posts, clocks=moved), power, ex.op("pow", power.args[0], later)
+                )
+                return
+
+
+@check("time-stuck")
+def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The exponent of β is a number that the code stores and never advances."""
+    for power in powers_of_time(subject):
+        exponent = power.args[1]
+        held = [h for h in subject.hypers if h.symbol in exponent.symbols]
+        if exponent.symbols & subject.time or len(held) != 1 or not subject.frozen_at(held[0].symbol):
+            continue
+        symbol = held[0].symbol
+        moving = Clock(symbol, 1.0)
+        hypers = [h for h in subject.hypers if h.symbol is not symbol]
+        posts = [ex.substitute(p, {exponent: ex.sym(symbol)}) for p in subject.posts]
+        made = subject.replaced(posts, clocks=[*subject.clocks, moving], hypers=hypers)
+        yield Repair(page.code, made, power, ex.op("pow", power.args[0], ex.sym(moving.symbol)))
+        return
+
+
+TENSORS = 2  # how many tensors the evidence for a shared counter assumes
+UPDATES = 10  # and how many updates an epoch
+
+
+def _timed(subject: Subject) -> Expr | None:
+    """The first power βᵗ whose exponent a clock moves."""
+    return next((p for p in powers_of_time(subject) if p.args[1].symbols & subject.time), None)
+
+
+def _times(state: State, times: int) -> Expr:
+    """A running product's equation where it is multiplied several times."""
+    old = ex.sym(state.old)
+    factor = structure.product([(f, e) for f, e in structure.factors(state.post) if f != old])
+    return ex.op("mul", old, ex.op("pow", factor, ex.const(times)))
+
+
+@check("time-per-parameter")
+def time_per_parameter(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """t, or βᵗ kept as a product, advances once for each tensor: with two tensors the last one sees 2, 4, 6 …
+
+    By a loop over the tensors, or because each call updates what it is handed, one of many, and counts.
+    """
+    shared = [s for s in subject.states if s.old in subject.recurrence.shared_products]
+    if shared:
+        posts = [_times(s, TENSORS) if s in shared else s.post for s in subject.states]
+        written = subject.replaced([*posts, subject.step])
+        span = next((s for state in shared for s in state.spans), None)
+        yield Repair(page.code, written, shared[0].post, None, span=span, details={"kind": "clock"})
+    power = _timed(subject)
+    recurrence = subject.recurrence
+    one_of_many = recurrence.owner and re.search(page.options.get("owners", "$^"), recurrence.owner, re.IGNORECASE)
+    if power is None or not (recurrence.per_parameter or recurrence.key or one_of_many):
+        return
+    clocks = [
+        replace(c, first=c.first + (TENSORS - 1) * c.by, by=c.by * TENSORS) if c.symbol in power.args[1].symbols else c
+        for c in subject.clocks
+    ]
+    written = subject.replaced(subject.posts, clocks=clocks)
+    span = next((s for c in subject.recurrence.counters for s in c.spans), None)
+    yield Repair(page.code, written, power, None, span=span, details={"kind": "clock"})
+
+
+@check("time-is-epoch")
+def time_is_epoch(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """t counts the epochs, and there are several updates in each."""
+    power = _timed(subject)
+    if power is None:
+        return
+    if not any(c.outer and c.symbol in power.args[1].symbols for c in subject.clocks):
+        return
+    if any(not c.outer and c.symbol in power.args[1].symbols for c in subject.clocks):
+        return
+    clocks = [replace(c, every=UPDATES) if c.outer else c for c in subject.clocks]
+    written = subject.replaced(subject.posts, clocks=clocks)
+    yield Repair(page.code, written, power, None, details={"kind": "clock"})
