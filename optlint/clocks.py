@@ -16,7 +16,8 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     """What counts steps: counters, loop indices, and whatever a decay is raised to."""
     states = {x for s in recurrence.states for x in (s.old, s.new)}
     decays = {structure.retention(s.post, s.old) for s in recurrence.states}
-    exponents = _exponents(posts, states, decays)
+    counters = {x for c in recurrence.counters for x in (c.old, c.new)}
+    exponents = _exponents(posts, states, decays, counters)
     read = set().union(*(p.visible for p in posts)) if posts else set()
     clocks: list[Clock] = []
     for counter in recurrence.counters:
@@ -76,11 +77,20 @@ def _last_first(node: Expr) -> float | None:
     return number if number == int(number) >= 0 else None
 
 
-def _exponents(posts: Iterable[Expr], moving: set[Symbol], decays: set[Expr | None]) -> list[Expr]:
-    """What settings are raised to (βᵗ), or what a decay is the exponent of where the two are exchanged (t^β)."""
+def _exponents(
+    posts: Iterable[Expr], moving: set[Symbol], decays: set[Expr | None], counters: set[Symbol]
+) -> list[Expr]:
+    """What settings are raised to (βᵗ), or what a decay is the exponent of where the two are exchanged (t^β).
+
+    The κ of a schedule t^κ is neither.
+    """
     powers = [n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
     powers = [n for n in powers if not n.args[0].symbols & moving]
-    return [n.args[0] if n.args[1] in decays else n.args[1] for n in powers]
+    return [
+        n.args[0] if n.args[1] in decays else n.args[1]
+        for n in powers
+        if n.args[1] in decays or n.args[1].symbols & counters or not n.args[0].symbols & counters
+    ]
 
 
 def _counting(exponents: list[Expr], counters: set[Symbol]) -> set[Symbol]:

@@ -14,6 +14,7 @@ _DESCENT = re.compile(r"momentum|grad|sgd|loss|learn|(?<![a-z])lr(?![a-z])", re.
 MAX_LINE = 400  # of a line, as much is searched
 
 
+@lru_cache(maxsize=256)
 def speaks_of(pattern: str, text: str) -> bool:
     """Whether a line of the code's names and comments matches a rule's regular expression."""
     sought = re.compile(pattern, re.IGNORECASE)

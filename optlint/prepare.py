@@ -27,7 +27,7 @@ def prepare(recurrence: Recurrence) -> Subject:
     if parameter is None and (parameter := _decayed(step, states, moving)) is not None:
         step = ex.op("add", ex.sym(parameter), step)
     posts = [*(s.post for s in states), step]
-    named = _named_settings(states, posts, moving)
+    named = _named_settings(states, posts, moving, counters)
     posts = [ex.substitute(p, named) for p in posts]
     states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
     step = posts[-1]
@@ -89,7 +89,9 @@ def _complemented(posts: list[Expr], state: State) -> bool:
     return any(n.op == "sub" and n.args[1] in read for p in posts for n in ex.walk(p))
 
 
-def _named_settings(states: list[State], posts: list[Expr], moving: set[Symbol]) -> dict[Expr, Expr]:
+def _named_settings(
+    states: list[State], posts: list[Expr], moving: set[Symbol], counters: set[Symbol]
+) -> dict[Expr, Expr]:
     """Unknown calls that give a decay or ε (``self.beta1(step)``) are settings with a name of their own."""
     decays: list[Expr] = []
     for state in states:
@@ -97,7 +99,8 @@ def _named_settings(states: list[State], posts: list[Expr], moving: set[Symbol])
         if own is not None:
             decays.append(own)
     nodes = [n for p in posts for n in ex.walk(p)]
-    decays += [n.args[0] for n in nodes if n.op == "pow" and n.args[1].op != "const"]
+    powers = [n.args for n in nodes if n.op == "pow" and n.args[1].op != "const"]
+    decays += [b for b, e in powers if e.symbols & counters or not b.symbols & counters]  # (t mod 9)^κ has none
     floors = [  # ε
         a
         for n in nodes

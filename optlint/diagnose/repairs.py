@@ -69,12 +69,13 @@ class Proposals:
         self.pages = tuple(p for p in searched() if not p.options.get("said") or said & set(p.families))
         self._edits: dict[tuple[object, ...], list[_Edit]] = {}
 
-    def of(self, subject: Subject) -> list[Repair]:
-        """Every repair that some page proposes, each a different set of equations."""
+    def of(self, subject: Subject, only: frozenset[str] | None = None) -> list[Repair]:
+        """Every repair that some page (of certain codes) proposes, each a different set of equations."""
         load_checks()
-        proposed = [r for page in self.pages if page.check for r in from_check(subject, page)]
-        if subject.gradient is not None:
-            proposed += self._from_equations(subject)
+        pages = tuple(p for p in self.pages if only is None or p.code in only)
+        proposed = [r for page in pages if page.check for r in from_check(subject, page)]
+        if subject.gradient is not None and any(page.rewrites for page in pages):
+            proposed += self._from_equations(subject, pages)
         found: list[Repair] = []
         seen: set[tuple[object, ...]] = set()
         general = {p.code for p in self.pages if not p.families}  # a page of one family says more, and comes first
@@ -85,14 +86,15 @@ class Proposals:
                 found.append(repair)
         return found
 
-    def _from_equations(self, subject: Subject) -> Iterator[Repair]:
+    def _from_equations(self, subject: Subject, pages: tuple[MistakePage, ...]) -> Iterator[Repair]:
         settings = frozenset(h.symbol for h in subject.hypers)
         places = parts(subject, subject.second)
         found: list[tuple[int, _Edit]] = []
         for index, ((part, own), post) in enumerate(zip(places, subject.posts, strict=True)):
-            key = (part, own and own.old, post, subject.second, subject.time, settings)
+            codes = tuple(p.code for p in pages)
+            key = (codes, part, own and own.old, post, subject.second, subject.time, settings)
             if key not in self._edits:
-                self._edits[key] = list(_edits(subject, self.pages, part, own, post))
+                self._edits[key] = list(_edits(subject, pages, part, own, post))
             found += [(index, edit) for edit in self._edits[key]]
         for index, edit in found:
             made = _applied(subject, [(index, edit)])

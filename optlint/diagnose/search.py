@@ -79,13 +79,13 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
         following: list[_Partial] = []
         hits: list[Explanation] = []
         for partial in level:
-            alone = depth and not partial.strange and not said  # then only the same slip once more
-            for repair in proposals.of(partial.subject):
+            last = depth == DEPTH - 1
+            codes = frozenset(r.code for r in partial.done)
+            only = codes if last else None
+            if depth and not partial.strange and not said:  # then only the same slip once more
+                only = codes if len(codes) == 1 else frozenset()
+            for repair in proposals.of(partial.subject, only):
                 if depth and not _follows(partial, repair):
-                    continue
-                last = depth == DEPTH - 1
-                codes = {r.code for r in partial.done}
-                if (alone and codes != {repair.code}) or (last and repair.code not in codes):
                     continue
                 key = _key(repair.subject)
                 if key in seen:

@@ -173,6 +173,8 @@ def decay_with_correction(subject: Subject, page: MistakePage) -> Iterator[Repai
         return
     sign, shrink = shrinks[0]
     rate = structure.product([(f, e) for f, e in structure.factors(shrink) if not f.symbols & subject.time])
+    if not rate.symbols:  # an average of w itself, whose weight moves with time
+        return
     step = ex.substitute(subject.step, {shrink: rate})
     if step == subject.step:  # the decay stands in a bracket with the moments
         parts = [(1, ex.sym(w)), (sign, ex.op("mul", rate, ex.sym(w))), *structure.terms(subject.drive)]

@@ -79,10 +79,10 @@ def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if decay is not None:
             right[state.name] = decay, one_minus_power(subject, state, timed.time)
     table: dict[Expr, Expr] = {}
-    for node in _time_factors(subject, timed):
+    for node in dict.fromkeys(_time_factors(subject, timed)) if right else ():
         value = timed.value(node)
         for decay, new in right.values() if value is not None else ():
-            if _is_slip(value, decay) and node not in table:
+            if node not in table and _is_slip(value, decay):
                 table[node] = new
     if not table:
         return

@@ -53,6 +53,8 @@ def _second_contents(state: State, inner: Expr, first: Symbol) -> Iterator[Expr]
     reads the first average, too)."""
     mark = ex.sym(Symbol("inner"))
     marked = ex.leaves_apart(ex.substitute(state.post, {inner: mark}))
+    if state.old in marked.symbols:  # the first average would have overwritten it: the m of m + (1 − β)·(g − m)
+        return
     yield ex.substitute(marked, {mark: ex.sym(state.old)})
     places = [n for n in ex.walk(marked) if n == mark]
     for place in places if 1 < len(places) <= MAX_PLACES else ():
@@ -123,9 +125,12 @@ def _forgetful(subject: Subject) -> Iterator[tuple[str, Expr | None, tuple[Span,
         if any(ex.contains(p, post) for p in subject.posts):
             done.append(post)
             yield entry.slot.symbol.name, entry.slot.symbol.initial, entry.spans, post
-    named = {ex.substitute(ex.substitute(s.expr, table), known): s.name for s in subject.recurrence.stored}
+    named: dict[Expr, str] | None = None
     own = [s.post for s in subject.states]
     for node in (n for p in subject.posts for n in ex.walk(p) if n.op in ("add", "sub", "max")):
         if node not in done and node not in own and gathers_size(node, ex.sym(subject.g)):
             done.append(node)
+            if named is None:
+                stored = subject.recurrence.stored
+                named = {ex.substitute(ex.substitute(s.expr, table), known): s.name for s in stored}
             yield named.get(node, "v"), None, (node.origin,) if node.origin is not None else (), node
