@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -252,7 +252,10 @@ class Context:
         right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
         latent = latent_settings(*pair) if pair is not None else ()
         message, severity = _as_it_bites(page, page.message, latent)
-        return self.make(page, repair, message, self.evidence(seen, page.meant, right), severity)
+        evidence = self.evidence(seen, page.meant, right)
+        if page.options.get("assumes"):
+            evidence = replace(evidence, ran=f"{page.options['assumes']}, {evidence.ran}")
+        return self.make(page, repair, message, evidence, severity)
 
     def pair(self, repair: Repair, subject: Subject, match: Match) -> tuple[Subject, Subject, ex.Expr | None] | None:
         """What to run beside each other: the update as written, as meant, and what g means in that one."""
