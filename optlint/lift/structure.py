@@ -88,6 +88,11 @@ def square_root_of(node: Expr) -> Expr | None:
     return None
 
 
+def exponent_of(node: Expr, base: Expr) -> float:
+    """The power in which a product holds ``base``: 2 for ``a * g**2`` and for ``a * g * g``."""
+    return sum(e for f, e in factors(node) if f == base)
+
+
 def slope(node: Expr, symbol: Symbol, conditional: bool = False) -> Expr | None:
     """The coefficient of ``symbol`` where ``node`` is affine in it, else None (an unknown call is one quantity).
 

@@ -249,7 +249,7 @@ def _settings_of_time(subject: Subject, root: Expr) -> Iterator[Expr]:
     """The largest products of settings that move with t and read no state (but not 1 − βᵗ alone)."""
     if root.op == "opaque":
         return
-    if not root.symbols & (subject.moving - subject.products | {subject.g, subject.parameter}):
+    if root.op != "neg" and not root.symbols & (subject.moving - subject.products | {subject.g, subject.parameter}):
         if root.symbols & subject.timed and root.op in ("mul", "div", "sqrt"):
             yield root
         return

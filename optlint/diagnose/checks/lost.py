@@ -92,7 +92,7 @@ def _starts_over(node: Expr, zeros: set[int]) -> bool:
     """
     terms = [term for _, term in structure.terms(node)]
     decayed = any(t.op == "mul" and any(id(f) in zeros for f, _ in structure.factors(t)) for t in terms)
-    squares = any(structure.square_root_of(f) is not None for t in terms for f, _ in structure.factors(t))
+    squares = any(structure.exponent_of(t, f) == 2 for t in terms for f, _ in structure.factors(t))
     bare = any(id(t) in zeros for t in terms)
     again = bare and any(id(n) in zeros for t in terms if id(t) not in zeros for n in ex.walk(t))  # s + a·(g − s)
     return node.op == "max" or decayed or squares or again

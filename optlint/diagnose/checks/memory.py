@@ -131,7 +131,7 @@ def weights_exchanged(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if state.old not in subject.second or kept is None or size is None or not 0 < size[0, 0] < FAST:
             continue
         taken = structure.tidy(structure.rest(state.post, state.old))
-        if kept in powers or not any(structure.square_root_of(n) == ex.sym(subject.g) for n in ex.walk(taken)):
+        if kept in powers or structure.exponent_of(taken, ex.sym(subject.g)) != 2:
             continue  # corrected as it stands: 1 − ρ is what the code means by its decay
         for weight in dict.fromkeys(f for f, e in structure.factors(taken) if e == 1 and _own_number(subject, f)):
             if not np.allclose(subject.value(weight), 1 - size):
