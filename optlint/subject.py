@@ -197,8 +197,8 @@ class Subject:
         g = ex.sym(self.g)
         found: set[Symbol] = set()
         for state in self.states:
-            sizes = (n.args[0] if n.op == "abs" else structure.square_root_of(n) for n in ex.walk(state.post))
-            if g in sizes:
+            sizes = (n.args[0] for n in ex.walk(state.post) if n.op == "abs")
+            if g in structure.squared_in(state.post) or g in sizes:
                 found |= {state.old, state.new}
         for post in self.posts:
             for node in ex.walk(post):

@@ -88,6 +88,18 @@ def square_root_of(node: Expr) -> Expr | None:
     return None
 
 
+def squared_in(root: Expr) -> list[Expr]:
+    """What is squared anywhere inside: g of ``a * g**2``, and of ``a * g * g``."""
+    found: list[Expr] = []
+    for node in walk(root):
+        whole = square_root_of(node)
+        if whole is not None:
+            found.append(whole)
+        elif node.op == "mul":
+            found += [f for f, e in factors(node) if e == 1 and exponent_of(node, f) == 2]
+    return found
+
+
 def exponent_of(node: Expr, base: Expr) -> float:
     """The power in which a product holds ``base``: 2 for ``a * g**2`` and for ``a * g * g``."""
     return sum(e for f, e in factors(node) if f == base)

@@ -54,8 +54,8 @@ def below_the_line(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def gathers_size(post: Expr, gradient: Expr) -> bool:
     """Takes in g² or |g|."""
-    sizes = [structure.square_root_of(n) or (n.args[0] if n.op == "abs" else None) for n in ex.walk(post)]
-    return any(s is not None and ex.contains(s, gradient) for s in sizes)
+    sizes = [*structure.squared_in(post), *(n.args[0] for n in ex.walk(post) if n.op == "abs")]
+    return any(ex.contains(s, gradient) for s in sizes)
 
 
 def _readings(recurrence: Recurrence, idle: State) -> list[Expr]:

@@ -233,7 +233,7 @@ def _keeps_most(post: Expr, symbol: Symbol) -> bool:
 
 def _gathers_squares(post: Expr, symbol: Symbol) -> bool:
     taken = [t for _, t in structure.terms(post) if t != ex.sym(symbol)]
-    return bool(taken) and all(any(structure.square_root_of(n) is not None for n in ex.walk(t)) for t in taken)
+    return bool(taken) and all(structure.squared_in(t) for t in taken)
 
 
 def _is_part(own: Expr) -> bool:

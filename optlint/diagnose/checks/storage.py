@@ -70,7 +70,7 @@ def _first_average(state: State) -> Expr | None:
             and structure.slope(node, state.old) not in (None, ex.const(0))
         ):
             rest = structure.rest(node, state.old)
-            if rest.symbols and not any(structure.square_root_of(n) is not None for n in ex.walk(rest)):
+            if rest.symbols and not structure.squared_in(rest):
                 return node
     return None
 
