@@ -2,10 +2,11 @@
 
     python -m benchmarks.mutants                                   # the fixtures and the rule pages' good examples
     python -m benchmarks.mutants --source all --cache ~/.cache/optlint-mutants
+    python -m benchmarks.mutants --unchanged --source all --cache ~/.cache/optlint-mutants  # are the originals silent?
     python -m benchmarks.mutants --only OPT105 --source fixtures --misses
 
 Results are kept as JSON lines under ``--cache``, by the content of the mutant and of optlint itself, so that a run
-that was broken off goes on where it stopped.
+that was broken off goes on where it stopped. It fails where an original speaks that ``speaking.toml`` does not name.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.mutants import table
+from benchmarks.mutants import ledger, table
 from benchmarks.mutants.campaign import Campaign, Measured, run
 from benchmarks.mutants.originals import known_sources, programs
 
@@ -26,6 +27,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutants", description=__doc__.split("\n")[0])
     parser.add_argument("--source", action="append", help="fixtures, pages, a package of packages.toml, or all")
+    parser.add_argument("--unchanged", action="store_true", help="inject nothing: only read the originals")
     parser.add_argument("--only", action="append", help="only this mistake (may be repeated)")
     parser.add_argument("--file", help="only files whose name contains this")
     parser.add_argument("--limit", type=int, default=0, help="at most so many mutants of a mistake in a file")
@@ -41,7 +43,8 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown source: {', '.join(sorted(unknown))} (there are {', '.join(known_sources())})")
     wanted = [p for p in programs(sources, options.cache) if not options.file or options.file in p.name]
-    campaign = Campaign(tuple(options.only or ()), options.limit, options.seconds, options.cache)
+    only = tuple(options.only or ())
+    campaign = Campaign(options.unchanged, only, options.limit, options.seconds, options.cache)
     measured: list[Measured] = []
     for done, one in enumerate(run(wanted, campaign, options.jobs), 1):
         measured.append(one)
@@ -51,10 +54,11 @@ def main() -> int:
         numbers = f"{len(one.outcomes)} mutants, {len(counted)} count, {found} found"
         print(f"[{done}/{len(wanted)}] {one.file}: {numbers}{end}", file=sys.stderr, flush=True)
     measured.sort(key=lambda m: m.file)
+    said = [s for m in measured for s in m.speaking]
     title = f"`python -m benchmarks.mutants {' '.join(f'--source {s}' for s in sources)}`"
     text = table.render(
         [o for m in measured for o in m.outcomes],
-        [line for m in measured for line in m.speaking],
+        [str(s) for s in said],
         sum((Counter({m.source: m.originals}) for m in measured), Counter()),
         [f"{m.file}: {m.broken or 'out of time'}" for m in measured if m.late or m.broken],
         title,
@@ -63,7 +67,12 @@ def main() -> int:
         options.output.write_text(text, encoding="utf-8")
     else:
         print(text)
-    return 0
+    news = ledger.unknown(said)
+    for one in news:
+        print(f"{one}: {ledger.LEDGER.name} does not name it", file=sys.stderr)
+    for one in ledger.gone(said, {m.file for m in measured if not (m.late or m.broken)}):
+        print(f"{one}: {ledger.LEDGER.name} names it, and it is not found any more", file=sys.stderr)
+    return 1 if news else 0
 
 
 if __name__ == "__main__":

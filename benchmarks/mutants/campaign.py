@@ -14,6 +14,7 @@ from types import FrameType
 
 from benchmarks.mutants.anatomy import Code, Edit, Original, originals_in
 from benchmarks.mutants.inject import Injector, load
+from benchmarks.mutants.ledger import Saying, saying
 from benchmarks.mutants.originals import ROOT, Program
 from benchmarks.mutants.slices import slice_around
 from benchmarks.mutants.trial import Outcome, attempt, behaviours, loud_on
@@ -21,8 +22,9 @@ from benchmarks.mutants.trial import Outcome, attempt, behaviours, loud_on
 
 @dataclass(frozen=True)
 class Campaign:
-    """What to inject (all, where ``only`` is empty), how much, and where results are kept."""
+    """What to inject (all, where ``only`` is empty; nothing with ``unchanged``), how much, and where to keep."""
 
+    unchanged: bool = False
     only: tuple[str, ...] = ()
     limit: int = 0
     seconds: float = 600
@@ -37,7 +39,7 @@ class Measured:
     source: str
     originals: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
-    speaking: list[str] = field(default_factory=list)
+    speaking: list[Saying] = field(default_factory=list)
     late: bool = False
     broken: str = ""
 
@@ -75,11 +77,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _measure(program: Program, campaign: Campaign, result: Measured) -> None:
+    loud = loud_on(program.text, program.name)
+    result.speaking = [saying(program.name, f) for f in loud]
     whole = Code(program.text)
     found = originals_in(whole)
     result.originals = len(found)
-    loud = loud_on(program.text, program.name)
-    result.speaking = [f"{program.name}:{f.span.line}: {f.update}: {f.code} {f.severity}" for f in loud]
+    if campaign.unchanged:
+        return
     kept = Kept(campaign.cache)
     quiet = [o for o in found if not any(f.update == o.name for f in loud)]
     for text, names in _slices(program.text, quiet):

@@ -162,6 +162,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
         if len(found) == 1 and place_text(stored.name) == found[0].name:
             continue  # it is kept
+        if len(found) == 1 and any(s.name.startswith(f"{found[0].name}[") for s in recurrence.advanced):
+            continue  # a list of states, whose elements are written
         if len(found) == 1 and all(s.old is not found[0] for s in states):
             old, new = found[0], Symbol(f"{found[0].name}'")
             states.append(State(old.name, old, new, content, old.initial, (stored.span,) if stored.span else ()))

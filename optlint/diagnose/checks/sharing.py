@@ -23,6 +23,8 @@ def shared_by_blocks(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for position, state in enumerate(subject.states):
         for inner in _averages_inside(state):
             alone = ex.substitute(state.post, {inner: ex.sym(state.old)})
+            if structure.retention(alone, state.old) is None:
+                continue  # the other way of a branch, and no second block
             if not _foreign(subject, inner) and not _foreign(subject, alone):
                 continue
             first = ex.substitute(subject.step, {inner: ex.sym(state.new)})
@@ -37,14 +39,16 @@ def shared_by_blocks(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 
 def _averages_inside(state: State) -> Iterator[Expr]:
-    """The averages of a state that stand inside its own equation."""
+    """The averages of a state that stand inside its own equation, which reads its old content nowhere else."""
     for node in ex.walk(state.post):
         if node is state.post or node.op not in ("add", "sub") or state.old not in node.visible:
             continue
         own = structure.slope(node, state.old)
         if own is not None and any(s.array or (s.default is None and not s.external) for s in own.symbols):
             continue  # multiplied by data: a layer's backward pass
-        if own not in (None, ex.const(0), ex.const(1)) and structure.rest(node, state.old) != ex.const(0):
+        if own in (None, ex.const(0), ex.const(1)) or structure.rest(node, state.old) == ex.const(0):
+            continue
+        if state.old not in ex.substitute(state.post, {node: ex.const(0)}).symbols:  # unlike the s of s + a·(g − s)
             yield node
 
 
