@@ -251,7 +251,7 @@ def _explained(wanted: str, settings: Settings) -> str:
     if page is not None:
         return page.text.rstrip("\n") + "\n"
     hint = nearest(wanted, rules).lstrip(". ") or "optlint --rules lists all."
-    raise click.BadParameter(f"there is no rule {wanted!r}. {hint}", param_hint="'--explain'")
+    raise ConfigError("--explain", None, f"there is no rule {wanted!r}. {hint}")
 
 
 def _rule_table(settings: Settings) -> str:

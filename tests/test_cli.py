@@ -165,7 +165,7 @@ def test_explain(named: str) -> None:
 def test_explain_unknown_rule() -> None:
     result = run("--explain", "missing-epsilo")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "there is no rule 'missing-epsilo'. Did you mean missing-epsilon?" in result.stderr
+    assert result.stderr == "optlint: --explain: there is no rule 'missing-epsilo'. Did you mean missing-epsilon?\n"
     assert "Did you mean OPT101" in run("--explain", "opt102").stderr
     assert "optlint --rules lists all." in run("--explain", "E501").stderr
 

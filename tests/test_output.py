@@ -45,11 +45,12 @@ def test_problems_are_on_the_terminal_where_the_report_goes_to_a_file() -> None:
     assert "too deep" in Path("report.sarif").read_text()
 
 
-@pytest.mark.parametrize("target", ["nowhere/report.json", ".", "a.py/report"])
+@pytest.mark.parametrize("target", ["nowhere/report.json", ".", "a.py/report", ""])
 def test_an_output_file_that_cannot_be_written(target: str) -> None:
     result = run("--output-file", target)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert f"Invalid value for '--output-file': {target} cannot be written: " in result.stderr
+    assert result.stderr.startswith(f"optlint: --output-file: {target or repr(target)} cannot be written: ")
+    assert result.stderr.count("\n") == 1
     assert sorted(os.listdir()) == ["a.py"]
 
 

@@ -124,8 +124,9 @@ def _save(path: str, text: str, option: str) -> None:
         atomic.write(path, encoded(text))
     except (OSError, ValueError) as error:
         from optlint.files import reason
+        from optlint.settings import ConfigError
 
-        raise click.BadParameter(f"{path} cannot be written: {reason(error)}", param_hint=f"'{option}'") from None
+        raise ConfigError(option, None, f"{path or repr(path)} cannot be written: {reason(error)}") from None
 
 
 def _read(report: Report) -> str:
