@@ -88,7 +88,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     if recurrence.lost:
         forgotten = explain_forgotten(subject, plain)
         return mistaken(context, forgotten, None) if forgotten is not None and recurrence.at_home else None
-    lost = explain_lost(subject, plain, recurrence.text) if recurrence.at_home else None
+    lost = explain_lost(subject, plain, recurrence.text, search) if recurrence.at_home else None
     if lost is not None:
         return mistaken(context, in_its_family(subject, lost), None)
     named = meant(recurrence.called)
