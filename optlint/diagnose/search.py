@@ -150,8 +150,8 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", search
         doubtful: list[Repair] = []
         for repair in from_check(subject, page, "lost"):
             match = ordinary(repair.subject)
-            doubted = kept or (match is not None and match.family in SIMPLE)
-            if doubted and not named and match is not None and match.family not in families_in(intent):
+            simple = match is not None and match.family in SIMPLE
+            if match is not None and not named and (simple or (kept and match.family not in families_in(intent))):
                 continue  # what else the state is for, nobody knows
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
