@@ -144,8 +144,9 @@ def match_returns(
         # what the code takes from another place's new content is that place's, not an argument's
         own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})
         weights = [structure.slope(own_part, s) for s in arguments if s in own_part.visible]
+        passing = _no_trace(own_part, expr, arguments, returned)
         for symbol, slot in arguments.items():
-            if symbol in taken or symbol not in own_part.visible:
+            if symbol in taken or symbol in passing or symbol not in own_part.visible:
                 continue
             own = structure.retention(own_part, symbol)  # also inside a maximum (AMSGrad's)
             if (1, ex.sym(symbol)) in structure.terms(own_part):
@@ -166,7 +167,7 @@ def match_returns(
                 w is not None and (structure.is_complement(own, w) or structure.is_complement(w, own)) for w in weights
             )
             shared = averaged and any(symbol in e.visible for _, e in returned if not ex.contains(e, expr))
-            less = left != ex.const(1) and not averaged
+            less = left != ex.const(1) and not averaged and not passing
             rank = (not same, own != ex.const(1), less, shared, off, size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
@@ -212,6 +213,21 @@ def _carries(post: Expr, symbol: Symbol) -> bool:
         return False
     inside = [a for a in (post.args[:1] if post.op == "pow" else post.args) if symbol in a.visible]
     return len(inside) == 1 and _carries(inside[0], symbol)
+
+
+def _no_trace(
+    post: Expr, expr: Expr, arguments: Iterable[Symbol], returned: list[tuple[str, Expr]]
+) -> frozenset[Symbol]:
+    """μ·v + g, which moves a parameter that is returned besides: v is what stays of it, neither g nor that one."""
+    taken = {expr: ex.sym(Symbol("taken", kind="role"))}
+    moved = [ex.substitute(e, taken) for _, e in returned if e != expr and ex.contains(e, expr)]
+    owns = {s: structure.slope(e, s) for e in moved for s in arguments if s in e.visible}
+    parameters = {s for s, own in owns.items() if own is not None and _at_zero(own) == ex.const(1)}
+    slopes = {s: own for s in arguments if s in post.visible and (own := structure.slope(post, s)) is not None}
+    whole = {s for s, own in slopes.items() if own == ex.const(1)}
+    plain = {s: own for s, own in slopes.items() if own.op in ("sym", "const") and not own.visible & parameters}
+    kept = plain.keys() - parameters - whole
+    return frozenset(whole | (parameters & slopes.keys())) if parameters and len(whole) == 1 and kept else frozenset()
 
 
 def _weighs_one(post: Expr, own: Expr | None, symbol: Symbol) -> bool:

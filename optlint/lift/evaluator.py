@@ -128,12 +128,21 @@ class Evaluator(Operators):
     # containers
 
     def eval_Tuple(self, node: cst.Tuple | cst.List) -> Value:
+        return self.display(node)
+
+    def display(self, node: cst.Tuple | cst.List, count: int | None = None) -> Value:
+        """``count``: how many names ``lr, beta1, beta2 = group["lr"], *group["betas"]`` unpacks it into."""
+        starred = sum(isinstance(e, cst.StarredElement) for e in node.elements)
+        missing = count - len(node.elements) + 1 if count is not None and starred == 1 else None
         elements: list[Value] = []
         for element in node.elements:
             value = self.eval(element.value)
             if isinstance(element, cst.StarredElement):
                 if isinstance(value, Seq):
                     elements.extend(value.elements)
+                    continue
+                if missing is not None and isinstance(value, Cell):
+                    elements.extend(self.child(value, f"[{i}]") for i in range(missing))
                     continue
                 return Each(self.child(value, "[*]"))
             elements.append(value)

@@ -110,7 +110,12 @@ class Statements(Calls):
     # assignments
 
     def exec_Assign(self, node: cst.Assign) -> None:
-        value = self.eval(node.value)
+        first = node.targets[0].target
+        if isinstance(node.value, (cst.Tuple, cst.List)) and isinstance(first, (cst.Tuple, cst.List)):
+            known = not any(isinstance(e, cst.StarredElement) for e in first.elements)
+            value = self.display(node.value, len(first.elements) if known else None)
+        else:
+            value = self.eval(node.value)
         if len(node.targets) > 1 and isinstance(value, Cell) and value.array and not self.scanning:
             self.shared.append(tuple(dotted(t.target) for t in node.targets))
         for target in node.targets:

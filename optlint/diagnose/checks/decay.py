@@ -184,8 +184,10 @@ def decay_with_correction(subject: Subject, page: MistakePage) -> Iterator[Repai
 
 
 def _corrects(subject: Subject, node: Expr) -> bool:
-    """Holds βᵗ."""
-    return any(n.op == "pow" and n.args[1].symbols & subject.time for n in ex.walk(node))
+    """Holds βᵗ, and not only where it decides whether there is a decay at all (RAdam's rectified steps)."""
+    decides = {n.args[0]: ex.const(1) for n in ex.walk(node) if n.op == "where"}
+    scaling = ex.substitute(node, decides)
+    return any(n.op == "pow" and n.args[1].symbols & subject.time for n in ex.walk(scaling))
 
 
 @check("decay-coupled")

@@ -84,6 +84,13 @@ def _same_elements(site: Site) -> Value | None:
     return site.args[0] if site.args else None
 
 
+def _filter(site: Site) -> Value | None:
+    """``filter(f, parameters)``: what is left are elements like any other; which of a few known ones are is unknown."""
+    if len(site.args) != 2 or isinstance(site.args[1], Seq):
+        return None
+    return site.args[1]
+
+
 def _list(site: Site) -> Value | None:
     if not site.args:
         return Cell(growing=True)
@@ -297,9 +304,10 @@ NAMES: dict[str, Handler] = {
     for name, handler in {
         "range": _range, "xrange": _range, "enumerate": _enumerate, "zip": _zip, "len": _len, "str": _str,
         "list": _list, "tuple": _list, "dict": _dict, "sorted": _same_elements, "reversed": _same_elements,
-        "iter": _same_elements, "tqdm": _same_elements, "trange": _range, "map": _map, "hasattr": _hasattr,
-        "getattr": _getattr, "setattr": _setattr, "super": _super, "float": _number, "int": _number, "id": _id,
-        "abs": elementwise("abs", 1), "pow": elementwise("pow", 2), "max": _maximum("max"), "min": _maximum("min"),
+        "iter": _same_elements, "filter": _filter, "tqdm": _same_elements, "trange": _range, "map": _map,
+        "hasattr": _hasattr, "getattr": _getattr, "setattr": _setattr, "super": _super, "float": _number,
+        "int": _number, "id": _id, "abs": elementwise("abs", 1), "pow": elementwise("pow", 2), "max": _maximum("max"),
+        "min": _maximum("min"),
         "print": _none, "isinstance": _isinstance, "sqrt": elementwise("sqrt", 1), "defaultdict": _defaultdict,
         "locals": _locals, "vars": _locals,
     }.items()

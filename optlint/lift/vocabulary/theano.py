@@ -60,6 +60,7 @@ NAMES: dict[str, Handler] = {
     "theano.switch": choice,
     "theano.cast": same,
     "theano.as_tensor_variable": same,
+    "theano.constant": same,
     "theano.patternbroadcast": same,
     "theano.addbroadcast": same,
     "theano.unbroadcast": same,
