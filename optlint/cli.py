@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -33,6 +33,15 @@ def _rules_like(_: click.Context, __: click.Parameter, typed: str) -> list[Compl
     ]
 
 
+class Wrong(click.ClickException):
+    """What is wrong with the command line, in one line."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"optlint: {' '.join(self.format_message().split())}", file=file, err=file is None)
+
+
 class Command(click.Command):
     """``--add-noqa`` takes its reason after ``=`` only: what follows it with a space between is a path."""
 
@@ -40,6 +49,18 @@ class Command(click.Command):
         end = args.index("--") if "--" in args else len(args)
         spelled = [f"{ADD_NOQA}=" if arg == ADD_NOQA else arg for arg in args[:end]]
         return super().parse_args(ctx, [*spelled, *args[end:]])
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            raise Wrong(error.format_message()) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise Wrong(error.format_message()) from None
 
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -297,3 +297,11 @@ def test_nothing_is_imported_before_it_is_needed(program: str) -> None:
     }
     result = process(code=f"{program}; import sys; print(*sorted(set(sys.modules) & {late}))")
     assert (result.stdout, result.stderr) == (b"\n", b"")
+
+
+@pytest.mark.parametrize("arguments", [["--nope"], ["--output-format", "sarf"], ["--fail-on"], ["--jobs", "x"]])
+def test_a_wrong_command_line_is_told_in_one_line(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("optlint: ")
+    assert result.stderr.count("\n") == 1
