@@ -23,12 +23,13 @@ Mark = tuple[object, ...]
 class Bench:
     """Judges a file's updates, and those of edited versions of it: an edit leaves most of them as they were.
 
-    known: the verdicts by what the updates are.
+    known: the verdicts by what the updates are. several: what updates of more than one place are.
     """
 
     path: str
     settings: Settings
-    known: dict[Mark, Judgement | None] = field(default_factory=dict)
+    known: dict[Mark, tuple[tuple[Span, ...], Judgement | None]] = field(default_factory=dict)
+    several: set[Mark] = field(default_factory=set)
 
     def judged(self, program: Program, changed: Key | None = None) -> tuple[Lifted, Judged]:
         """Every update with its verdict. changed: the one that an edit concerns, which is judged anew."""
@@ -67,9 +68,12 @@ class _Sitting:
     def judge(self, recurrence: Recurrence, search: bool = True) -> Judgement | None:
         self.read_around(recurrence)
         known, mark = self.bench.known, (search, *_mark(recurrence))
-        if key_of(recurrence) == self.changed or mark not in known:
-            known[mark] = judge(recurrence, self.bench.path, self.bench.settings, search)
-        verdict = known[mark]
+        writes = recurrence.writes
+        if self.changed is None and mark in known and known[mark][0] != writes:
+            self.bench.several.add(mark)  # equal updates, but what is found in one is found at its own place
+        if mark not in known or mark in self.bench.several or key_of(recurrence) == self.changed:
+            known[mark] = writes, judge(recurrence, self.bench.path, self.bench.settings, search)
+        verdict = known[mark][1]
         return replace(verdict, findings=list(verdict.findings)) if verdict is not None else None
 
     def read_around(self, recurrence: Recurrence) -> None:
@@ -163,7 +167,7 @@ def _mark(recurrence: Recurrence) -> Mark:
     )
     known = ((s.name, s.kind, s.default, repr(s.initial), repr(s.start), s.array, s.external, s.dtype) for s in symbols)
     return (
-        recurrence.name,
+        *(recurrence.name, recurrence.span.cell, recurrence.heading),
         recurrence.equations(),
         tuple(sorted(map(repr, known))),
         tuple((s.name, repr(s.initial), s.becomes, s.in_place, s.exact) for s in states),

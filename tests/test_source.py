@@ -233,3 +233,26 @@ def test_a_heading_names_the_cells_below_it(heading: str, codes: list[str]) -> N
     notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
     found = [f.code for f in lint_source(notebook, "a.ipynb").findings if f.severity != "note"]
     assert found == codes
+
+
+EQUAL = """import numpy as np
+w, m, v = np.ones(3), np.zeros(3), np.zeros(3)
+for t in range(1, 100):
+    g = 2 * w
+    m = 0.9 * m + (1 - 0.9) * g
+    v = 0.999 * v + (1 - 0.999) * g**2
+    w = w - 0.001 * (m / (1 - 0.9)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "places"),
+    [
+        pytest.param(notebook(code(EQUAL), code(EQUAL)).decode(), "a.ipynb", [(1, 7), (2, 7)], id="cells"),
+        pytest.param(EQUAL + EQUAL, "a.py", [(None, 7), (None, 14)], id="loops"),
+    ],
+)
+def test_equal_updates_are_each_judged_in_place(text: str, path: str, places: list[tuple[int | None, int]]) -> None:
+    findings = lint_source(text, path).findings
+    assert [(f.code, f.span.cell, f.span.line) for f in findings] == [("OPT305", *place) for place in places]
+    assert all(f.fix is not None for f in findings)
