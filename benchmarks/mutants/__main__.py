@@ -15,6 +15,7 @@ import argparse
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.mutants import ledger, table
@@ -30,7 +31,9 @@ def main() -> int:
     parser.add_argument("--unchanged", action="store_true", help="inject nothing: only read the originals")
     parser.add_argument("--only", action="append", help="only this mistake (may be repeated)")
     parser.add_argument("--file", help="only files whose name contains this")
-    parser.add_argument("--limit", type=int, default=0, help="at most so many mutants of a mistake in a file")
+    parser.add_argument("--limit", type=int, default=0, help="at most so many mutants of a mistake in an update")
+    parser.add_argument("--each", type=int, default=0, help="only so many mutants of an update, of different mistakes")
+    parser.add_argument("--seed", type=int, default=0, help="draws those (default: 0)")
     parser.add_argument("--seconds", type=float, default=600, help="time limit of a file (default: 600)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--cache", type=Path, help="folder for results and packages")
@@ -44,7 +47,9 @@ def main() -> int:
         parser.error(f"unknown source: {', '.join(sorted(unknown))} (there are {', '.join(known_sources())})")
     wanted = [p for p in programs(sources, options.cache) if not options.file or options.file in p.name]
     only = tuple(options.only or ())
-    campaign = Campaign(options.unchanged, only, options.limit, options.seconds, options.cache)
+    campaign = Campaign(
+        options.unchanged, only, options.limit, options.each, options.seed, options.seconds, options.cache
+    )
     measured: list[Measured] = []
     for done, one in enumerate(run(wanted, campaign, options.jobs), 1):
         measured.append(one)
@@ -55,7 +60,7 @@ def main() -> int:
         print(f"[{done}/{len(wanted)}] {one.file}: {numbers}{end}", file=sys.stderr, flush=True)
     measured.sort(key=lambda m: m.file)
     said = [s for m in measured for s in m.speaking]
-    title = f"`python -m benchmarks.mutants {' '.join(f'--source {s}' for s in sources)}`"
+    title = f"`python -m benchmarks.mutants {' '.join(_said(options, sources))}`"
     text = table.render(
         [o for m in measured for o in m.outcomes],
         [str(s) for s in said],
@@ -73,6 +78,15 @@ def main() -> int:
     for one in ledger.gone(said, {m.file for m in measured if not (m.late or m.broken)}):
         print(f"{one}: {ledger.LEDGER.name} names it, and it is not found any more", file=sys.stderr)
     return 1 if news else 0
+
+
+def _said(options: argparse.Namespace, sources: list[str]) -> Iterator[str]:
+    """The options that the numbers depend on."""
+    yield from (f"--source {s}" for s in sources)
+    yield from (f"--only {code}" for code in options.only or ())
+    for name in ("file", "limit", "each", "seed", "seconds"):
+        if (value := getattr(options, name)) or name == "seconds":
+            yield f"--{name} {value:g}" if name == "seconds" else f"--{name} {value}"
 
 
 if __name__ == "__main__":

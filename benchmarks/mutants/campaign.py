@@ -22,11 +22,17 @@ from benchmarks.mutants.trial import Outcome, attempt, behaviours, loud_on
 
 @dataclass(frozen=True)
 class Campaign:
-    """What to inject (all, where ``only`` is empty; nothing with ``unchanged``), how much, and where to keep."""
+    """What to inject (all, where ``only`` is empty; nothing with ``unchanged``), how much, and where to keep.
+
+    limit: mutants of one mistake in one update; each: mutants of one update, of different mistakes, drawn by ``seed``.
+    0 stands for all.
+    """
 
     unchanged: bool = False
     only: tuple[str, ...] = ()
     limit: int = 0
+    each: int = 0
+    seed: int = 0
     seconds: float = 600
     cache: Path | None = None
 
@@ -121,7 +127,7 @@ def _measure_one(program: Program, original: Original, campaign: Campaign, kept:
 
 
 def mutants(original: Original, campaign: Campaign) -> list[tuple[Injector, tuple[Edit, ...]]]:
-    """The mutants of one update, each text once; at most ``limit`` of a mistake, spread over its kinds and places."""
+    """The mutants of one update, each text once, as many as the campaign wants of it."""
     chosen: list[tuple[Injector, tuple[Edit, ...]]] = []
     texts: set[str] = set()
     per_code: dict[str, list[tuple[str, Injector, tuple[Edit, ...]]]] = {}
@@ -133,13 +139,20 @@ def mutants(original: Original, campaign: Campaign) -> list[tuple[Injector, tupl
                 text = original.code.applied(edits)
                 if text not in texts and text != original.code.text:
                     texts.add(text)
-                    mark = hashlib.sha256(repr(edits).encode()).hexdigest()
+                    mark = _drawn(campaign.seed, edits)
                     per_code.setdefault(injector.code, []).append((mark, injector, edits))
-    for found in per_code.values():
-        if campaign.limit:
-            found = sorted(found, key=lambda m: m[0])[: campaign.limit]
-        chosen.extend((injector, edits) for _, injector, edits in found)
+    drawn = sorted(per_code, key=lambda code: _drawn(campaign.seed, original.name, code))
+    wanted = set(drawn[: campaign.each] if campaign.each else drawn)
+    most = 1 if campaign.each else campaign.limit
+    for code, found in per_code.items():
+        if code in wanted:
+            chosen.extend((injector, edits) for _, injector, edits in sorted(found, key=lambda m: m[0])[: most or None])
     return chosen
+
+
+def _drawn(seed: int, *of: object) -> str:
+    """A place in an order that nobody chose, the same in each run."""
+    return hashlib.sha256(repr((seed, of)).encode()).hexdigest()
 
 
 def described(program: Program, original: Original, injector: Injector, edits: tuple[Edit, ...]) -> Outcome:
