@@ -161,6 +161,22 @@ class Subject:
         return runner.run(bound, self.series, start, 0.0, steps, (LANES, 2), pseudo)
 
     @cached_property
+    def is_subtracted(self) -> bool:
+        """A returned step that goes along with the gradient: its caller subtracts it."""
+        returned = self.recurrence.parameter is None and self.parameter is not None
+        return returned and bool(self.beginning.step[0, 0, 0] * GRADIENTS[0, 0, 0] > 0)
+
+    @cached_property
+    def as_applied(self) -> Subject:
+        """The update with a returned step as its caller applies it."""
+        if not self.is_subtracted or self.parameter is None:
+            return self
+        w = ex.sym(self.parameter)
+        parts = structure.terms(ex.op("sub", self.step, w))
+        step = structure.total([(1, w), *((-sign, term) for sign, term in parts)], self.step.origin)
+        return self.with_states(self.states, step)
+
+    @cached_property
     def beginning(self) -> Trace:
         """The first few steps of the run."""
         return self.run(BEGINNING)

@@ -63,6 +63,7 @@ def test_a_published_optimizer_obeys(variant: Variant) -> None:
     assert laws.stays_real(subject)
     assert laws.turns_with_gradient(subject)
     assert laws.scales_with_gradient(subject)
+    assert laws.decays_with_its_setting(subject)
     norms = any(name in variant.equations for name in ("norm(", "mean(", "sum("))
     assert laws.keeps_coordinates_apart(subject) is not norms
     hole = (variant.epsilon == "none" and not variant.initial) or (norms and "where(" not in variant.equations)
@@ -99,6 +100,7 @@ BROKEN: list[tuple[Callable[[Subject], bool], str, str]] = [
     (laws.scales_with_gradient, "sqrt(v'/(1 - beta2**t))", "v'/(1 - beta2**t)"),
     (laws.scales_with_gradient, ")/(sqrt", ")*(sqrt"),
     (laws.keeps_coordinates_apart, "g**2", "mean(g**2)"),
+    (laws.decays_with_its_setting, "w' = w - eta*", "w' = w + eta*lam*w - eta*"),
 ]
 
 
@@ -153,3 +155,41 @@ def test_an_optimizer_that_no_convention_covers_is_silent() -> None:
 @pytest.mark.parametrize("step", ["/ (self.v + self.eps)", "* (np.sqrt(self.v) + self.eps)"])
 def test_how_the_steps_scale_is_a_matter_of_what_the_update_is_called(step: str) -> None:
     assert codes("LargeStep", step=step) == []
+
+
+DAMPED = """
+import numpy as np
+
+
+class Damped:
+    def __init__(self, params, lr=0.1, momentum=0.9, weight_decay=1e-2):
+        self.params = params
+        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        self.velocity = [np.zeros_like(p) for p in params]
+        self.size = [np.zeros_like(p) for p in params]
+
+    def step(self, grads):
+        for i, (p, g) in enumerate(zip(self.params, grads)):
+            g = g {coupled} self.weight_decay * p
+            self.velocity[i] = self.momentum * self.velocity[i] + g
+            self.size[i] = 0.9 * self.size[i] + np.abs(g)
+            p {beside} self.lr * self.weight_decay * p
+            p {step} self.lr * self.velocity[i] * np.exp(-self.size[i])
+"""
+
+
+@pytest.mark.parametrize(
+    ("coupled", "beside", "step", "found"),
+    [
+        ("+", "-=", "-=", []),
+        ("-", "-=", "-=", ["OPT401"]),
+        ("+", "+=", "-=", ["OPT401"]),
+        ("-", "-=", "+=", []),  # what comes in is the direction to go
+    ],
+)
+def test_a_decay_lets_no_weight_grow_whatever_the_optimizer(
+    coupled: str, beside: str, step: str, found: list[str]
+) -> None:
+    report = lint_source(DAMPED.format(coupled=coupled, beside=beside, step=step), "damped.py")
+    assert [u.status for u in report.updates] == ["mistaken" if found else "unmatched"]
+    assert [f.code for f in report.findings] == found

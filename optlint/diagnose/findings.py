@@ -7,15 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optlint.diagnose.checks.decay import scales_gradients
-from optlint.diagnose.checks.lookahead import point_of_gradient
+from optlint.diagnose.pairs import pair_of
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
-from optlint.diagnose.search import Explanation, Restored
+from optlint.diagnose.restore import Restored
+from optlint.diagnose.search import Explanation
 from optlint.identify import Match, best, matches
 from optlint.intent import speaks_of
 from optlint.knowledge import MistakePage, find_mistake, mistakes
 from optlint.lift import expression as ex
-from optlint.lift import structure
 from optlint.lift.notation import GREEK, render
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span
@@ -102,9 +101,9 @@ class Context:
         repair, page = restored.repair, find_mistake(restored.repair.code)
         if page is None:
             return None
-        seen = look(restored.written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        seen = look(restored.written, restored.repaired, repair.effective, tuple(page.options.get("probes", ())))
         law = LAWS[restored.law]
-        if seen is None or (seen.kind != "nan" and not law.named):
+        if seen is None or (law.finite and seen.kind != "nan"):
             return None
         right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
         fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, {law.says}"
@@ -245,7 +244,7 @@ class Context:
             pair = None
             seen = look_low((subject, written), (repair.subject, repaired))
         else:
-            pair = self.pair(repair, subject, match)
+            pair = pair_of(repair, subject, descends=bool(match.scale[0] > 0))
             seen = look(*pair, probes) if pair is not None else None
         if seen is None:
             return None
@@ -256,58 +255,6 @@ class Context:
         if page.options.get("assumes"):
             evidence = replace(evidence, ran=f"{page.options['assumes']}, {evidence.ran}")
         return self.make(page, repair, message, evidence, severity)
-
-    def pair(self, repair: Repair, subject: Subject, match: Match) -> tuple[Subject, Subject, ex.Expr | None] | None:
-        """What to run beside each other: the update as written, as meant, and what g means in that one."""
-        kind = repair.details.get("kind")
-        if kind == "gradient":
-            if not self.descends(match):
-                return None
-            written = self.with_gradient(subject, subject.gradient)
-            return written, self.with_gradient(repair.subject, repair.effective), None
-        if kind == "again":  # the second update with the gradient that the first one has changed
-            return self.with_gradient(subject, repair.effective), self.with_gradient(subject, subject.gradient), None
-        if kind in ("clock", "as run"):  # the repair's subject is the update as the code really runs it
-            return repair.subject, subject, None
-        if kind == "bowl":
-            return self.on_bowl(subject), self.on_bowl(repair.subject), None
-        if kind == "sign":
-            return None if self.descends(match) else (subject, repair.subject, None)
-        return subject, repair.subject, repair.effective
-
-    def with_gradient(self, subject: Subject, gradient: ex.Expr | None) -> Subject:
-        """The update with its gradient's own terms visible: the data in it becomes the probe's g."""
-        assert gradient is not None
-        w = subject.parameter
-        table: dict[ex.Expr, ex.Expr] = {}
-        settings = {h.symbol for h in subject.hypers}
-        settings |= {s for s in gradient.symbols if s.default is not None or scales_gradients(s)}
-        for node in ex.walk(gradient):
-            if node.op == "opaque" or (
-                node.op == "sym" and node.value is not w and self._carries(node, gradient, settings)
-            ):
-                table[node] = ex.sym(subject.g)
-        inner = ex.substitute(gradient, table)
-        posts = [ex.substitute(p, {ex.sym(subject.g): inner}) for p in subject.posts]
-        return subject.replaced(posts)
-
-    def on_bowl(self, subject: Subject) -> Subject:
-        """The update on f(w) = w²/2, whose gradient at a point is that point: for gradients taken ahead of w."""
-        point = point_of_gradient(self.subject)
-        assert point is not None
-        return subject.replaced([ex.substitute(p, {ex.sym(subject.g): point}) for p in subject.posts])
-
-    def _carries(self, node: ex.Expr, gradient: ex.Expr, settings: set[ex.Symbol]) -> bool:
-        for total in ex.walk(gradient):
-            if total.op in ("add", "sub"):
-                for _, term in structure.terms(total):
-                    if node.value in term.symbols and self.subject.parameter in term.symbols:
-                        return False
-        return node.value not in settings
-
-    def descends(self, match: Match) -> bool:
-        """The step goes against the gradient. Forms are written as descent, so their factor is positive then."""
-        return bool(match.scale[0] > 0)
 
 
 def _as_it_bites(page: MistakePage, message: str, latent: tuple[str, ...]) -> tuple[str, Severity | None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.findings import Context, Proof
+from optlint.diagnose.restore import restore
 from optlint.diagnose.search import (
     Explanation,
     explain,
@@ -13,7 +14,6 @@ from optlint.diagnose.search import (
     explain_lost,
     explain_named,
     in_its_family,
-    restore,
 )
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches

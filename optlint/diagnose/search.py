@@ -11,12 +11,9 @@ from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
 from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, families_in, meant_families, mentioned, speaks_of_descent
 from optlint.knowledge import find_mistake, mistakes
-from optlint.lift import expression as ex
-from optlint.lift import structure
-from optlint.lift.expression import Expr, Symbol
+from optlint.lift.expression import Symbol
 from optlint.moments import known_moments
 from optlint.sandbox.evaluate import TooLarge
-from optlint.sandbox.laws import LAWS
 from optlint.subject import Subject
 
 DEPTH = 3
@@ -190,61 +187,6 @@ def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | No
     return Explanation([found], plain) if found is not None else None
 
 
-@dataclass(slots=True)
-class Restored:
-    """``repair`` makes an update of ``written`` obey a law again that it breaks."""
-
-    repair: Repair
-    written: Subject
-    law: str
-
-
-def restore(subject: Subject) -> Restored | None:
-    """The smallest known mistake without which an update that is like nothing known obeys every law again."""
-    second = [s for s in subject.states if s.old in subject.second]
-    if not second or any(s.initial is None for s in second):
-        return None  # what an accumulator starts with decides whether its root is safe
-    # no probe of both signs stands for a square
-    signed = subject.gradient is None or structure.square_root_of(subject.gradient) is None
-    written = with_all_data(subject)
-    if any(_unknown(s.post) for s in written.states):
-        return None
-    named = bool(meant_families(subject.recurrence.called))
-    try:
-        whole = not _unknown(written.step)
-        judged = [n for n, law in LAWS.items() if n == "rests" or (signed and whole and (named or not law.named))]
-        broken = [name for name in judged if not LAWS[name].holds(written)]
-        if not broken:
-            return None
-        found = [
-            Restored(repair, written, str(page.options["law"]))
-            for repair in Proposals().of(written)
-            if (page := find_mistake(repair.code)) is not None
-            and page.options.get("law") in broken
-            and all(LAWS[name].holds(repair.subject) for name in judged)
-        ]
-    except TooLarge:
-        return None
-    return min(found, key=lambda r: (_size([r.repair]), r.repair.code), default=None)
-
-
-def _unknown(post: Expr) -> bool:
-    """Reads what an unknown call makes of data."""
-    return any(n.op == "opaque" and n.args for n in ex.walk(post))
-
-
-def with_all_data(subject: Subject) -> Subject:
-    """The update with all that the gradient is made of as the gradient: norms and projections of it follow it."""
-    made_of = subject.gradient.symbols if subject.gradient is not None else frozenset()
-    data = {h.symbol for h in subject.hypers if h.symbol in made_of and h.symbol.default is None}
-    g = ex.sym(subject.g)
-    table = {ex.sym(symbol): g for symbol in data if symbol is not subject.parameter}
-    if not table:
-        return subject
-    hypers = [h for h in subject.hypers if h.symbol not in data]
-    return subject.replaced([ex.substitute(p, table) for p in subject.posts], hypers=hypers)
-
-
 def _follows(partial: _Partial, repair: Repair) -> bool:
     """Whether a repair may come on top of the others."""
     if any(r.code == repair.code and (r.where == repair.where or not r.where) for r in partial.done):
@@ -272,7 +214,7 @@ def _choose(hits: list[Explanation], meant: frozenset[str]) -> Explanation | Non
 
     def rank(hit: Explanation) -> tuple[object, ...]:
         own, special = _of_family(hit, meant), _of_family(hit, None)
-        return _climbs(hit), _floorless(hit), not own, _size(hit.repairs), not special, [r.code for r in hit.repairs]
+        return _climbs(hit), _floorless(hit), not own, size_of(hit.repairs), not special, [r.code for r in hit.repairs]
 
     hits.sort(key=rank)
     first = hits[0]
@@ -308,6 +250,6 @@ def _climbs(explanation: Explanation) -> bool:
     return explanation.repaired.parameter is not None and bool(explanation.match.scale[0] < 0)
 
 
-def _size(repairs: Iterable[Repair]) -> int:
+def size_of(repairs: Iterable[Repair]) -> int:
     """How much the repairs rewrite: less is nearer to what was meant."""
     return sum(abs((r.right.size if r.right else 0) - (r.wrong.size if r.wrong else 0)) for r in repairs)

@@ -6,7 +6,7 @@ That no second moment falls below zero is a part of ``stays_real``: its root wou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class Law:
     holds: Callable[[Subject], bool]
     says: str
     named: bool = False  # asked only of an update whose name is that of a known optimizer
+    finite: bool = False  # what breaks it is NaN or infinite
 
 
 def rests(subject: Subject) -> bool:
@@ -74,10 +75,34 @@ def keeps_coordinates_apart(subject: Subject) -> bool:
     return bool(np.allclose(plain[:, 0], other[:, 0], rtol=1e-6, atol=1e-12, equal_nan=True))
 
 
+def decays_with_its_setting(subject: Subject) -> bool:
+    """The more of a setting without which a weight stays where it is, the nearer to zero it comes: no gradients, w = 1.
+
+    A weight decay's coefficient, and the learning rate that scales it.
+    """
+    if subject.parameter is None:
+        return True
+    scene = SCENES["zero gradient, w = 1"]
+    own = _reached(subject, scene)
+    for hyper in subject.hypers:
+        if hyper.role == "other" and _reached(subject, scene, frozenset({hyper.symbol})) == scene.start:
+            others = [replace(h, own=2 * h.own) if h is hyper else h for h in subject.hypers]
+            more = _reached(replace(subject, hypers=others), scene)
+            if np.isfinite([own, more]).all() and abs(more) > abs(own) * (1 + 1e-9):
+                return False
+    return True
+
+
+def _reached(subject: Subject, scene: Scene, off: frozenset[Symbol] = frozenset()) -> float:
+    """Where the parameter is after three steps: before a momentum's own swing turns it back."""
+    return scene.start + float(play(subject, scene, off=off).step[:3].sum())
+
+
 LAWS: Mapping[str, Law] = {
-    "rests": Law(rests, "every step is finite on every probe"),
-    "stays real": Law(stays_real, "every step is finite on every probe"),
+    "rests": Law(rests, "every step is finite on every probe", finite=True),
+    "stays real": Law(stays_real, "every step is finite on every probe", finite=True),
     "turns": Law(turns_with_gradient, "the opposite gradients make the opposite steps", named=True),
+    "decays": Law(decays_with_its_setting, "a weight without gradients decays the more, the larger its setting is"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -14,6 +16,7 @@ from optlint.prepare import prepare
 from optlint.subject import Subject
 
 _DECAY_NAME = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|alpha|penalty", re.IGNORECASE)
+_SPEAKS_OF_DECAY = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|penalty", re.IGNORECASE)
 _SCALE_NAME = re.compile(r"(loss|grad)\w*_?scale|scaler|inv_?scale|rescale", re.IGNORECASE)
 
 
@@ -66,14 +69,38 @@ def _gradient_becomes(subject: Subject, page: MistakePage, wrong: Expr, right: E
 
 @check("decay-sign")
 def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """g − λw for g + λw: the decay term drives the weights away from zero."""
+    """g − λw for g + λw, or w + η·λ·w beside the step: the decay term drives the weights away from zero."""
     found = decay_term(subject)
-    if found is None or found[2] > 0 or subject.gradient is None:
-        return
-    node, term, _ = found
-    parts = [(1 if t is term else s, t) for s, t in structure.terms(node)]
-    right = structure.total(parts, node.origin)
-    yield _gradient_becomes(subject, page, node, right, ex.replace_node(subject.gradient, node, right))
+    if found is not None and found[2] < 0 and subject.gradient is not None:
+        node, term, _ = found
+        parts = [(1 if t is term else s, t) for s, t in structure.terms(node)]
+        right = structure.total(parts, node.origin)
+        yield _gradient_becomes(subject, page, node, right, ex.replace_node(subject.gradient, node, right))
+    if _grows(subject):
+        details = {"kind": "returned"} if subject.recurrence.parameter is None else {}
+        drive, near = subject.run().step, 3 * float(np.max(np.abs(subject.decay)))  # a decay of w − η·u scales u, too
+        for made, wrong, right in _with_a_term_turned(subject):
+            if np.allclose(made.decay, -subject.decay, rtol=1e-9) and np.allclose(made.run().step, drive, rtol=near):
+                yield Repair(page.code, made, wrong, right, root=subject.step, details=details)
+                return
+
+
+def _with_a_term_turned(subject: Subject) -> Iterator[tuple[Subject, Expr, Expr]]:
+    """The update with the other sign before one summand of its step: (that update, the sum, the sum instead)."""
+    for node in ex.walk(subject.step):
+        parts = structure.terms(node) if node.op in ("add", "sub") else []
+        for turned in parts:
+            right = structure.total([(-s if (s, t) == turned else s, t) for s, t in parts], node.origin)
+            step = ex.replace_node(subject.step, node, right)
+            yield subject.replaced([*(s.post for s in subject.states), step]), node, right
+
+
+def _grows(subject: Subject) -> bool:
+    """A decay beside the step makes the parameter grow."""
+    own = subject.w_slope
+    if own is None or subject.reads_parameter or not any(_SPEAKS_OF_DECAY.search(s.name) for s in own.symbols):
+        return False
+    return bool(np.ravel(subject.as_applied.decay)[0] < 0)
 
 
 @check("decay-multiplies")

@@ -1,0 +1,90 @@
+"""Laws: the mistake without which an update of an optimizer that is not known obeys them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from optlint.diagnose.pairs import pair_of
+from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
+from optlint.diagnose.search import size_of
+from optlint.intent import meant_families
+from optlint.knowledge import find_mistake, mistakes
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr
+from optlint.sandbox.evaluate import TooLarge
+from optlint.sandbox.laws import LAWS
+from optlint.subject import Subject
+
+
+@dataclass(slots=True)
+class Restored:
+    """``repair`` makes an update obey a law again that it breaks: what to run, before and after."""
+
+    repair: Repair
+    written: Subject
+    repaired: Subject
+    law: str
+
+
+def restore(subject: Subject) -> Restored | None:
+    """The smallest known mistake without which an update that is like nothing known obeys every law again."""
+    try:
+        return min(_restored(subject), key=lambda r: (size_of([r.repair]), r.repair.code), default=None)
+    except TooLarge:
+        return None
+
+
+def _restored(subject: Subject) -> Iterator[Restored]:
+    yield from _decaying(subject)
+    second = [s for s in subject.states if s.old in subject.second]
+    if not second or any(s.initial is None for s in second):
+        return  # what an accumulator starts with decides whether its root is safe
+    # no probe of both signs stands for a square
+    signed = subject.gradient is None or structure.square_root_of(subject.gradient) is None
+    written = _with_all_data(subject)
+    if any(_unknown(s.post) for s in written.states):
+        return
+    named = bool(meant_families(subject.recurrence.called))
+    whole = signed and not _unknown(written.step)
+    judged = [n for n, law in LAWS.items() if n == "rests" or (whole and (named or not law.named))]
+    broken = [name for name in judged if not LAWS[name].holds(written)]
+    for repair in Proposals().of(written) if broken else ():
+        law = _law_of(repair.code)
+        if law in broken and all(LAWS[name].holds(repair.subject) for name in judged):
+            yield Restored(repair, written, repair.subject, law)
+
+
+def _decaying(subject: Subject) -> Iterator[Restored]:
+    """What makes a weight grow that should decay: without gradients only the decay is left, whatever else is unknown."""
+    load_checks()
+    descends = bool(subject.as_applied.beginning.step[0, 0, 0] < 0)
+    law = LAWS["decays"].holds
+    for page in mistakes():
+        for repair in from_check(subject, page) if page.options.get("law") == "decays" and not page.off else ():
+            pair = pair_of(repair, subject, descends)
+            if pair is not None and not law(pair[0]) and law(pair[1]):
+                yield Restored(repair, pair[0], pair[1], "decays")
+
+
+def _law_of(code: str) -> str:
+    page = find_mistake(code)
+    return str(page.options.get("law", "")) if page is not None else ""
+
+
+def _unknown(post: Expr) -> bool:
+    """Reads what an unknown call makes of data."""
+    return any(n.op == "opaque" and n.args for n in ex.walk(post))
+
+
+def _with_all_data(subject: Subject) -> Subject:
+    """The update with all that the gradient is made of as the gradient: norms and projections of it follow it."""
+    made_of = subject.gradient.symbols if subject.gradient is not None else frozenset()
+    data = {h.symbol for h in subject.hypers if h.symbol in made_of and h.symbol.default is None}
+    g = ex.sym(subject.g)
+    table = {ex.sym(symbol): g for symbol in data if symbol is not subject.parameter}
+    if not table:
+        return subject
+    hypers = [h for h in subject.hypers if h.symbol not in data]
+    return subject.replaced([ex.substitute(p, table) for p in subject.posts], hypers=hypers)
