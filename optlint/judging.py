@@ -9,6 +9,7 @@ from optlint.diagnose.judge import Judgement, is_published, judge
 from optlint.fix.verify import Judged, Key, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
+from optlint.lift.branches import says_how
 from optlint.lift.program import Program
 from optlint.model import Finding, Span
 from optlint.settings import Settings
@@ -212,10 +213,10 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Ju
     if chosen is None:
         return verdict
     for other, view in judged:
-        if view.status == "matched" and set(other.writes) & set(recurrence.writes):
+        if view.status == "matched" and not view.deviates and set(other.writes) & set(recurrence.writes):
             shared = recurrence.configuration.keys() & other.configuration.keys()
             turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
-            if len(turned) == 1:
+            if len(turned) == 1 and not says_how(turned[0]):
                 return chosen
     return verdict
 

@@ -142,9 +142,10 @@ def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | N
 
 
 def _decays(states: list[State]) -> set[Expr]:
-    """What keeps the averages: β₁, β₂, or 0.9 where the code writes the number."""
-    kept = [structure.retention(s.post, s.old) for s in states]
-    return {k for k in kept if k is not None and (k.op == "sym" or (k.op == "const" and 0 < k.number < 1))}
+    """What keeps the averages: β₁, β₂ (of 1 − (1 − β₂), too), or 0.9 where the code writes the number."""
+    kept = [k for s in states if (k := structure.retention(s.post, s.old)) is not None]
+    alone = {ex.sym(s) for k in kept if len(k.symbols) == 1 for s in k.symbols}
+    return alone | {k for k in kept if k.op == "sym" or (k.op == "const" and 0 < k.number < 1)}
 
 
 def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: set[Expr]) -> dict[Expr, Expr]:
@@ -228,7 +229,7 @@ def _hypers(
                     order.append(symbol)
             if node.op == "pow" and node.args[1].symbols & time:
                 decays |= {s for s in node.args[0].symbols if s not in moving and s not in time}
-            if node.op in ("add", "max"):
+            if node.op in ("add", "max") and parameter not in node.visible:  # what moves w itself is no floor
                 for a, b in (node.args, node.args[::-1]):
                     if b.symbols & (moving | {g}) and not a.symbols & (moving | {g, parameter}):
                         epsilons |= {f.symbol for f, e in structure.factors(a) if f.op == "sym" and e == 1}

@@ -160,7 +160,10 @@ FAULTS = {
     "nothing to look for": (HEAD.partition("rewrite")[0], ":2: it has neither 'rewrite' nor 'check'"),
     "family": (HEAD + 'families = ["adams"]\n', ":7: there is no family 'adams'. Did you mean "),
     "probe": (HEAD + '[options]\nprobes = ["zero"]\n', ":8: there is no probe 'zero'"),
-    "law": (HEAD + '[options]\nlaw = "is good"\n', ":8: law is one of rests, stays real, turns, decays, scales, not 'is good'"),
+    "law": (
+        HEAD + '[options]\nlaw = "is good"\n',
+        ":8: law is one of rests, stays real, turns, decays, scales, not 'is good'",
+    ),
 }
 
 

@@ -35,6 +35,8 @@ MAX_FINDINGS = 6
 class Judgement:
     """deviation: the verdict if the update is meant as the published deviation that it also equals.
 
+    deviates: the convention is itself such a deviation.
+
     subject: the update as it was judged; worst: its largest relative difference from the convention on any probe.
     """
 
@@ -47,6 +49,7 @@ class Judgement:
     subject: Subject | None = None
     proofs: list[Proof] = field(default_factory=list)
     worst: float = 0.0
+    deviates: bool = False
 
 
 def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = True) -> Judgement | None:
@@ -128,7 +131,10 @@ def matched(context: Context, match: Match) -> Judgement:
     findings = [*context.extra(context.subject, match), *epsilon_findings(context, match)]
     status: Status = "mistaken" if any(f.severity != "note" for f in findings) else "matched"
     proofs = context.proofs
-    return Judgement(status, match.family, match.title, "", findings, None, context.subject, proofs, match.worst)
+    deviates = bool(match.variant.deviation)
+    return Judgement(
+        status, match.family, match.title, "", findings, None, context.subject, proofs, match.worst, deviates
+    )
 
 
 def mistaken(context: Context, explanation: Explanation, reading: Match | None) -> Judgement:

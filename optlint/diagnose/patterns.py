@@ -5,7 +5,7 @@ any of a product's factors. ``sqrt(x)``, ``x**0.5`` and ``1/rsqrt`` are one.
 
     g        the effective gradient         w   the parameter          s   the state's own old content
     r        reads w, but no g and no state  t   a count of steps       a, c, k   settings and numbers
-    V        built on the second moment      M   built on another state
+    V        built on the second moment      M   built on another state           S   some state's content
     n, x     anything                        u   anything but 1
 """
 
@@ -21,7 +21,7 @@ from optlint.lift.recurrence import State
 from optlint.lift.structure import factors, product, terms, total
 from optlint.subject import Subject
 
-VARIABLES = "gwsrtackVMnxu"
+VARIABLES = "gwsrtackVMSnxu"
 Binding = dict[str, Expr]
 SUM = ("add", "sub", "neg")
 PRODUCT = ("mul", "div", "sqrt", "pow")
@@ -62,6 +62,8 @@ class Matcher:
             return bool(held) and all(s in self.second for s in held) and subject.g not in symbols
         if kind == "M":
             return bool(symbols & subject.moving) and not symbols & self.second and subject.g not in symbols
+        if kind == "S":
+            return node.op == "sym" and node.value in subject.moving
         return kind != "u" or node != ONE
 
     def unify(self, p: Expr, n: Expr, env: Binding) -> Iterator[Binding]:
@@ -113,11 +115,12 @@ class Matcher:
         (sign, p), others = wanted[0], wanted[1:]
         for position, (mine, node) in enumerate(have):
             left = have[:position] + have[position + 1 :]
-            loose = _has_free_factor(p)
-            if mine != sign * turned and not loose:
-                continue
-            subject = node if mine == sign * turned else ex.op("neg", node, origin=node.origin)
-            for found in self.unify(p, subject, env):
+            subject: Expr | None = node
+            if mine != sign * turned:
+                subject = _without_minus(node)
+                if subject is None and _has_free_factor(p):
+                    subject = ex.op("neg", node, origin=node.origin)
+            for found in self.unify(p, subject, env) if subject is not None else ():
                 yield from self._sum(others, left, found, turned)
 
     def products(self, p: Expr, n: Expr, env: Binding) -> Iterator[tuple[Binding, list[tuple[Expr, float]]]]:
@@ -169,6 +172,13 @@ class Matcher:
         elif wrong.op not in SUM and wrong.op not in PRODUCT:
             for env in self.unify(wrong, node, {}):
                 yield env, build(right, known | env).at(node.origin)
+
+
+def _without_minus(node: Expr) -> Expr | None:
+    """x of −x that is written as a product, (−η)·λ; None where there is no minus."""
+    parts = factors(node)
+    minus = [p for p in parts if p == (ex.const(-1), 1.0)]
+    return product([p for p in parts if p not in minus], node.origin) if len(minus) % 2 else None
 
 
 def _without_ones(parts: list[tuple[Expr, float]]) -> list[tuple[Expr, float]]:

@@ -57,7 +57,7 @@ def _restored(subject: Subject) -> Iterator[Restored]:
 
 
 def _decaying(subject: Subject) -> Iterator[Restored]:
-    """What makes a weight grow that should decay: without gradients only the decay is left, whatever else is unknown."""
+    """What makes a weight grow that should decay: without gradients only the decay is left to see."""
     load_checks()
     descends = bool(subject.as_applied.beginning.step[0, 0, 0] < 0)
     law = LAWS["decays"].holds

@@ -148,7 +148,9 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", search
         for repair in from_check(subject, page, "lost"):
             match = ordinary(repair.subject)
             simple = match is not None and match.family in SIMPLE
-            if match is not None and not named and (simple or (kept and match.family not in families_in(intent))):
+            doubted = simple or (kept and match is not None and match.family not in families_in(intent))
+            sure = bool(named or page.options.get("certain") or _named_moment(repair, subject, match))
+            if match is not None and doubted and not sure:
                 continue  # what else the state is for, nobody knows
             if match is not None and match.form.states and (meant is None or match.family in meant):
                 return Explanation([repair], match)
@@ -159,6 +161,13 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", search
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)
     return None
+
+
+def _named_moment(repair: Repair, subject: Subject, match: Match | None) -> bool:
+    """What would be a state is called what the match is: ``momentum_buffer``."""
+    kept = {s.old.name for s in subject.states}
+    names = " ".join(s.old.name for s in repair.subject.states if s.old.name not in kept)
+    return match is not None and match.family in families_in(names)
 
 
 def in_its_family(subject: Subject, general: Explanation) -> Explanation:

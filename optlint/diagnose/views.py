@@ -136,5 +136,6 @@ def _changed(recurrence: Recurrence, change: Callable[[Expr], Expr]) -> Recurren
     output = recurrence.output and change(recurrence.output)
     read = {n for p in recurrence.posts() for n in ex.walk(p)}
     stored = [s for s in recurrence.stored if s.expr not in read]  # what the whole update reads is used
-    view = replace(recurrence, states=states, parameter=parameter, output=output, stored=stored)
+    kept = recurrence.kept and (_changed(recurrence.kept, change) or recurrence.kept)
+    view = replace(recurrence, states=states, parameter=parameter, output=output, stored=stored, kept=kept)
     return None if view.posts() == recurrence.posts() else view

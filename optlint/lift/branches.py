@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -158,6 +159,18 @@ class Paths:
                 return
             self.seen.add(key)
             self.queue.append(other)
+
+
+_HOW = re.compile(
+    r"capturable|foreach|fused|differentiable|device|is_(cpu|cuda)|(?<![a-z])(gpu|xla|tpu|amp)(?![a-z])|jit|compil|script"
+    r"|complex|sparse|dtype|vectori[sz]|in_?place|set_to_none|triton|scalar",
+    re.IGNORECASE,
+)
+
+
+def says_how(condition: str) -> bool:
+    """The condition chooses how an update is computed, not which update it is: both ways should come out the same."""
+    return bool(_HOW.search(condition))
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,8 @@ def op(name: str, *args: Expr, origin: Span | None = None) -> Expr:
             value = None
         if isinstance(value, (int, float)) and not isinstance(value, bool) and _small(value):
             return const(value, origin)
+    if name == "where" and len(args) == 3 and args[0].op == "const":
+        return args[1] if args[0].value else args[2]
     return Expr(name, args, None, origin)
 
 
@@ -210,6 +212,13 @@ def _walked(root: Expr) -> Iterator[Expr]:
             stack.extend((a, False) for a in reversed(node.args))
 
 
+def _with(node: Expr, args: tuple[Expr, ...]) -> Expr:
+    """The same operation on other operands; a condition that is decided by now takes its branch."""
+    if node.op == "where" and args[0].op == "const":
+        return args[1] if args[0].value else args[2]
+    return Expr(node.op, args, node.value, node.origin)
+
+
 def substitute(root: Expr, table: Mapping[Expr, Expr], into_opaque: bool = False) -> Expr:
     """Replace whole nodes (by equality), outermost first; origins of the rest stay."""
     if not table:
@@ -227,7 +236,7 @@ def substitute(root: Expr, table: Mapping[Expr, Expr], into_opaque: bool = False
         else:
             args = tuple(go(a) for a in node.args)
             same = all(a is b for a, b in zip(args, node.args, strict=True))
-            result = node if same else Expr(node.op, args, node.value, node.origin)
+            result = node if same else _with(node, args)
         memo[id(node)] = result
         return result
 
@@ -247,7 +256,7 @@ def replace_node(root: Expr, target: Expr, new: Expr) -> Expr:
         if done is None:
             args = tuple(go(a) for a in node.args)
             same = all(a is b for a, b in zip(args, node.args, strict=True))
-            done = node if same else Expr(node.op, args, node.value, node.origin)
+            done = node if same else _with(node, args)
             memo[id(node)] = done
         return done
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from optlint.lift.branches import Choices, Paths
+from optlint.lift.branches import Choices, Paths, says_how
 from optlint.lift.entries import changed_gradients
 from optlint.lift.expression import sym, walk
 from optlint.lift.frames import Frame, Leave
@@ -390,14 +390,22 @@ class _Lifter:
 
 
 def _forget_what_is_read(recurrences: list[Recurrence]) -> None:
-    """A state that another update of the same function or class reads is not idle."""
-    read: dict[str, set[str]] = {}
+    """A state that another update of the same function or class reads is not idle.
+
+    But one that is read only where the same update is computed another way (``capturable``) is idle here.
+    """
+    groups: dict[str, list[Recurrence]] = {}
     for recurrence in recurrences:
-        names = {s.name for s in (*recurrence.states, recurrence.parameter) if s is not None}
-        read.setdefault(recurrence.name.partition(".")[0], set()).update(names)
-    for recurrence in recurrences:
-        others = read[recurrence.name.partition(".")[0]]
-        recurrence.idle = [s for s in recurrence.idle if s.name not in others]
+        groups.setdefault(recurrence.name.partition(".")[0], []).append(recurrence)
+    for recurrence in (r for r in recurrences if r.idle):
+        others = [r for r in groups[recurrence.name.partition(".")[0]] if not _computed_otherwise(r, recurrence)]
+        read = {s.name for r in others for s in (*r.states, r.parameter) if s is not None}
+        recurrence.idle = [s for s in recurrence.idle if s.name not in read]
+
+
+def _computed_otherwise(one: Recurrence, other: Recurrence) -> bool:
+    shared = one.configuration.keys() & other.configuration.keys()
+    return any(says_how(c) and one.configuration[c] != other.configuration[c] for c in shared)
 
 
 def _why_quiet(machine: Interpreter) -> str:

@@ -214,7 +214,7 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
     where = []
     for state in subject.states:
         post = state.post
-        if post.op == "div" and post.args[1].symbols & subject.time and subject.g in post.args[0].symbols:
+        if post.op == "div" and post.args[1].symbols & subject.timed and subject.g in post.args[0].symbols:
             changed.append(post.args[0])
             table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), post.args[1])
             wrong = wrong or post
@@ -264,7 +264,8 @@ def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repai
     for node in ex.walk(subject.step):
         if node.op == "mul":
             for a, b in (node.args, node.args[::-1]):
-                whole = b.args[0] if b.op == "sqrt" else b  # √v·√(1 − βᵗ)
+                rooted = b.op == "sqrt" or (b.op == "pow" and b.args[1] == ex.const(0.5))
+                whole = b.args[0] if rooted else b  # √v·√(1 − βᵗ)
                 if (
                     whole.op == "sub"
                     and b.symbols & subject.timed

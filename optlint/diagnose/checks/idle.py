@@ -31,8 +31,20 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         elif not ex.contains(idle.post, gradient):
             continue
         for meant in _readings(recurrence, idle):
-            for step in _with_instead(recurrence.step, instead, meant):
-                yield _repaired(page, recurrence, idle, step)
+            for wrong in dict.fromkeys((instead, *_made_of(recurrence, gradient))):
+                for step in _with_instead(recurrence.step, wrong, meant):
+                    yield _repaired(page, recurrence, idle, step)
+
+
+def _made_of(recurrence: Recurrence, gradient: Expr) -> list[Expr]:
+    """What the step reads of the gradient: |g| + ε, which code may have put in its place."""
+    still = _moving(recurrence) | ({recurrence.parameter.old} if recurrence.parameter is not None else set())
+    found: list[Expr] = []
+    for _, term in structure.terms(recurrence.step):
+        for factor, exponent in structure.factors(term):
+            if exponent == 1 and factor != gradient and ex.contains(factor, gradient) and not factor.symbols & still:
+                found.append(factor)
+    return found
 
 
 def below_the_line(subject: Subject, page: MistakePage) -> Iterator[Repair]:

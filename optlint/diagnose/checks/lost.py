@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice, product
@@ -219,10 +220,18 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
         if parameter is not None and symbol is parameter.old:
             continue
         unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
-        data = any(s.array or s.default == 0 for s in own.symbols)
+        data = any(s.array or (s.default == 0 and not _is_momentum(s, post)) for s in own.symbols)
         if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
             found.append(symbol)
     return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
+
+
+_MOMENTUM = re.compile(r"momentum|beta|(?<![a-z])mu(?![a-z])", re.IGNORECASE)
+
+
+def _is_momentum(symbol: Symbol, post: Expr) -> bool:
+    """A decay, though 0 unless the user sets it (as λ is): called so, or the rest weighs 1 − it."""
+    return bool(_MOMENTUM.search(symbol.name)) or structure.is_complemented(post, symbol)
 
 
 def _keeps_most(post: Expr, symbol: Symbol) -> bool:

@@ -364,6 +364,8 @@ NAMES: dict[str, Handler] = {
     **{f"torch.{n}": filled(1) for n in ("ones", "ones_like")},
     **{f"torch.{n}": copy for n in ("clone", "FloatTensor", "Tensor", "FloatStorage")},
     **{f"torch.{n}": _full for n in ("full", "full_like")},
+    "torch.nn.init.constant_": _replaced(),
+    "torch.nn.init.zeros_": _zeroed,
     **{f"torch.{n}": _tensor for n in ("tensor", "scalar_tensor")},
     **{f"torch.{n}": constant(False) for n in (
         "is_complex", "jit.is_scripting", "jit.is_tracing", "compiler.is_compiling", "_dynamo.is_compiling",
