@@ -174,7 +174,7 @@ def _mark(recurrence: Recurrence) -> Mark:
         tuple((s.name, repr(s.initial), s.becomes, s.in_place, s.exact) for s in states),
         tuple(recurrence.configuration.items()),
         *(recurrence.frame, recurrence.depth, recurrence.at_home, recurrence.on_data, recurrence.handed_on),
-        *(recurrence.per_parameter, recurrence.owner, recurrence.key, recurrence.lost, recurrence.kept is None),
+        *(recurrence.cut_short is None, recurrence.per_parameter, recurrence.owner, recurrence.key, recurrence.lost, recurrence.kept is None),
         tuple(sorted(s.name for s in (*recurrence.shared, *recurrence.shared_products))),
         tuple(e.slot.symbol.name for e in (*recurrence.overwritten, *recurrence.inputs)),
         tuple(s.name for s in recurrence.idle),

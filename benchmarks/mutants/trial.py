@@ -136,9 +136,10 @@ def fixed(text: str, name: str, before: set[bytes], findings: list[Finding]) -> 
         found = [r for r in lifted(text).recurrences if r.name == name]
     except (SyntaxError, ValueError):
         return "wrong"
-    if found and all(how in before for _, how in behaviours(found)):
-        return "restores"
-    return "other form" if found and all(map(published, found)) else "wrong"
+    other = [r for r, how in behaviours(found) if how not in before]
+    if not other:
+        return "restores" if found else "wrong"
+    return "other form" if all(map(published, other)) else "wrong"
 
 
 def loud_on(text: str, path: str) -> list[Finding]:

@@ -67,7 +67,7 @@ class Verifier:
         after = self.judge(units, key, bool(title))
         mine = [(r, v) for r, v in after if key_of(r) == key]
         gone = {(f.code, f.span) for f in mended}
-        if not mine or not self._all_say(after, gone):
+        if not mine or not self._all_say(after, gone) or self._less_clear(mine, key):
             return Verdict(False)
         left = _codes(v for _, v in mine)
         twin = [(r, v) for r, v in mine if r.configuration == recurrence.configuration] or mine
@@ -105,6 +105,12 @@ class Verifier:
             units.append(made)
         return tuple(units)
 
+    def _less_clear(self, mine: Judged, key: Key) -> bool:
+        """Some configuration is like nothing known now, and none that it could have come from was before."""
+        unclear = [r.configuration for r, v in self.before if key_of(r) == key and v.status == "unmatched"]
+        now = [r.configuration for r, v in mine if v.status == "unmatched"]
+        return any(not any(_agree(old, new) for old in unclear) for new in now)
+
     def _all_say(self, after: Judged, gone: set[tuple[str, Span]]) -> bool:
         """Every update that is left says what it said, except for what is gone."""
         now: dict[Key, list[Judgement]] = {}
@@ -120,6 +126,10 @@ class Verifier:
             if same and {v.convention for v in verdicts} != {v.convention for v in was[key]}:
                 return False
         return True
+
+
+def _agree(one: dict[str, bool], other: dict[str, bool]) -> bool:
+    return all(other[condition] == way for condition, way in one.items() if condition in other)
 
 
 def _codes(verdicts: Iterable[Judgement], gone: Collection[tuple[str, Span]] = ()) -> Counter[str]:

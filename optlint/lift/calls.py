@@ -12,7 +12,7 @@ from optlint.lift import expression as ex
 from optlint.lift.branches import Choices, follows_time
 from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.frames import Frame, Leave, Stored
+from optlint.lift.frames import CutShort, Frame, Leave, Stored
 from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Lib, Method, Scope, Seq, Slot, Super, Value, numeric
 from optlint.lift.places import ACCESSOR, attribute, place_of, place_text
 from optlint.lift.vocabulary import (
@@ -56,6 +56,7 @@ class Calls(Evaluator):
         self.changes: dict[cst.CSTNode, Changes] = {}  # by function: what it does to attributes
         self.imports: set[str] = set()
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
+        self.cut_short: list[CutShort] = []
         self.discarded: list[Span] = []  # calls whose result, a new content of what they are called on, goes nowhere
         self.keeps_results = False  # run as if each such result were kept
         self.types: set[str] = set()  # number types that the run names

@@ -15,6 +15,15 @@ Worth = tuple[cst.BaseExpression, Expr, Callable[[cst.CSTNode], Span | None]]
 """An expression of the source, what it was worth, and what tells its place."""
 
 
+@dataclass(frozen=True, slots=True)
+class CutShort:
+    """A loop over keys or elements whose body ends with a ``return``: only its first element has its turn."""
+
+    loop: Span
+    index: str
+    returns: Span
+
+
 class Leave(Exception):
     """Control leaves the block: "return", "break", "continue" or "raise"."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from optlint.lift.branches import Choices, Paths, says_how
 from optlint.lift.entries import changed_gradients
 from optlint.lift.expression import sym, walk
-from optlint.lift.frames import Frame, Leave
+from optlint.lift.frames import CutShort, Frame, Leave
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.lost import lost_updates
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
@@ -262,7 +262,7 @@ class _Lifter:
         mark, slots = machine.store.mark(), len(machine.store.slots)
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.discarded, machine.worth = [], {}, {}, [], []
-        machine.given, machine.types = [], set()
+        machine.given, machine.types, machine.cut_short = [], set(), []
         try:
             yield
         finally:
@@ -359,6 +359,7 @@ class _Lifter:
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
             recurrence.types = frozenset(machine.types)
+            recurrence.cut_short = next((c.returns for c in machine.cut_short if _is_of_loop(recurrence, c)), None)
             recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span
             recurrence.escapes = (
@@ -387,6 +388,13 @@ class _Lifter:
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)
         self.result.missed.append(Missed(name, where, error.reason))
+
+
+def _is_of_loop(recurrence: Recurrence, cut: CutShort) -> bool:
+    """The loop goes over the parameters of this update."""
+    parameter = recurrence.parameter
+    keys = parameter.name.partition("[")[2] if parameter is not None else ""
+    return bool(re.search(rf"\b{re.escape(cut.index)}\b", keys)) and all(cut.loop.covers(s) for s in recurrence.writes)
 
 
 def _forget_what_is_read(recurrences: list[Recurrence]) -> None:

@@ -14,7 +14,7 @@ from optlint.lift import expression as ex
 from optlint.lift.conditionals import Conditionals
 from optlint.lift.entries import filled_anew
 from optlint.lift.expression import Symbol
-from optlint.lift.frames import Frame, Leave
+from optlint.lift.frames import CutShort, Frame, Leave
 from optlint.lift.objects import Cell, Each, Lazy, Scope, Seq, Target, Value, content, numeric
 from optlint.lift.places import belongs_to
 from optlint.model import Span
@@ -40,7 +40,14 @@ class Loops(Conditionals):
         each = self.iterate(iterable, _first_name(node.target))
         indices = [each.index] if each.index is not None else []
         span = self.span_of(node)
-        self.loop(node, indices, node.body, lambda: self.assign(node.target, each.element, None), span)
+        try:
+            self.loop(node, indices, node.body, lambda: self.assign(node.target, each.element, None), span)
+        except Leave as leave:
+            last = _returns_at_end(node.body)
+            if leave.how == "return" and last is not None and each.index is not None and span is not None:
+                if (returns := self.span_of(last)) is not None:
+                    self.cut_short.append(CutShort(span, each.index.name, returns))
+            raise
 
     def exec_While(self, node: cst.While) -> None:
         self.eval(node.test)
@@ -187,6 +194,14 @@ class Loops(Conditionals):
         elif isinstance(made, Each):
             cell.items["[*]"] = made.element
         return cell
+
+
+def _returns_at_end(body: cst.BaseSuite) -> cst.Return | None:
+    """The ``return`` that ends a loop's body, whatever happened before it."""
+    last = body.body[-1] if body.body else None
+    if isinstance(last, cst.SimpleStatementLine):
+        last = last.body[-1]
+    return last if isinstance(last, cst.Return) else None
 
 
 def _first_name(target: cst.BaseExpression) -> str:

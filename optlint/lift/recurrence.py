@@ -91,6 +91,7 @@ class Recurrence:
     shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
     types: frozenset[str] = frozenset()  # number types that the run names
+    cut_short: Span | None = None  # the return that ends the loop over the parameters at the first of them
 
     @property
     def serves_several(self) -> bool:

@@ -34,6 +34,16 @@ def value_forgotten(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     )
 
 
+@check("loop-cut-short")
+def loop_cut_short(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """A return inside the loop over the parameters: every parameter but the first stays as it is."""
+    recurrence, parameter = subject.recurrence, subject.parameter
+    if recurrence.cut_short is None or parameter is None:
+        return
+    stays = subject.replaced([*(s.post for s in subject.states), ex.sym(parameter)])
+    yield Repair(page.code, stays, span=recurrence.cut_short, details={"kind": "as run"})
+
+
 @check("gradient-moved")
 def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """grads[k] −= η·u, where u is made of grads[k] itself: the gradient takes the step of the parameter."""
