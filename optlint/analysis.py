@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from optlint.diagnose.configurations import decay_only_with_momentum
@@ -15,13 +16,15 @@ from optlint.judging import Bench, comes_out_clear
 from optlint.lift import Lifted, Recurrence
 from optlint.lift.program import Program
 from optlint.model import Finding, Problem, Report, Update
+from optlint.modules import Modules
 from optlint.settings import Settings
 from optlint.source import Source, Unit
 
 
 def analyze(source: Source, settings: Settings) -> Report:
     """Everything that optlint has to say about one file."""
-    program = Program.read(source.units)
+    modules = Modules(os.path.abspath(source.path)) if os.path.isfile(source.path) else None
+    program = Program.read(source.units, modules)
     updates: list[Update] = []
     findings: list[Finding] = []
     candidates = 0
@@ -31,7 +34,7 @@ def analyze(source: Source, settings: Settings) -> Report:
         candidates = lifted.candidates
 
         def again(units: tuple[Unit, ...], changed: Key, clear: bool) -> Judged:
-            edited = Program.read(units)
+            edited = Program.read(units, modules)
             if clear and not comes_out_clear(edited, changed):
                 return []
             return bench.judged(edited, changed)[1]
@@ -49,7 +52,8 @@ def analyze(source: Source, settings: Settings) -> Report:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
         updates.extend(_out_of_sight(lifted, updates, source.path))
     problems = tuple(Problem(source.path, line, message, cell) for cell, line, message in program.problems)
-    return Report(tuple(_merged(updates)), tuple(_distinct(findings)), problems, 1, candidates)
+    seen = tuple(sorted(modules.seen.items())) if modules is not None else ()
+    return Report(tuple(_merged(updates)), tuple(_distinct(findings)), problems, 1, candidates, beside=seen)
 
 
 def _out_of_sight(lifted: Lifted, updates: list[Update], path: str) -> Iterator[Update]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from optlint.globs import Glob
 from optlint.model import Report
+from optlint.modules import unchanged
 from optlint.settings.options import Settings, options
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class Entry:
         from optlint.records import decoded
 
         report = decoded(text, self.found.name)
-        if report is None or not report.findings:
+        if report is None or not unchanged(report.beside):
+            return None
+        if not report.findings:
             return report
         from optlint.source import SourceError, read_source
 

@@ -59,6 +59,7 @@ class _Sitting:
                 judged.append((recurrence, verdict))
         judged.extend(self.seen_from_callers(judged, MAX_UNCLEAR - unclear.total()))
         judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
+        judged = [(recurrence, _as_sibling(recurrence, verdict, judged)) for recurrence, verdict in judged]
         self.keep_confirmed(judged)
         self.counted_by_callers(judged)
         for recurrence, verdict in judged:
@@ -174,7 +175,14 @@ def _mark(recurrence: Recurrence) -> Mark:
         tuple((s.name, repr(s.initial), s.becomes, s.in_place, s.exact) for s in states),
         tuple(recurrence.configuration.items()),
         *(recurrence.frame, recurrence.depth, recurrence.at_home, recurrence.on_data, recurrence.handed_on),
-        *(recurrence.cut_short is None, recurrence.per_parameter, recurrence.owner, recurrence.key, recurrence.lost, recurrence.kept is None),
+        *(
+            recurrence.cut_short is None,
+            recurrence.per_parameter,
+            recurrence.owner,
+            recurrence.key,
+            recurrence.lost,
+            recurrence.kept is None,
+        ),
         tuple(sorted(s.name for s in (*recurrence.shared, *recurrence.shared_products))),
         tuple(e.slot.symbol.name for e in (*recurrence.overwritten, *recurrence.inputs)),
         tuple(s.name for s in recurrence.idle),
@@ -218,6 +226,19 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Ju
             turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
             if len(turned) == 1 and not says_how(turned[0]):
                 return chosen
+    return verdict
+
+
+def _as_sibling(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Judgement:
+    """Two mistakes in one option, where without that option the update is a published one: an optimizer of its own."""
+    if len({f.code for f in verdict.findings if f.severity != "note"}) < 2:
+        return verdict
+    for other, view in judged:
+        if view.status == "matched" and not view.deviates and key_of(other) == key_of(recurrence):
+            shared = recurrence.configuration.keys() & other.configuration.keys()
+            turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
+            if len(turned) == 1 and not says_how(turned[0]):
+                return Judgement("unmatched", verdict.family, subject=verdict.subject)
     return verdict
 
 

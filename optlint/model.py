@@ -133,6 +133,7 @@ class Report:
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     suppressed: tuple[Finding, ...] = ()  # what comments silence
     known: tuple[Finding, ...] | None = None  # what a baseline holds; None where there is no baseline
+    beside: tuple[tuple[str, str], ...] = ()  # other files that this one's report rests on, each with its digest
 
     def merged(self, other: Report) -> Report:
         return Report(

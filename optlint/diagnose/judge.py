@@ -14,6 +14,7 @@ from optlint.diagnose.search import (
     explain_lost,
     explain_named,
     in_its_family,
+    ordinary,
 )
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
@@ -115,6 +116,8 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     except TooLarge as error:
         return Judgement("unsupported", family_of(subject), reason=str(error))
     deviation = best(found)
+    if explanation is not None and len({r.code for r in explanation.repairs}) > 1 and _is_published_later(subject):
+        explanation = None  # what it does until then is no slip of that one's
     if explanation is not None:
         verdict = mistaken(context, explanation, deviation)
         verdict.deviation = matched(context, deviation) if deviation is not None else None
@@ -125,6 +128,14 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     if restored is not None and (lawless := context.lawless(restored)) is not None:
         return Judgement("mistaken", family_of(subject), findings=[lawless])
     return Judgement("unmatched", family_of(subject))
+
+
+def _is_published_later(subject: Subject) -> bool:
+    """The step goes one way up to some time and another way from then on, and one of the two is a published one."""
+    data = subject.moving | {subject.g, subject.parameter}
+    turns = [n for n in ex.walk(subject.step) if n.op == "where" and not n.args[0].symbols & data]
+    sides = (ex.replace_node(subject.step, turn, side) for turn in turns[:1] for side in turn.args[1:])
+    return any(ordinary(subject.replaced([*subject.posts[:-1], side])) is not None for side in sides)
 
 
 def matched(context: Context, match: Match) -> Judgement:

@@ -15,12 +15,13 @@ from optlint.sandbox.evaluate import evaluate
 from optlint.subject import pseudo
 
 ZERO = ex.const(0)
+NEGLIGIBLE = 1e-12  # below a root, beside an ε outside
 
 
 def views(recurrence: Recurrence) -> Iterator[Recurrence]:
     """The recurrence without what it does at its first step alone, without settings that are 0 by default, or both.
 
-    Also at a step that is taken, where a switch can leave steps out; and with decays that follow no schedule.
+    Also at a step that is taken, where a switch can leave steps out; with decays that follow no schedule; with one ε.
     """
     later = after_first_step(recurrence)
     if later is not None:
@@ -29,7 +30,7 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
         plain = without_idle(view) if view is not None else None
         if plain is not None:
             yield plain
-    for simpler in (switched_on(recurrence), with_steady_decays(recurrence)):
+    for simpler in (switched_on(recurrence), with_steady_decays(recurrence), with_one_floor(recurrence)):
         if simpler is not None:
             yield simpler
 
@@ -78,6 +79,19 @@ def with_steady_decays(recurrence: Recurrence) -> Recurrence | None:
         if 0 < len(powers) < len(parts):
             table |= dict.fromkeys(powers, ex.const(1))
     return _changed(recurrence, lambda post: structure.tidy(ex.substitute(post, table))) if table else None
+
+
+def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with √v + ε for √(v + 1e-15) + ε: the second one is for rounding; None without any."""
+    table: dict[Expr, Expr] = {}
+    for post in recurrence.posts():
+        for node in ex.walk(post):
+            for root, floor in (node.args, node.args[::-1]) if node.op == "add" else ():
+                inner = root.args[0] if root.op == "sqrt" else root
+                small = inner.op == "add" and inner.args[1].op == "const" and 0 < inner.args[1].number <= NEGLIGIBLE
+                if root is not inner and small and floor.op in ("sym", "const"):
+                    table[root] = ex.op("sqrt", inner.args[0], origin=root.origin)
+    return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
 
 
 def after_first_step(recurrence: Recurrence) -> Recurrence | None:

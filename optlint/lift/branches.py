@@ -25,14 +25,18 @@ class Choices:
     spans: dict[str, Span | None] = field(default_factory=dict)
     on_data: bool = False  # some condition looks at data, not at a setting
 
-    def take(self, condition: Expr, span: Span | None) -> bool:
+    def take(self, condition: Expr, span: Span | None, quietly: bool = False) -> bool:
+        """Which way to go. quietly: a question about the library's version has no other way that is worth a run."""
         if condition.op == "not":
-            return not self.take(condition.args[0], span)
+            return not self.take(condition.args[0], span, quietly)
         if condition.op == "and":
-            return all(self.take(part, span) for part in condition.args)
+            return all(self.take(part, span, quietly) for part in condition.args)
         if condition.op == "or":
-            return any(self.take(part, span) for part in condition.args)
+            return any(self.take(part, span, quietly) for part in condition.args)
         name, positive = plain(condition)
+        if quietly and name not in self.taken and name.startswith("hasattr "):
+            usual = by_default(condition)
+            return positive == self.given[name] if name in self.given else usual if usual is not None else True
         if name not in self.taken:
             self.spans[name] = span
             self.on_data |= _looks_at_data(condition)

@@ -13,7 +13,22 @@ from optlint.lift.branches import Choices, follows_time
 from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import CutShort, Frame, Leave, Stored
-from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Lib, Method, Scope, Seq, Slot, Super, Value, numeric
+from optlint.lift.objects import (
+    Cell,
+    Changes,
+    Const,
+    Func,
+    Klass,
+    Lib,
+    Method,
+    Scope,
+    Seq,
+    Slot,
+    Super,
+    Unsupported,
+    Value,
+    numeric,
+)
 from optlint.lift.places import ACCESSOR, attribute, place_of, place_text
 from optlint.lift.vocabulary import (
     GLOBAL_NAMES,
@@ -32,9 +47,11 @@ from optlint.lift.vocabulary.records import fill_fields
 from optlint.model import Span
 
 if TYPE_CHECKING:
+    from optlint.lift.abroad import Abroad
     from optlint.lift.interpreter import Interpreter
 
 MAX_DEPTH = 14
+FIRST_UNIT = 1_000_000  # blocks of other files are numbered from here
 
 
 class Calls(Evaluator):
@@ -56,6 +73,7 @@ class Calls(Evaluator):
         self.changes: dict[cst.CSTNode, Changes] = {}  # by function: what it does to attributes
         self.imports: set[str] = set()
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
+        self.abroad: Abroad | None = None  # the project's other modules, where they can be seen
         self.cut_short: list[CutShort] = []
         self.discarded: list[Span] = []  # calls whose result, a new content of what they are called on, goes nowhere
         self.keeps_results = False  # run as if each such result were kept
@@ -73,6 +91,18 @@ class Calls(Evaluator):
         raise NotImplementedError
 
     # hooks of the evaluator
+
+    @property
+    def is_abroad(self) -> bool:
+        return self.unit >= FIRST_UNIT
+
+    def imported(self, name: Lib) -> Value | None:
+        return self.abroad.value(name) if self.abroad is not None else None
+
+    def base_class(self, value: Value) -> Value:
+        """A base, from another file of the project where it is defined there."""
+        found = self.imported(value) if isinstance(value, Lib) else None
+        return found if isinstance(found, Klass) else value
 
     def resolve_global(self, name: str) -> Value | None:
         if name in GLOBAL_NAMES:
@@ -99,9 +129,13 @@ class Calls(Evaluator):
                 return inside
             if home.klass is not None:
                 found = home.klass.find(name)
-                if found is not None:
+                if found is not None and not self.is_known_better(found, name):
                     return self.bound(found, home)
         return Method(home, name, span)
+
+    def is_known_better(self, member: Value, name: str) -> bool:
+        """A method of another file's class that the vocabulary speaks of (``assign_sub``)."""
+        return isinstance(member, Func) and member.unit >= FIRST_UNIT and method_handler(name) is not None
 
     def current_class(self) -> Klass | None:
         return self.classes[-1] if self.classes else None
@@ -118,11 +152,13 @@ class Calls(Evaluator):
             return None
         if expr is None or self.scanning:
             return None if self.scanning or not isinstance(condition, (Seq, Cell)) else True
-        return self.choices.take(expr, self.span_of(node))
+        return self.choices.take(expr, self.span_of(node), self.is_abroad)
 
     # calls
 
     def call(self, callee: Value, args: list[Value], kwargs: dict[str, Value], span: Span | None, text: str) -> Value:
+        if isinstance(callee, (Func, Klass)) and callee.unit >= FIRST_UNIT and not self.is_abroad:
+            return self.visit(callee, args, kwargs, span, text)
         if isinstance(callee, Func):
             return self.inline(callee, args, kwargs, span)
         if isinstance(callee, Klass):
@@ -137,6 +173,9 @@ class Calls(Evaluator):
             known = handler(site) if handler is not None else None
             if known is not None:
                 return typed(site, callee.name, known)
+            found = self.imported(callee)
+            if isinstance(found, (Func, Klass)):
+                return self.call(found, args, kwargs, span, text)
         if isinstance(callee, Method):
             borrowed = self.borrowed(callee, args)
             known = borrowed(site) if borrowed is not None else None
@@ -159,6 +198,28 @@ class Calls(Evaluator):
         if isinstance(callee, Method) and not (isinstance(callee.receiver, Cell) and callee.receiver.klass):
             parts.insert(0, callee.receiver)  # ``self.f(x)`` is no function of everything that self holds
         return self.opaque(place_of(callee) or text, parts, span)
+
+    def visit(
+        self, callee: Func | Klass, args: list[Value], kwargs: dict[str, Value], span: Span | None, text: str
+    ) -> Value:
+        """A call of another file's code, for what it computes or changes in place.
+
+        One unknown quantity where that cannot be followed, where it gives lists and the like, or where it answers
+        yes or no: both answers are worth a run.
+        """
+        mark, work, taken = self.store.mark(), self.work, dict(self.choices.taken)
+        try:
+            if isinstance(callee, Klass):
+                return self.instantiate(callee, args, kwargs, span)
+            made = self.inline(callee, args, kwargs, span)
+            if _is_number(made):
+                return made
+        except (Unsupported, Leave):
+            pass
+        self.store.rollback(mark)
+        self.work, self.choices.taken = work, taken
+        self.unseen[text] = len(args) + len(kwargs)
+        return self.opaque(text, [*args, *kwargs.values()], span)
 
     def accessor(self, callee: Method) -> Cell | None:
         """What ``module.params()`` gives: the same part of an object at every call, whose items are places."""
@@ -198,7 +259,7 @@ class Calls(Evaluator):
             return self.opaque(func.name, [*args, *kwargs.values()], span)
         scope = Scope(func.scope)
         self.bind_parameters(func, scope, list(args), dict(kwargs), entry)
-        with self.inside(func, scope):
+        with self.inside(func, scope, span):
             if isinstance(func.node, cst.Lambda):
                 return self.eval(func.node.body)
             try:
@@ -211,11 +272,14 @@ class Calls(Evaluator):
         return Const(None)
 
     @contextmanager
-    def inside(self, func: Func, scope: Scope) -> Iterator[None]:
+    def inside(self, func: Func, scope: Scope, span: Span | None = None) -> Iterator[None]:
         saved = (self.scope, self.span_of, self.unit)
+        if func.unit >= FIRST_UNIT:  # all that happens in another file happens at the call, for this one
+            self.span_of = self.span_of if self.is_abroad else lambda node: span
+        else:
+            self.span_of = self.spans.get(func.unit, self.span_of)
         self.scope = scope
         self.unit = func.unit
-        self.span_of = self.spans.get(func.unit, self.span_of)
         self.stack.append(func.node)
         self.classes.append(func.klass)
         try:
@@ -318,3 +382,10 @@ def _last_name(node: cst.BaseExpression) -> str:
     if isinstance(node, cst.Attribute):
         return node.attr.value
     return node.value if isinstance(node, cst.Name) else ""
+
+
+def _is_number(value: Value) -> bool:
+    """A quantity, or None (of what works in place)."""
+    if isinstance(value, Const):
+        return not isinstance(value.value, (bool, str))
+    return numeric(value) is not None

@@ -48,7 +48,7 @@ class Conditionals(Statements):
             return
         if follows_time(expr) and self.join(expr, node.body, no):
             return
-        self._take(node.body if self.choices.take(expr, self.span_of(node.test)) else no)
+        self._take(node.body if self.choices.take(expr, self.span_of(node.test), self.is_abroad) else no)
 
     def _open(self, condition: Value) -> bool:
         expr = numeric(condition)

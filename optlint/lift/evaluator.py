@@ -37,11 +37,19 @@ class Evaluator(Operators):
         super().__init__()
         self.work = 0
         self.effort = 0  # evaluation steps of all runs, also of those that are taken back
-        self.unit = 0  # which parsed block the code that runs stands in
         self.scanning = False  # a dry run, which only shows what is written
         self.worth: list[Worth] = []
 
     # hooks of later layers and the vocabulary
+
+    @property
+    def is_abroad(self) -> bool:
+        """The code that runs stands in another file."""
+        raise NotImplementedError
+
+    def imported(self, name: Lib) -> Value | None:
+        """What an imported name means where another file of the project defines it."""
+        raise NotImplementedError
 
     def call(self, callee: Value, args: list[Value], kwargs: dict[str, Value], span: Span | None, text: str) -> Value:
         raise NotImplementedError
@@ -77,7 +85,7 @@ class Evaluator(Operators):
 
     def keep_worth(self, node: cst.BaseExpression, value: Value) -> None:
         """Remember what an expression of the source, read or written, was worth in this run."""
-        if not self.scanning:
+        if not self.scanning and not self.is_abroad:
             expr = numeric(value)
             if expr is not None:
                 self.worth.append((node, expr, self.span_of))
@@ -85,7 +93,9 @@ class Evaluator(Operators):
     def eval_Name(self, node: cst.Name) -> Value:
         holder = self.scope.holder(node.value)
         if holder is not None:
-            return holder.vars[node.value]
+            held = holder.vars[node.value]
+            number = self.imported(held) if isinstance(held, Lib) else None
+            return number if isinstance(number, Const) else held
         if node.value in ("True", "False", "None"):
             return Const({"True": True, "False": False, "None": None}[node.value], self.span_of(node))
         known = self.resolve_global(node.value)
@@ -197,7 +207,12 @@ class Evaluator(Operators):
 
     def attribute(self, home: Value, name: str, span: Span | None) -> Value:
         if isinstance(home, Lib):
-            return self.of_library(f"{home.name}.{name}", span)
+            made = self.of_library(f"{home.name}.{name}", span)
+            if isinstance(made, Lib):
+                made.file, made.level = home.file, home.level
+                number = self.imported(made)
+                return number if isinstance(number, Const) else made
+            return made
         if isinstance(home, Super):
             for base in home.klass.bases:
                 found = base.find(name) if isinstance(base, Klass) else None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths, says_how
 from optlint.lift.entries import changed_gradients
 from optlint.lift.expression import sym, walk
@@ -70,6 +71,7 @@ class _Lifter:
         self.machine: Interpreter | None = None  # with the module's names as its first path leaves them
         self.callers: set[int] = set()  # blocks that are read only because they call an update
         self.defined: set[int] = set()
+        self.abroad = Abroad(program.modules, Interpreter) if program.modules is not None else None
 
     def run(self) -> Lifted:
         """Lift every path of the module's own code, and (once) all its functions."""
@@ -77,6 +79,7 @@ class _Lifter:
         while paths:
             choices = paths.next()
             machine = Interpreter(choices)
+            machine.abroad = self.abroad
             frame = self.module(machine)
             paths.learn(choices, self.collect(machine, frame, "<module>"))
             if self.machine is None:

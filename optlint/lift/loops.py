@@ -43,10 +43,10 @@ class Loops(Conditionals):
         try:
             self.loop(node, indices, node.body, lambda: self.assign(node.target, each.element, None), span)
         except Leave as leave:
-            last = _returns_at_end(node.body)
-            if leave.how == "return" and last is not None and each.index is not None and span is not None:
-                if (returns := self.span_of(last)) is not None:
-                    self.cut_short.append(CutShort(span, each.index.name, returns))
+            last = _returns_at_end(node.body) if leave.how == "return" else None
+            returns = self.span_of(last) if last is not None else None
+            if returns is not None and span is not None and each.index is not None and not self.is_abroad:
+                self.cut_short.append(CutShort(span, each.index.name, returns))
             raise
 
     def exec_While(self, node: cst.While) -> None:

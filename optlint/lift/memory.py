@@ -42,6 +42,7 @@ class Memory:
         self.aliases: dict[str, str] = {}  # index names → the names under which elements were met first
         self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
         self.unit = 0  # which parsed block the running code stands in
+        self.file = ""  # the other file that is read, if it is not the one at hand
 
     # values
 

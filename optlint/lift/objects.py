@@ -134,9 +134,14 @@ class Klass(Value):
 
 @dataclass(eq=False, slots=True)
 class Lib(Value):
-    """A module, function or class of a library, by its dotted name."""
+    """A module, function or class of a library, by its dotted name.
+
+    file: whose import says so, where that is not the file at hand; level: the dots before its name there.
+    """
 
     name: str
+    file: str = ""
+    level: int = 0
 
 
 @dataclass(eq=False, slots=True)

@@ -11,6 +11,7 @@ from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from optlint.locate import Block, Layout, layout
 from optlint.model import Span
+from optlint.modules import Modules
 from optlint.source import Unit
 
 
@@ -48,11 +49,12 @@ class Program:
     blocks: list[tuple[int, Block]] = field(default_factory=list)
     problems: list[tuple[int | None, int, str]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)  # by unit: what is analysed of it
+    modules: Modules | None = None  # the project's other modules, where they may be read
     _cache: dict[int, Parsed | None] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, units: tuple[Unit, ...]) -> Program:
-        program = cls(units)
+    def read(cls, units: tuple[Unit, ...], modules: Modules | None = None) -> Program:
+        program = cls(units, modules=modules)
         for number, unit in enumerate(units):
             found: Layout = layout(unit.text)
             program.texts.append(found.text)

@@ -69,7 +69,7 @@ class Statements(Calls):
             return
         if self.keeps_results:
             self.store.fill(home, expr, span)
-        elif not self.scanning:
+        elif not self.scanning and not self.is_abroad:
             self.discarded.append(span)
 
     def eval_Yield(self, node: cst.Yield) -> Value:
@@ -175,7 +175,7 @@ class Statements(Calls):
 
     def note(self, name: str, value: Value, span: Span | None) -> None:
         expr = numeric(value)
-        if expr is not None and expr.args and not self.scanning:
+        if expr is not None and expr.args and not self.scanning and not self.is_abroad:
             self.stored.append(Stored(name, expr, span))
 
     def unpack(self, target: cst.Tuple | cst.List, value: Value, span: Span | None) -> None:
@@ -242,7 +242,7 @@ class Statements(Calls):
             name = alias.evaluated_name
             self.imports.add(name)
             shown = alias.evaluated_alias or name.split(".")[0]
-            self.store.bind(self.scope, shown, Lib(name if alias.evaluated_alias else name.split(".")[0]))
+            self.store.bind(self.scope, shown, Lib(name if alias.evaluated_alias else name.split(".")[0], self.file))
 
     def exec_ImportFrom(self, node: cst.ImportFrom) -> None:
         module = _module_name(node)
@@ -253,11 +253,11 @@ class Statements(Calls):
             shown = alias.evaluated_alias or alias.evaluated_name
             relayed = shown in GLOBAL_NAMES and (node.relative or not is_library(module))
             name = GLOBAL_NAMES[shown] if relayed else f"{module}.{alias.evaluated_name}"  # ``from .compat import np``
-            self.store.bind(self.scope, shown, Lib(name))
+            self.store.bind(self.scope, shown, Lib(name, self.file, 0 if relayed else len(node.relative)))
 
     def exec_FunctionDef(self, node: cst.FunctionDef) -> None:
         func = self.function(node, None)
-        if len(self.stack) and not self.scanning:
+        if len(self.stack) and not self.scanning and not self.is_abroad:
             self.nested.append(func)
         self.store.bind(self.scope, node.name.value, func)
 
@@ -270,7 +270,7 @@ class Statements(Calls):
         return func
 
     def exec_ClassDef(self, node: cst.ClassDef) -> None:
-        bases = [self.eval(b.value) for b in node.bases]
+        bases = [self.base_class(self.eval(b.value)) for b in node.bases]
         klass = Klass(node.name.value, node, self.scope, bases, self.unit)
         outer = self.scope
         self.scope = Scope(outer)
