@@ -27,6 +27,7 @@ from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Lib, Value, numeric
 from optlint.lift.program import Program
 from optlint.model import Span
+from optlint.modules import Modules
 from optlint.prepare import prepare
 from optlint.sandbox.evaluate import TooLarge, evaluate
 from optlint.sandbox.probes import LANES
@@ -51,7 +52,7 @@ def recording() -> Iterator[tuple[Seen, set[Place]]]:
         def eval(self, node: cst.BaseExpression) -> Value:
             result = super().eval(node)
             span = self.span_of(node)
-            if span is not None:
+            if span is not None and not self.is_abroad:
                 if isinstance(result, Lib):
                     libraries.add(place(span))
                 expr = numeric(result)
@@ -74,11 +75,17 @@ def place(span: Span) -> Place:
 # source
 
 
-class Code:
-    """A file: its text, its LibCST nodes by place, and what was read there."""
+def lifted(text: str, path: str = "") -> Lifted:
+    """What a text holds, as if it stood in a file."""
+    return lift(Program.read(source_from_text("program.py", text).units, Modules(path) if path else None))
 
-    def __init__(self, text: str) -> None:
+
+class Code:
+    """A file: its text, its LibCST nodes by place, and what was read there. path: where it lies among its own."""
+
+    def __init__(self, text: str, path: str = "") -> None:
         self.text = text
+        self.path = path
         wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
         self.positions: Mapping[cst.CSTNode, CodeRange] = wrapper.resolve(PositionProvider)
@@ -91,7 +98,7 @@ class Code:
             if isinstance(node, (cst.BaseExpression, cst.BaseSmallStatement)):
                 self.by_place[self.place(node)].append(node)
         with recording() as (seen, libraries):
-            self.lifted: Lifted = lift(Program.read(source_from_text("program.py", text).units))
+            self.lifted: Lifted = lifted(text, path)
         self.seen, self.libraries = seen, libraries
 
     def place(self, node: cst.CSTNode) -> Place:

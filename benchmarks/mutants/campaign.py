@@ -83,9 +83,9 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _measure(program: Program, campaign: Campaign, result: Measured) -> None:
-    loud = loud_on(program.text, program.name)
+    loud = loud_on(program.text, program.path or program.name)
     result.speaking = [saying(program.name, f) for f in loud]
-    whole = Code(program.text)
+    whole = Code(program.text, program.path)
     found = originals_in(whole)
     result.originals = len(found)
     if campaign.unchanged:
@@ -93,7 +93,7 @@ def _measure(program: Program, campaign: Campaign, result: Measured) -> None:
     kept = Kept(campaign.cache)
     quiet = [o for o in found if not any(f.update == o.name for f in loud)]
     for text, names in _slices(program.text, quiet):
-        code = whole if text == program.text else Code(text)
+        code = whole if text == program.text else Code(text, program.path)
         for original in originals_in(code):
             if original.name in names:
                 _measure_one(program, original, campaign, kept, result)

@@ -26,11 +26,12 @@ PACKAGES = ROOT / "benchmarks" / "packages.toml"
 
 @dataclass(frozen=True)
 class Program:
-    """A text to mutate. source: "fixtures", "pages", or a package's name and version."""
+    """A text to mutate. source: "fixtures", "pages", or a package and version; path: where it lies, or nothing."""
 
     name: str
     source: str
     text: str
+    path: str = ""
 
     @property
     def framework(self) -> str:
@@ -76,7 +77,7 @@ def known_sources() -> list[str]:
 def _fixtures() -> Iterator[Program]:
     for path in sorted((ROOT / "fixtures").rglob("*.py")):
         if path.stem.startswith(("correct", "founding_rmsprop_correct")):
-            yield Program(str(path.relative_to(ROOT)), "fixtures", path.read_text(encoding="utf-8"))
+            yield Program(str(path.relative_to(ROOT)), "fixtures", path.read_text(encoding="utf-8"), str(path))
 
 
 def _pages() -> Iterator[Program]:
@@ -98,15 +99,17 @@ def _released(name: str, cache: Path) -> Iterator[Program]:
     folder = cache / f"{name}-{entry['version']}"
     if not folder.is_dir():
         _fetch(name, entry, folder)
+    patterns = entry["files"]
+    assert isinstance(patterns, list)
     for path in sorted(folder.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        yield Program(str(path.relative_to(cache)), f"{name} {entry['version']}", text)
+        if any(fnmatch(path.relative_to(folder).as_posix(), p) for p in patterns):
+            text = path.read_text(encoding="utf-8")
+            yield Program(str(path.relative_to(cache)), f"{name} {entry['version']}", text, str(path.resolve()))
 
 
 def _fetch(name: str, entry: dict[str, object], folder: Path) -> None:
     """Download a wheel and keep the files that are named. Nothing of it is installed, imported or run."""
-    patterns = entry["files"]
-    assert isinstance(patterns, list)
+    patterns = [p for key in ("files", "beside") for p in entry.get(key, [])]  # type: ignore[attr-defined]
     with TemporaryDirectory() as store:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
         subprocess.run([*command, "--dest", store, f"{name}=={entry['version']}"], check=True)

@@ -8,18 +8,16 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from benchmarks.mutants.anatomy import Original
+from benchmarks.mutants.anatomy import Original, lifted
 from benchmarks.mutants.inject import Injector
 from optlint import lint_source
 from optlint.diagnose.views import views
 from optlint.identify import best, matches
-from optlint.lift import Lifted, Recurrence, lift
-from optlint.lift.program import Program
+from optlint.lift import Recurrence
 from optlint.model import Finding, Report
 from optlint.prepare import prepare
 from optlint.sandbox.evaluate import TooLarge
 from optlint.settings import CONVENTIONS, Settings
-from optlint.source import source_from_text
 
 
 @dataclass
@@ -42,10 +40,6 @@ class Outcome:
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
-
-
-def lifted(text: str) -> Lifted:
-    return lift(Program.read(source_from_text("program.py", text).units))
 
 
 # behaviour
@@ -92,12 +86,14 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     except SyntaxError:
         outcome.dropped = "does not parse"
         return
-    found = [r for r in lifted(text).recurrences if r.name == original.name]
+    found = [r for r in lifted(text, original.code.path).recurrences if r.name == original.name]
     changed = [r for r, how in behaviours(found) if how not in before]
     if not changed and found and not injector.hidden:
         outcome.dropped = "behaves as before"
         return
-    report = lint_source(text, outcome.file, settings=settings_for(original) if injector.asks else None)
+    report = lint_source(
+        text, original.code.path or outcome.file, settings=settings_for(original) if injector.asks else None
+    )
     findings = [f for f in report.findings if concerns(f, original.name, tree)]
     if (
         not (injector.stays or injector.hidden or injector.asks)
@@ -110,7 +106,7 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
             return
     judge(outcome, report, findings, original.name)
     mended = findings if any(f.code == outcome.code and f.fix is not None for f in findings) else []
-    outcome.fix = fixed(text, original.name, before, mended)  # what is explained together is mended together
+    outcome.fix = fixed(text, original, before, mended)  # what is explained together is mended together
 
 
 def settings_for(original: Original) -> Settings:
@@ -119,7 +115,7 @@ def settings_for(original: Original) -> Settings:
     return Settings(convention=next((c for c in CONVENTIONS if c in ships), "auto"))
 
 
-def fixed(text: str, name: str, before: set[bytes], findings: list[Finding]) -> str:
+def fixed(text: str, original: Original, before: set[bytes], findings: list[Finding]) -> str:
     """What the update is once the offered fixes are applied."""
     edits = [edit for f in findings if f.fix is not None for edit in f.fix.edits]
     if not edits:
@@ -133,7 +129,7 @@ def fixed(text: str, name: str, before: set[bytes], findings: list[Finding]) -> 
         last = starts[edit.span.end_line - 1] + edit.span.end_column - 1
         text = text[:first] + edit.text + text[last:]
     try:
-        found = [r for r in lifted(text).recurrences if r.name == name]
+        found = [r for r in lifted(text, original.code.path).recurrences if r.name == original.name]
     except (SyntaxError, ValueError):
         return "wrong"
     other = [r for r, how in behaviours(found) if how not in before]
