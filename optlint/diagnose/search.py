@@ -82,7 +82,8 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
             if depth and not partial.strange and not said:  # then only the same slip once more
                 only = codes if len(codes) == 1 else frozenset()
             for repair in proposals.of(partial.subject, only):
-                if depth and not _follows(partial, repair):
+                alone = _stands_alone(repair)
+                if depth and (alone or not _follows(partial, repair)):
                     continue
                 key = _key(repair.subject)
                 if key in seen:
@@ -104,12 +105,18 @@ def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> E
                     continue
                 if match is not None:
                     hits.append(Explanation([*partial.done, repair], match))
-                elif not last:
+                elif not last and not alone:
                     following.append(_Partial([*partial.done, repair], repair.subject, known_moments(repair.subject)))
         if hits:
             return _choose(hits, meant or frozenset())
         level = sorted(following, key=lambda p: p.strange)[:WIDTH]
     return None
+
+
+def _stands_alone(repair: Repair) -> bool:
+    """A page that tells of a choice, which is no part of a longer explanation."""
+    page = find_mistake(repair.code)
+    return page is not None and bool(page.options.get("alone"))
 
 
 def _in_its_family(repair: Repair, match: Match) -> bool:
@@ -223,7 +230,16 @@ def _choose(hits: list[Explanation], meant: frozenset[str]) -> Explanation | Non
 
     def rank(hit: Explanation) -> tuple[object, ...]:
         own, special = _of_family(hit, meant), _of_family(hit, None)
-        return _climbs(hit), _floorless(hit), not own, size_of(hit.repairs), not special, [r.code for r in hit.repairs]
+        choice = any(map(_stands_alone, hit.repairs))
+        return (
+            choice,
+            _climbs(hit),
+            _floorless(hit),
+            not own,
+            size_of(hit.repairs),
+            not special,
+            [r.code for r in hit.repairs],
+        )
 
     hits.sort(key=rank)
     first = hits[0]

@@ -97,7 +97,7 @@ class _Update:
         shown = {(f.code, f.span) for f in self.verdict.findings}
         for (code, span), same in groupby(self.verdict.proofs, key=lambda p: (p.finding.code, p.finding.span)):
             first, *more = same
-            if (code, span) in shown:
+            if (code, span) in shown and not first.page.options.get("alone"):  # that is a choice
                 yield replace(first, repair=more[-1].repair) if more else first
 
     def _one_by_one(self, proofs: list[Proof]) -> Iterator[Finding]:

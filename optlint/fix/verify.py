@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from optlint.diagnose.judge import Judgement
 from optlint.fix.text import edited, overlap
 from optlint.fix.values import Values, Worth
+from optlint.lift import structure
 from optlint.lift.expression import Expr
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
@@ -71,6 +72,8 @@ class Verifier:
             return Verdict(False)
         left = _codes(v for _, v in mine)
         twin = [(r, v) for r, v in mine if r.configuration == recurrence.configuration] or mine
+        if any(_beginning(r) != _beginning(recurrence) for r, _ in twin if r.configuration == recurrence.configuration):
+            return Verdict(False)
         judged = [v for _, v in twin if v.status in ("matched", "mistaken")]
         if not judged:
             return Verdict(False)
@@ -126,6 +129,11 @@ class Verifier:
             if same and {v.convention for v in verdicts} != {v.convention for v in was[key]}:
                 return False
         return True
+
+
+def _beginning(recurrence: Recurrence) -> list[str]:
+    """What the first step alone does: a fix of the steps that follow leaves it as it is."""
+    return [repr(first) for post in recurrence.posts() for first in structure.at_first(post)]
 
 
 def _agree(one: dict[str, bool], other: dict[str, bool]) -> bool:

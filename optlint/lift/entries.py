@@ -154,12 +154,15 @@ def match_returns(
             same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
             if not same and (symbol in named or symbol.default or _is_taken_in(own_part, own, symbol, arguments)):
                 continue  # handed back elsewhere, a setting, or what an average of another argument takes in
-            if own is None and not (same and _goes_on(own_part, symbol) and not _feeds(symbol, expr, returned)):
+            goes_on = same and _goes_on(own_part, symbol)
+            # in its own place of a record it is no gradient, though the step reads it (Adadelta's E[Δw²])
+            fed = _feeds(symbol, expr, returned) and not (goes_on and isinstance(slot.home, Cell))
+            if own is None and not (goes_on and not fed):
                 continue
             left = None if own is None else _at_zero(own)
             if kept in own_part.visible and not same and left == ex.const(0) and not _weighs_one(own_part, own, symbol):
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
-            if kept in own_part.visible and left != ex.const(1) and _feeds(symbol, expr, returned):
+            if kept in own_part.visible and left != ex.const(1) and fed:
                 continue  # a gradient that becomes the step: g/(√v' + ε)
             size = expr.size if own is None else own.size
             off = own is not None and _is_taken_off(own)

@@ -208,6 +208,12 @@ def after_first(root: Expr) -> Expr:
     return substitute(root, table) if table else root
 
 
+def at_first(root: Expr) -> list[Expr]:
+    """What stands in place of the rest at the first step alone."""
+    firsts = (n for n in walk(root) if n.op == "where" and n.args[0].op == "eq")
+    return [n.args[1] for n in firsts if any(s.name == FIRST for s in n.args[0].symbols)]
+
+
 def is_complemented(post: Expr, symbol: Symbol) -> bool:
     """Read as 1 − p: a running product βᵗ."""
     return any(

@@ -26,12 +26,13 @@ _ADAPTIVE = frozenset({"adam", "adamw", "amsgrad", "nadam", "radam", "lamb"})  #
 
 @check("sum-for-average")
 def sum_for_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """v + g², which never forgets, for β·v + (1 − β)·g²."""
+    """v + g², which never forgets, or v + (g² − v), which forgets all, for β·v + (1 − β)·g²."""
     if subject.gradient is None or "adagrad" in mentioned(subject.recurrence):
         return
     for position, state in enumerate(subject.states):
         gathered = structure.tidy(structure.rest(state.post, state.old))
-        if structure.slope(state.post, state.old) != ONE or structure.square_root_of(gathered) != ex.sym(subject.g):
+        own = structure.slope(state.post, state.old)
+        if own not in (ONE, ex.const(0)) or structure.square_root_of(gathered) != ex.sym(subject.g):
             continue
         for decay in _decays(subject.posts, subject.states, subject.recurrence):
             posts = subject.posts

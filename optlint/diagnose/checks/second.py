@@ -97,6 +97,11 @@ def root_taken_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 done.append(node)
                 posts = [ex.substitute(p, {node: right}) for p in subject.posts]
                 yield Repair(page.code, subject.replaced(posts), node, right, where="step", root=root)
+    table = {node: right for node in done if (right := _one_root(subject, node)) is not None}
+    if len(table) > 1:  # a helper that takes one root too many, above the line and below it
+        wrong, right = next(iter(table.items()))
+        made = subject.replaced([ex.substitute(p, table) for p in subject.posts])
+        yield Repair(page.code, made, wrong, right, where="", root=subject.step)
     for position, state in enumerate(subject.states):
         stored = next((n for n in ex.walk(state.post) if n.op == "sqrt" and _gathers(subject, state, n.args[0])), None)
         if stored is None:
@@ -127,7 +132,7 @@ def _gathers(subject: Subject, state: State, average: Expr) -> bool:
 
 @check("epsilon-accumulates")
 def epsilon_accumulates(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """v + ε is stored as the new v: keep v, and let what reads it add ε, or leave that out."""
+    """v + ε is stored as the new v: keep v, and let what reads it, or its root, add ε, or leave that out."""
     for position, state in enumerate(subject.states):
         parts = structure.terms(state.post)
         added = [n for n in parts if n[0] > 0 and subject.is_hyper(n[1]) and n[1] != ZERO]
@@ -137,7 +142,8 @@ def epsilon_accumulates(subject: Subject, page: MistakePage) -> Iterator[Repair]
             continue  # AdaBelief means it so
         post = structure.total([n for n in parts if n is not added[0]], state.post.origin)
         new = ex.sym(state.new)
-        for table in ({new: ex.op("add", new, added[0][1])}, {}):
+        root = ex.op("sqrt", new)
+        for table in ({new: ex.op("add", new, added[0][1])}, {root: ex.op("add", root, added[0][1])}, {}):
             made = _with(subject.replaced([ex.substitute(p, table) for p in subject.posts]), position, post)
             yield Repair(page.code, made, state.post, post, where=state.name)
 
