@@ -27,6 +27,8 @@ def corrected(a: Anatomy) -> list[str]:
 @injects("OPT301")
 def no_correction(a: Anatomy) -> Edits:
     roles = corrected(a)
+    if a.family == "radam":
+        return  # its rectification is made of the same powers
     edits = [e for role in roles for e in dropped(a, role)]
     if len(roles) == 2 and f.disjoint(edits):
         yield tuple(set(edits))

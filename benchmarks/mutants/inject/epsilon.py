@@ -152,6 +152,7 @@ def _below(a: Anatomy, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 def epsilon_of_nine_tenths(a: Anatomy) -> Edits:
     span = a.recurrence.home or a.recurrence.span
     values = {float(h.own) for h in a.subject.hypers if h.role == "epsilon" and h.symbol.default is not None}
+    values = {v for v in values if v < 0.01}  # AdaBound's bounds are no ε
     for node in a.code.positions:
         if isinstance(node, cst.Float) and float(node.value) in values and a.code.inside(node, cst.Parameters):
             block = a.code.outermost(node)

@@ -147,7 +147,7 @@ def nesterov_sign(a: Anatomy) -> Edits:
 def _look_ahead(a: Anatomy) -> Iterator[tuple[ex.Expr, Operation]]:
     """g + μ·v in the step."""
     for site, op in f.operations(a, "add", "sub"):
-        moves = any(a.is_parameter(t) for _, t in structure.terms(site.expr))
+        moves = any(a.is_parameter(p) for _, t in structure.terms(site.expr) for p, _ in structure.factors(t))
         both = bool(a.held(site.expr)) and a.takes_gradient(site.expr)
         if site.part == "step" and both and not moves and len(op.operands) == 2:
             yield site.expr, op

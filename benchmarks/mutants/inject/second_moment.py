@@ -240,6 +240,8 @@ def default_numbers_swapped(a: Anatomy) -> Edits:
     if len(first) != 1 or len(second) != 1 or first[0] not in a.retentions:
         return
     numbers = {role: float(a.retentions[role][0, 0]) for role in (first[0], second[0])}
+    if not (numbers[second[0]] > 0.99 > numbers[first[0]]):
+        return  # 0.95 and 0.98: which of them is the slow one, nothing says
     found: dict[str, list[cst.Float]] = {role: [] for role in numbers}
     for node in a.code.positions:
         if isinstance(node, cst.Float):

@@ -186,6 +186,24 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         yield Repair(page.code, made, below, new.args[1], where=state.name)
 
 
+@check("exponent-missing-beside-a-maximum")
+def exponent_missing_beside_a_maximum(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Adamax's η/(1 − β₁)·m/u: as it needs no other correction, it equals Adamax without any, ten times as fast."""
+    if not any(s.post.op == "max" and s.old in subject.second for s in subject.states):
+        return
+    divisors = {f for _, t in structure.terms(subject.drive) for f, e in structure.factors(t) if e == -1}
+    for state in (s for s in averages(subject) if s.old not in subject.second):
+        own = subject.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
+        for below in (n for n in ex.walk(subject.step) if n in divisors and subject.is_hyper(n)):
+            if np.allclose(subject.value(below), 1 - own):
+                time, clocks = clock(subject)
+                right = one_minus_power(subject, state, time)
+                posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, below, right)]
+                made = subject.replaced(posts, clocks=clocks)
+                yield Repair(page.code, made, below, right, where=state.name, root=subject.step)
+                return
+
+
 def _folded(subject: Subject) -> Iterator[tuple[Expr, Expr, State]]:
     """The step size over a setting, η/(1 − β)·m: (quotient, divisor, average)."""
     for node in ex.walk(subject.step):

@@ -82,8 +82,8 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 
 def _outlives_step(stored: Stored, recurrence: Recurrence) -> bool:
-    """The place is an attribute, an item, or a name that had a content before: no mere name for the square."""
-    if "." in stored.name or "[" in stored.name:
+    """The place is an attribute, an item, what is handed back, or a name that had a content before: no mere name."""
+    if "." in stored.name or "[" in stored.name or stored.expr in recurrence.escapes:
         return True
     named = (expr for node, expr, _ in recurrence.worth if isinstance(node, cst.Name) and node.value == stored.name)
     return any(expr.op == "const" for expr in named)
