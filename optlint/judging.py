@@ -59,7 +59,6 @@ class _Sitting:
                 judged.append((recurrence, verdict))
         judged.extend(self.seen_from_callers(judged, MAX_UNCLEAR - unclear.total()))
         judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
-        judged = [(recurrence, _as_sibling(recurrence, verdict, judged)) for recurrence, verdict in judged]
         self.keep_confirmed(judged)
         self.counted_by_callers(judged)
         for recurrence, verdict in judged:
@@ -226,19 +225,6 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Ju
             turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
             if len(turned) == 1 and not says_how(turned[0]):
                 return chosen
-    return verdict
-
-
-def _as_sibling(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Judgement:
-    """Two mistakes in one option, where without that option the update is a published one: an optimizer of its own."""
-    if len({f.code for f in verdict.findings if f.severity != "note"}) < 2:
-        return verdict
-    for other, view in judged:
-        if view.status == "matched" and not view.deviates and key_of(other) == key_of(recurrence):
-            shared = recurrence.configuration.keys() & other.configuration.keys()
-            turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
-            if len(turned) == 1 and not says_how(turned[0]):
-                return Judgement("unmatched", verdict.family, subject=verdict.subject)
     return verdict
 
 

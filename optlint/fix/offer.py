@@ -26,6 +26,7 @@ from optlint.model import Edit, Finding, Fix, Span
 from optlint.subject import Subject
 
 MAX_TRIES = 16  # edited sources that are read again for one finding
+MORE_TRIES = 4  # and once one is good, for one that is better
 MAX_UPDATES = 24  # updates of one file that fixes are sought for
 _MAX_WAYS = 6
 _NO_EDIT = (
@@ -127,15 +128,26 @@ class _Update:
         known = not self.made_up and repair.details.get("kind") not in _MORE_THAN_EQUATIONS
         expected = worths(after, new) if last and known else None
         title = proof.match.title if proof.match is not None and last else ""
+        partial: tuple[Fix, Expr] | None = None
+        named = self.speller.named
+        more = MAX_TRIES
         for edits in islice(self._candidates(old, new, proof), MAX_TRIES):
+            if (more := more - 1) < 0:
+                break
             reason = self.reason  # of what this candidate brings in
             narrow = tuple(dict.fromkeys(n for e in edits for n in narrowed(e, self.reading.text(e.span))))
             verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow])
             if verdict.good:
                 beside = any(p.finding.code != proof.finding.code for p in self.verdict.proofs)
                 made = self._made(edits, proof, verdict, reason or self._other(proof, beside))
-                return replace(made, edits=narrow), effective
-        return None
+                fix = replace(made, edits=narrow), effective
+                if not verdict.left:
+                    return fix
+                if partial is None:  # another edit may mend all branches at once
+                    partial, more, named = fix, MORE_TRIES, self.speller.named
+        if partial is not None:
+            self.speller.named = named  # what this one has brought in
+        return partial
 
     def _candidates(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
         seen: set[tuple[Edit, ...]] = set()
@@ -181,6 +193,7 @@ class _Update:
         yield from self.stores.earlier(before, after, proof.finding.span)
         fresh = _fresh(before, after)
         if not fresh:
+            yield from self.recipes.other_word(proof.finding.span)
             yield from self._changed(old, new, proof)
             return
         site = self._site(proof.finding.span)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -22,6 +23,13 @@ Edits = tuple[Edit, ...]
 _STEP_NAMES = frozenset(
     {"t", "step", "iteration", "iter", "timestep", "time_step", "global_step", "num_iter", "n_iter"}
 )
+
+
+_OPPOSITE = {
+    "addcmul": "addcdiv", "addcdiv": "addcmul", "mul": "div", "div": "mul", "multiply": "divide", "divide": "multiply",
+    "add": "sub", "sub": "add", "subtract": "add",
+}  # fmt: skip
+_WORD = re.compile(rf"(_foreach_)?({'|'.join(_OPPOSITE)})(_?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +299,20 @@ class Recipes:
                 a, b = self.reading.span(one), self.reading.span(other)
                 if a is not None and b is not None and one.evaluated_value > other.evaluated_value >= 0.5:
                     yield (Edit(a, other.value), Edit(b, one.value))
+
+    def other_word(self, near: Span) -> Iterator[Edits]:
+        """The same call of the opposite operation, in the same library's words: ``addcmul_`` for ``addcdiv_``."""
+        seen: set[Span] = set()
+        for read in self.reading.reads:
+            if not isinstance(read.node, cst.Call) or not (near.covers(read.span) or read.span.covers(near)):
+                continue
+            called = read.node.func.attr if isinstance(read.node.func, cst.Attribute) else read.node.func
+            place = self.reading.span(called)
+            parts = _WORD.fullmatch(called.value) if isinstance(called, cst.Name) else None
+            if place is not None and parts is not None and place not in seen:
+                seen.add(place)
+                head, word, tail = parts.groups(default="")
+                yield (Edit(place, f"{head}{_OPPOSITE[word]}{tail}"),)
 
     def kept(self) -> Iterator[Edits]:
         """``v.mul(b)`` as a statement: in place, or assigned."""

@@ -29,10 +29,14 @@ Judge = Callable[[tuple[Unit, ...], Key, bool], Judged]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an edited source is. exact: it equals the meant optimizer on every probe to the last digits."""
+    """What an edited source is. exact: it equals the meant optimizer on every probe to the last digits.
+
+    left: findings of the mended kind that the update still has elsewhere.
+    """
 
     good: bool
     exact: bool = False
+    left: int = 0
 
 
 def key_of(recurrence: Recurrence) -> Key:
@@ -68,9 +72,10 @@ class Verifier:
         after = self.judge(units, key, bool(title))
         mine = [(r, v) for r, v in after if key_of(r) == key]
         gone = {(f.code, f.span) for f in mended}
-        if not mine or not self._all_say(after, gone) or self._less_clear(mine, key):
+        if not mine or not self._all_say(after, gone, key) or self._less_clear(mine, key):
             return Verdict(False)
         left = _codes(v for _, v in mine)
+        alike = sum(left[code] for code in {f.code for f in mended})
         twin = [(r, v) for r, v in mine if r.configuration == recurrence.configuration] or mine
         if any(_beginning(r) != _beginning(recurrence) for r, _ in twin if r.configuration == recurrence.configuration):
             return Verdict(False)
@@ -78,7 +83,7 @@ class Verifier:
         if not judged:
             return Verdict(False)
         if +left:
-            return Verdict(any(v.family for v in judged))
+            return Verdict(any(v.family for v in judged), left=alike)
         same = [v for v in judged if v.convention == title] if title else judged
         if not same or any(v.status == "unmatched" for _, v in mine if v.subject is not None):
             return Verdict(False)
@@ -114,8 +119,11 @@ class Verifier:
         now = [r.configuration for r, v in mine if v.status == "unmatched"]
         return any(not any(_agree(old, new) for old in unclear) for new in now)
 
-    def _all_say(self, after: Judged, gone: set[tuple[str, Span]]) -> bool:
-        """Every update that is left says what it said, except for what is gone."""
+    def _all_say(self, after: Judged, gone: set[tuple[str, Span]], mended: Key) -> bool:
+        """Every update that is left says what it said, except for what is gone.
+
+        In the mended one, what was said of the same slip in another branch may be gone, too.
+        """
         now: dict[Key, list[Judgement]] = {}
         for recurrence, verdict in after:
             now.setdefault(key_of(recurrence), []).append(verdict)
@@ -123,7 +131,11 @@ class Verifier:
         for recurrence, verdict in self.before:
             was.setdefault(key_of(recurrence), []).append(verdict)
         for key, verdicts in now.items():
-            if key not in was or +_codes(verdicts) != +_codes(was[key], gone):
+            if key not in was:
+                return False
+            says, said = _codes(verdicts), _codes(was[key], gone)
+            lost = (said - says).keys() - ({code for code, _ in gone} if key == mended else set())
+            if +(says - said) or lost:
                 return False
             same = _codes(was[key]) == _codes(was[key], gone)
             if same and {v.convention for v in verdicts} != {v.convention for v in was[key]}:

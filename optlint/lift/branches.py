@@ -39,7 +39,7 @@ class Choices:
             return positive == self.given[name] if name in self.given else usual if usual is not None else True
         if name not in self.taken:
             self.spans[name] = span
-            self.on_data |= _looks_at_data(condition)
+            self.on_data |= _looks_at_data(condition) and not says_how(name)
             if name in self.given:
                 self.taken[name] = self.given[name]
             else:
@@ -167,7 +167,7 @@ class Paths:
 
 _HOW = re.compile(
     r"capturable|foreach|fused|differentiable|device|is_(cpu|cuda)|(?<![a-z])(gpu|xla|tpu|amp)(?![a-z])|jit|compil|script"
-    r"|complex|sparse|dtype|vectori[sz]|in_?place|set_to_none|triton|scalar",
+    r"|complex|sparse|dtype|is_tensor|isinstance|vectori[sz]|in_?place|set_to_none|triton|scalar",
     re.IGNORECASE,
 )
 
