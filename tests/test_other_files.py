@@ -149,6 +149,17 @@ def test_without_the_files_nothing_is_known_of_it(tmp_path: Path) -> None:
     assert "Adam (Algorithm 1)" not in [u.convention for u in report.updates]
 
 
+def test_what_an_object_of_another_file_does_is_that_file_s_matter(project: Path) -> None:
+    adam(project, first="1")
+    (project / "train.py").write_text(
+        "from optim.adam.adam import Adam\n\n\n"
+        "def train(params):\n    optimizer = Adam(params, lr=0.1, betas=(0.9, 0.999))\n    optimizer.step()\n",
+        encoding="utf-8",
+    )
+    report = lint_paths(project / "train.py")
+    assert report.findings == () and [u.status for u in report.updates if u.status != "unsupported"] == []
+
+
 def test_numbers_of_other_files_are_known(tmp_path: Path) -> None:
     (tmp_path / "settings.py").write_text("RHO = 0.9\nEPS = 1e-8\n", encoding="utf-8")
     (tmp_path / "rmsprop.py").write_text(

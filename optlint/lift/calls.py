@@ -127,11 +127,15 @@ class Calls(Evaluator):
             inside = home.items.get(attribute(name))
             if inside is not None and method_handler(name) is None:
                 return inside
-            if home.klass is not None:
+            if home.klass is not None and not self.is_strange(home.klass):
                 found = home.klass.find(name)
                 if found is not None and not self.is_known_better(found, name):
                     return self.bound(found, home)
         return Method(home, name, span)
+
+    def is_strange(self, klass: Klass) -> bool:
+        """A class of another file, whose objects do there what they do: their updates are that file's."""
+        return klass.unit >= FIRST_UNIT and not self.is_abroad
 
     def is_known_better(self, member: Value, name: str) -> bool:
         """A method of another file's class that the vocabulary speaks of (``assign_sub``)."""
@@ -163,7 +167,7 @@ class Calls(Evaluator):
             return self.inline(callee, args, kwargs, span)
         if isinstance(callee, Klass):
             return self.instantiate(callee, args, kwargs, span)
-        if isinstance(callee, Cell) and callee.klass is not None:
+        if isinstance(callee, Cell) and callee.klass is not None and not self.is_strange(callee.klass):
             special = callee.klass.find("__call__")
             if isinstance(special, Func):
                 return self.inline(special.bound(callee), args, kwargs, span)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from optlint.diagnose.repairs import Repair, check
@@ -33,6 +34,8 @@ def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Rep
         found = _factor_of_gradient(subject) if hidden else size
         if found is None or found.symbols & rates or not _could_decay(found):
             continue  # the same rate twice makes an integrator of it: leapfrog, a swing
+        if state.old.external and all(s.external and s.default is None for s in found.symbols) and not _named(found):
+            continue  # a·b + c of three arguments: which of them is kept, only their caller knows
         kept = structure.product([(found, 1.0), (ex.sym(state.old), 1.0)])
         right = structure.total([(1, kept), (sign, ex.sym(subject.g))], state.post.origin)
         posts = [right if s is state else s.post for s in subject.states]
@@ -46,6 +49,13 @@ def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Rep
             data = structure.product([(f, e) for f, e in structure.factors(subject.gradient) if f != found])
             right = structure.total([(1, kept), (sign, data)], state.post.origin)
         yield Repair(page.code, made, state.post, right, effective, where=state.name)
+
+
+_COEFFICIENT = re.compile(r"momentum|beta|gamma|decay|(?<![a-z])(mu|rho)(?![a-z])", re.IGNORECASE)
+
+
+def _named(found: Expr) -> bool:
+    return any(_COEFFICIENT.search(s.name) for s in found.symbols)
 
 
 def _rates(subject: Subject) -> set[Symbol]:
