@@ -2,8 +2,8 @@
 
     python -m benchmarks.mutants                                   # the fixtures and the rule pages' good examples
     python -m benchmarks.mutants --source all --cache ~/.cache/optlint-mutants
+    python -m benchmarks.mutants --source torch --each 3 --cache ~/.cache/optlint-mutants  # a sample: hours else
     python -m benchmarks.mutants --unchanged --source all --cache ~/.cache/optlint-mutants  # are the originals silent?
-    python -m benchmarks.mutants --only OPT105 --source fixtures --misses
 
 Results are kept as JSON lines under ``--cache``, by the content of the mutant and of optlint itself, so that a run
 that was broken off goes on where it stopped. It fails where an original speaks that ``speaking.toml`` does not name.
