@@ -8,15 +8,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from optlint.lift.abroad import Abroad
-from optlint.lift.branches import Choices, Paths, says_how
+from optlint.lift.branches import Choices, Paths
 from optlint.lift.entries import changed_gradients
-from optlint.lift.expression import sym, walk
-from optlint.lift.frames import CutShort, Frame, Leave
+from optlint.lift.expression import sym
+from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.lost import lost_updates
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
+from optlint.lift.related import at_home, count_each_call, forget_what_is_read, is_of_loop, same_step
 from optlint.lift.runs import run_entry
 from optlint.lift.updates import updates_of
 from optlint.lift.vocabulary.graph import commit
@@ -85,28 +86,10 @@ class _Lifter:
             if self.machine is None:
                 self.machine = machine
                 self.functions(machine)
-        self.result.recurrences = list(self._at_home(self.result.recurrences))
-        self._counts_each_call(self.result.recurrences)
-        _forget_what_is_read(self.result.recurrences)
+        self.result.recurrences = list(at_home(self.result.recurrences))
+        count_each_call(self.result.recurrences)
+        forget_what_is_read(self.result.recurrences)
         return self.result
-
-    def _at_home(self, recurrences: list[Recurrence]) -> Iterator[Recurrence]:
-        """Drop a caller's view of an update where the function that holds it was lifted by itself."""
-        homes = {s: r for r in recurrences if r.at_home for s in r.writes}
-        for recurrence in recurrences:
-            home = [homes[s] for s in recurrence.writes if s in homes]
-            if recurrence.at_home or not home:
-                yield recurrence
-            elif recurrence.serves_several:
-                for inner in home:  # the caller shows that one counter serves several tensors
-                    inner.per_parameter = True
-
-    def _counts_each_call(self, recurrences: list[Recurrence]) -> None:
-        """A counter that only some paths of a function advance (``if key == first:``) counts no calls."""
-        sometimes = {s for r in recurrences if not (r.owner or r.key) for s in r.writes}
-        for recurrence in recurrences:
-            if sometimes & set(recurrence.writes):
-                recurrence.owner = recurrence.key = ""
 
     # the module
 
@@ -344,7 +327,7 @@ class _Lifter:
         found.sort(key=lambda r: (-len(r.states), -r.depth))
         kept: list[Recurrence] = []
         for recurrence in found:
-            if not any(self._same_step(recurrence, other) for other in kept):
+            if not any(same_step(recurrence, other) for other in kept):
                 kept.append(recurrence)
         advanced = {s.symbol for f in frames for s, _ in f.posts}
         for slot in machine.store.slots:
@@ -362,24 +345,13 @@ class _Lifter:
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
             recurrence.types = frozenset(machine.types)
-            recurrence.cut_short = next((c.returns for c in machine.cut_short if _is_of_loop(recurrence, c)), None)
+            recurrence.cut_short = next((c.returns for c in machine.cut_short if is_of_loop(recurrence, c)), None)
             recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span
             recurrence.escapes = (
                 frozenset(machine.leaves(frame.returned)) if frame.returned is not None else frozenset()
             )
         return kept
-
-    def _same_step(self, one: Recurrence, other: Recurrence) -> bool:
-        """Two frames' views of one parameter write."""
-        if one.parameter is None or other.parameter is None:
-            return one.parameter is other.parameter and one.span == other.span
-        if one.depth == other.depth:
-            return False
-        if any(a.covers(b) or b.covers(a) for a in one.parameter.spans for b in other.parameter.spans):
-            return True
-        inside = [n.origin for n in walk(other.step) if n.origin is not None]  # handed on by an inner function
-        return any(a.covers(b) for a in one.parameter.spans for b in inside)
 
     def _is_home(self, frame: Frame, recurrence: Recurrence) -> bool:
         if frame.span is not None:
@@ -391,32 +363,6 @@ class _Lifter:
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)
         self.result.missed.append(Missed(name, where, error.reason))
-
-
-def _is_of_loop(recurrence: Recurrence, cut: CutShort) -> bool:
-    """The loop goes over the parameters of this update."""
-    parameter = recurrence.parameter
-    keys = parameter.name.partition("[")[2] if parameter is not None else ""
-    return bool(re.search(rf"\b{re.escape(cut.index)}\b", keys)) and all(cut.loop.covers(s) for s in recurrence.writes)
-
-
-def _forget_what_is_read(recurrences: list[Recurrence]) -> None:
-    """A state that another update of the same function or class reads is not idle.
-
-    But one that is read only where the same update is computed another way (``capturable``) is idle here.
-    """
-    groups: dict[str, list[Recurrence]] = {}
-    for recurrence in recurrences:
-        groups.setdefault(recurrence.name.partition(".")[0], []).append(recurrence)
-    for recurrence in (r for r in recurrences if r.idle):
-        others = [r for r in groups[recurrence.name.partition(".")[0]] if not _computed_otherwise(r, recurrence)]
-        read = {s.name for r in others for s in (*r.states, r.parameter) if s is not None}
-        recurrence.idle = [s for s in recurrence.idle if s.name not in read]
-
-
-def _computed_otherwise(one: Recurrence, other: Recurrence) -> bool:
-    shared = one.configuration.keys() & other.configuration.keys()
-    return any(says_how(c) and one.configuration[c] != other.configuration[c] for c in shared)
 
 
 def _why_quiet(machine: Interpreter) -> str:

@@ -1,0 +1,69 @@
+"""How the updates of one file stand to each other: views of one step, counters and states that several of them read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from optlint.lift.branches import says_how
+from optlint.lift.expression import walk
+from optlint.lift.frames import CutShort
+from optlint.lift.recurrence import Recurrence
+
+
+def at_home(recurrences: list[Recurrence]) -> Iterator[Recurrence]:
+    """Drop a caller's view of an update where the function that holds it was lifted by itself."""
+    homes = {s: r for r in recurrences if r.at_home for s in r.writes}
+    for recurrence in recurrences:
+        home = [homes[s] for s in recurrence.writes if s in homes]
+        if recurrence.at_home or not home:
+            yield recurrence
+        elif recurrence.serves_several:
+            for inner in home:  # the caller shows that one counter serves several tensors
+                inner.per_parameter = True
+
+
+def count_each_call(recurrences: list[Recurrence]) -> None:
+    """A counter that only some paths of a function advance (``if key == first:``) counts no calls."""
+    sometimes = {s for r in recurrences if not (r.owner or r.key) for s in r.writes}
+    for recurrence in recurrences:
+        if sometimes & set(recurrence.writes):
+            recurrence.owner = recurrence.key = ""
+
+
+def same_step(one: Recurrence, other: Recurrence) -> bool:
+    """Two frames' views of one parameter write."""
+    if one.parameter is None or other.parameter is None:
+        return one.parameter is other.parameter and one.span == other.span
+    if one.depth == other.depth:
+        return False
+    if any(a.covers(b) or b.covers(a) for a in one.parameter.spans for b in other.parameter.spans):
+        return True
+    inside = [n.origin for n in walk(other.step) if n.origin is not None]  # handed on by an inner function
+    return any(a.covers(b) for a in one.parameter.spans for b in inside)
+
+
+def is_of_loop(recurrence: Recurrence, cut: CutShort) -> bool:
+    """The loop goes over the parameters of this update."""
+    parameter = recurrence.parameter
+    keys = parameter.name.partition("[")[2] if parameter is not None else ""
+    return bool(re.search(rf"\b{re.escape(cut.index)}\b", keys)) and all(cut.loop.covers(s) for s in recurrence.writes)
+
+
+def forget_what_is_read(recurrences: list[Recurrence]) -> None:
+    """A state that another update of the same function or class reads is not idle.
+
+    But one that is read only where the same update is computed another way (``capturable``) is idle here.
+    """
+    groups: dict[str, list[Recurrence]] = {}
+    for recurrence in recurrences:
+        groups.setdefault(recurrence.name.partition(".")[0], []).append(recurrence)
+    for recurrence in (r for r in recurrences if r.idle):
+        others = [r for r in groups[recurrence.name.partition(".")[0]] if not _computed_otherwise(r, recurrence)]
+        read = {s.name for r in others for s in (*r.states, r.parameter) if s is not None}
+        recurrence.idle = [s for s in recurrence.idle if s.name not in read]
+
+
+def _computed_otherwise(one: Recurrence, other: Recurrence) -> bool:
+    shared = one.configuration.keys() & other.configuration.keys()
+    return any(says_how(c) and one.configuration[c] != other.configuration[c] for c in shared)
