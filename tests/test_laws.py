@@ -64,6 +64,7 @@ def test_a_published_optimizer_obeys(variant: Variant) -> None:
     assert laws.turns_with_gradient(subject)
     assert laws.scales_with_gradient(subject)
     assert laws.decays_with_its_setting(subject)
+    assert laws.averages_last(subject)
     norms = any(name in variant.equations for name in ("norm(", "mean(", "sum("))
     assert laws.keeps_coordinates_apart(subject) is not norms
     hole = (variant.epsilon == "none" and not variant.initial) or (norms and "where(" not in variant.equations)
@@ -101,6 +102,7 @@ BROKEN: list[tuple[Callable[[Subject], bool], str, str]] = [
     (laws.scales_with_gradient, ")/(sqrt", ")*(sqrt"),
     (laws.keeps_coordinates_apart, "g**2", "mean(g**2)"),
     (laws.decays_with_its_setting, "w' = w - eta*", "w' = w + eta*lam*w - eta*"),
+    (laws.averages_last, "beta1*m + (1 - beta1)*g", "beta1*0 + (1 - beta1)*g"),
 ]
 
 
@@ -193,3 +195,23 @@ def test_a_decay_lets_no_weight_grow_whatever_the_optimizer(
     report = lint_source(DAMPED.format(coupled=coupled, beside=beside, step=step), "damped.py")
     assert [u.status for u in report.updates] == ["mistaken" if found else "unmatched"]
     assert [f.code for f in report.findings] == found
+
+
+@pytest.mark.parametrize(
+    ("kept", "found"),
+    [
+        ("m = np.zeros_like(w)\n        m", ["OPT601"]),  # made anew
+        ("m", ["OPT602"]),  # made once, and never stored
+        ("self.m = m", []),
+    ],
+)
+def test_an_average_lasts_whatever_the_optimizer(kept: str, found: list[str]) -> None:
+    """The second moment does: an update that keeps nothing at all may well be one step of a test."""
+    text = NOVEL.format(name="LargeStep", square="grad**2", step=ROOT)
+    if found:
+        held = "m" if "zeros" in kept else "self.m"
+        text = text.replace("self.m = self.beta * self.m", f"{kept} = self.beta * {held}").replace("(self.m", "(m")
+    elif kept == "self.m = m":
+        text = text.replace("self.m = self.beta * self.m", "self.m = m = self.beta * self.m")
+    report = lint_source(text, "novel.py")
+    assert [f.code for f in report.findings if f.severity != "note"] == found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.findings import Context, Proof
-from optlint.diagnose.restore import restore
+from optlint.diagnose.restore import remember, restore
 from optlint.diagnose.search import (
     Explanation,
     explain,
@@ -102,6 +102,9 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     otherwise = explain_named(subject, plain) if plain is not None else None
     if otherwise is not None:
         return mistaken(context, otherwise, None)
+    forgetful = remember(subject) if recurrence.at_home else None
+    if forgetful is not None and (lawless := context.lawless(forgetful)) is not None:
+        return Judgement("mistaken", family_of(subject), findings=[lawless])
     if plain is not None:
         if plain.family == "sgd" and not is_gradient_step(subject, plain):
             return None

@@ -36,6 +36,20 @@ def restore(subject: Subject) -> Restored | None:
         return None
 
 
+def remember(subject: Subject) -> Restored | None:
+    """The average that starts from zero at each call, in an update that keeps something else from call to call."""
+    law = LAWS["lasts"].holds
+    if not subject.states or subject.gradient is None or law(subject):
+        return None
+    load_checks()
+    pages = [page for page in mistakes() if page.options.get("law") == "lasts" and not page.off]
+    try:
+        repairs = [r for page in pages for r in from_check(subject, page, "lost") if law(r.subject)]
+    except TooLarge:
+        return None
+    return next((Restored(r, subject, r.subject, "lasts") for r in repairs if len(r.subject.states) > 1), None)
+
+
 def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _decaying(subject)
     second = [s for s in subject.states if s.old in subject.second]

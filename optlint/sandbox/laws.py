@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from optlint.lift.expression import Symbol
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
 from optlint.sandbox.evaluate import Array, Runner, System, Trace
 from optlint.sandbox.probes import PROBES
 from optlint.sandbox.witness import SCENES, Scene, play
@@ -93,6 +95,21 @@ def decays_with_its_setting(subject: Subject) -> bool:
     return True
 
 
+def averages_last(subject: Subject) -> bool:
+    """No average goes on from zero at every step: β·0 + (1 − β)·g is no average."""
+    return not any(is_of_one(node) for post in subject.posts for node in ex.walk(post))
+
+
+def is_of_one(node: Expr) -> bool:
+    """a·0 + (1 − a)·x: weights of an average, and nothing that was before."""
+    if node.op not in ("add", "sub"):
+        return False
+    parts = [structure.factors(t) for _, t in structure.terms(node)]
+    kept = [f for p in parts if any(x == ex.const(0) for x, _ in p) for f, e in p if e == 1 and f.symbols]
+    taken = [f for p in parts if all(x != ex.const(0) for x, _ in p) for f, e in p if e == 1]
+    return any(structure.is_complement(f, own) for own in kept for f in taken)
+
+
 def _reached(subject: Subject, scene: Scene, off: frozenset[Symbol] = frozenset()) -> float:
     """Where the parameter is after three steps: before a momentum's own swing turns it back."""
     return scene.start + float(play(subject, scene, off=off).step[:3].sum())
@@ -103,6 +120,7 @@ LAWS: Mapping[str, Law] = {
     "stays real": Law(stays_real, "every step is finite on every probe", finite=True),
     "turns": Law(turns_with_gradient, "the opposite gradients make the opposite steps", named=True),
     "decays": Law(decays_with_its_setting, "a weight without gradients decays the more, the larger its setting is"),
+    "lasts": Law(averages_last, "the average goes on from where it was"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
 }
 
