@@ -219,7 +219,7 @@ class Code:
 
 
 def is_atom(text: str) -> bool:
-    node = cst.parse_expression(text)
+    node = cst.parse_expression(" ".join(text.split()))  # lines of a bracket are no expression by themselves
     return bool(node.lpar) or isinstance(
         node, (cst.Name, cst.Attribute, cst.Subscript, cst.Call, cst.BaseNumber, cst.SimpleString)
     )

@@ -44,7 +44,10 @@ class Choices:
                 self.taken[name] = self.given[name]
             else:
                 usual = by_default(condition)
-                self.taken[name] = (usual if positive else not usual) if usual is not None else positive
+                if usual is None:  # the plain way first
+                    self.taken[name] = positive and not says_how(name)
+                else:
+                    self.taken[name] = usual if positive else not usual
         return self.taken[name] == positive
 
 
