@@ -10,7 +10,7 @@ import pytest
 
 from optlint.analysis import analyze
 from optlint.fix.text import edited
-from optlint.knowledge import mistakes
+from optlint.knowledge import find_mistake, mistakes
 from optlint.model import Fix, Report
 from optlint.settings import Settings
 from optlint.source import Unit, source_from_text
@@ -47,6 +47,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT313-4": "the product needs a place for each tensor",
     "OPT314": "what counts the steps has to be named",
     "OPT402": "decoupled decay takes another coefficient",
+    "OPT408-3": "the caller's dictionary holds the gradient: where the sum should go is a choice",
     "OPT405-3": "in place it would change the gradient",
     "OPT407": "the decay moves out of a bracket",
     "OPT503-2": "in-place calls are rewritten, not edited",
@@ -133,3 +134,14 @@ def test_a_fixed_example_runs_as_the_good_one(code: str, bad: str, good: str, re
             assert close(drivers.trail(fixed, world, only), expected, 1e-5 if "jax" in good else 1e-9)
             return
     pytest.skip("no world shows the mistake")
+
+
+def test_a_gradient_that_keeps_its_content_is_decayed_once() -> None:
+    """The second update shows the mistake, but what the first one does is right and stays so."""
+    page = find_mistake("OPT408")
+    assert page is not None
+    for text in page.bad:
+        (finding,) = [f for f in lint(text).findings if f.code == "OPT408"]
+        if finding.fix is not None:
+            fixed = apply(text, finding.fix)
+            assert fixed.count("weight_decay") == text.count("weight_decay")

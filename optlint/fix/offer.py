@@ -37,7 +37,7 @@ _NO_EDIT = (
     "sharing",
     "shift",
 )  # kinds of repairs that no changed formula makes
-_MORE_THAN_EQUATIONS = ("state", "read", *_NO_EDIT)
+_MORE_THAN_EQUATIONS = ("state", "read", "again", *_NO_EDIT)
 
 Found = dict[tuple[str, Span], Finding]
 
@@ -191,6 +191,9 @@ class _Update:
             yield from self.stores.copied(proof.finding.span)
             yield from self.stores.replaced(before, after)
         yield from self.stores.earlier(before, after, proof.finding.span)
+        if kind == "again":  # the repaired equation is that of a second update, not of this one
+            yield from self.recipes.out_of_place(proof.finding.span)
+            return
         fresh = _fresh(before, after)
         if not fresh:
             yield from self.recipes.other_word(proof.finding.span)

@@ -29,6 +29,7 @@ _OPPOSITE = {
     "addcmul": "addcdiv", "addcdiv": "addcmul", "mul": "div", "div": "mul", "multiply": "divide", "divide": "multiply",
     "add": "sub", "sub": "add", "subtract": "add",
 }  # fmt: skip
+_SIGNS = {cst.AddAssign: "+", cst.SubtractAssign: "-"}
 _WORD = re.compile(rf"(_foreach_)?({'|'.join(_OPPOSITE)})(_?)")
 
 
@@ -313,6 +314,28 @@ class Recipes:
                 seen.add(place)
                 head, word, tail = parts.groups(default="")
                 yield (Edit(place, f"{head}{_OPPOSITE[word]}{tail}"),)
+
+    def out_of_place(self, at: Span) -> Iterator[Edits]:
+        """``g += x`` becomes ``g = g + x``, and ``g.add_(x)`` becomes ``g = g.add(x)``: what g was stays as it is."""
+        for node in self.reading.nodes(None):
+            place = self.reading.span(node)
+            if place is None or not (place.covers(at) or at.covers(place)):
+                continue
+            start = Span(place.line, place.column, place.line, place.column, place.cell)
+            if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Name):
+                operator = self.reading.operator(node)
+                sign = _SIGNS.get(type(node.operator))
+                if operator is not None and sign is not None and not isinstance(node.value, cst.BinaryOperation):
+                    yield (Edit(operator, f"= {node.target.value} {sign}"),)
+                elif operator is not None and sign == "+":  # a + b·c, and a + b + c
+                    yield (Edit(operator, f"= {node.target.value} +"),)
+            if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
+                called = node.value.func
+                if isinstance(called, cst.Attribute) and isinstance(called.value, cst.Name):
+                    word = self.reading.span(called.attr)
+                    if word is not None and called.attr.value.endswith("_"):
+                        name = called.attr.value.rstrip("_")
+                        yield (Edit(start, f"{called.value.value} = "), Edit(word, name))
 
     def kept(self) -> Iterator[Edits]:
         """``v.mul(b)`` as a statement: in place, or assigned."""
