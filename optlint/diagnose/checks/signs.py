@@ -65,4 +65,6 @@ def _is_mixture(subject: Subject, node: Expr, m: State) -> bool:
 
 
 def _signed(subject: Subject, node: Expr) -> bool:
-    return any(n.op == "sign" and any(inner is node for inner in ex.walk(n)) for n in ex.walk(subject.step))
+    """Stands in a sign, or in what else keeps a step small (optax's smooth Lion has tanh)."""
+    shaped = (n for n in ex.walk(subject.step) if n.op not in ("add", "sub", "mul", "div", "neg"))
+    return any(inner is node for n in shaped for inner in ex.walk(n))
