@@ -117,7 +117,7 @@ def settings_for(original: Original) -> Settings:
 
 def fixed(text: str, original: Original, before: set[bytes], findings: list[Finding]) -> str:
     """What the update is once the offered fixes are applied."""
-    edits = [edit for f in findings if f.fix is not None for edit in f.fix.edits]
+    edits = list(dict.fromkeys(edit for f in findings if f.fix is not None for edit in f.fix.edits))
     if not edits:
         return ""
     lines = text.split("\n")
