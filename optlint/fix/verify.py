@@ -76,7 +76,9 @@ class Verifier:
             return Verdict(False)
         left = _codes(v for _, v in mine)
         alike = sum(left[code] for code in {f.code for f in mended})
-        twin = [(r, v) for r, v in mine if r.configuration == recurrence.configuration] or mine
+        twin = [(r, v) for r, v in mine if r.configuration == recurrence.configuration]
+        # an edit may bring in a condition, or take one away; but the branch that it mends has to be there still
+        twin = twin or [(r, v) for r, v in mine if _agree(recurrence.configuration, r.configuration)]
         if any(_beginning(r) != _beginning(recurrence) for r, _ in twin if r.configuration == recurrence.configuration):
             return Verdict(False)
         judged = [v for _, v in twin if v.status in ("matched", "mistaken")]
