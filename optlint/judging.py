@@ -59,6 +59,7 @@ class _Sitting:
                 judged.append((recurrence, verdict))
         judged.extend(self.seen_from_callers(judged, MAX_UNCLEAR - unclear.total()))
         judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
+        _keep_lasting(judged)
         self.keep_confirmed(judged)
         self.counted_by_callers(judged)
         for recurrence, verdict in judged:
@@ -226,6 +227,19 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Ju
             if len(turned) == 1 and not says_how(turned[0]):
                 return chosen
     return verdict
+
+
+def _keep_lasting(judged: Judged) -> None:
+    """An average that starts from zero on one path alone is started over on purpose (every so many steps)."""
+
+    def forgets(verdict: Judgement) -> bool:
+        pages = [find_mistake(f.code) for f in verdict.findings]
+        return not verdict.proofs and any(p is not None and p.options.get("law") == "lasts" for p in pages)
+
+    for recurrence, verdict in judged:
+        others = [v for r, v in judged if key_of(r) == key_of(recurrence) and v is not verdict]
+        if forgets(verdict) and not all(map(forgets, others)):
+            verdict.findings, verdict.status = [], "unmatched"
 
 
 def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> None:

@@ -215,3 +215,12 @@ def test_an_average_lasts_whatever_the_optimizer(kept: str, found: list[str]) ->
         text = text.replace("self.m = self.beta * self.m", "self.m = m = self.beta * self.m")
     report = lint_source(text, "novel.py")
     assert [f.code for f in report.findings if f.severity != "note"] == found
+
+
+def test_an_average_that_is_started_over_on_purpose_lasts() -> None:
+    text = NOVEL.format(name="LargeStep", square="grad**2", step=ROOT)
+    text = text.replace(
+        "grad):\n", "grad, restart=False):\n        if restart:\n            self.m = np.zeros_like(w)\n", 1
+    )
+    report = lint_source(text, "novel.py")
+    assert [f.code for f in report.findings if f.severity != "note"] == []
