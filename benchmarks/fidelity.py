@@ -361,8 +361,10 @@ def table(library: str, rows: list[Row]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare what optlint lifts with what optimizers compute.")
-    parser.add_argument("--library", choices=[*LIBRARIES], action="append", help="only this one (may be repeated)")
-    wanted = parser.parse_args().library or list(LIBRARIES)
+    parser.add_argument(
+        "--library", dest="wanted", choices=[*LIBRARIES], action="append", help="only this one (may be repeated)"
+    )
+    wanted = parser.parse_args().wanted or list(LIBRARIES)
     warnings.simplefilter("ignore")
     different = 0
     for library in wanted:

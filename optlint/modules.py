@@ -35,7 +35,7 @@ class Modules:
             folder = os.path.dirname(beside)
             for _ in range(level - 1):
                 folder = os.path.dirname(folder)
-            return self._module(folder, parts) if self._is_inside(folder) else None
+            return self._module(folder, parts)
         if not parts or parts[0] in sys.stdlib_module_names:
             return None
         folders = dict.fromkeys([os.path.dirname(beside), *self.roots])
@@ -58,8 +58,10 @@ class Modules:
         """The text of a module that ``find`` has given; None where it is none."""
         return self._texts.get(path)
 
-    def _is_inside(self, folder: str) -> bool:
-        return os.path.commonpath([self.roots[-1], folder]) == self.roots[-1]
+    def _is_inside(self, path: str) -> bool:
+        """Within the project, links followed."""
+        top = os.path.realpath(self.roots[-1])
+        return os.path.realpath(path).startswith(os.path.join(top, ""))
 
     def _module(self, folder: str, parts: list[str]) -> str | None:
         base = os.path.join(folder, *parts)
@@ -67,7 +69,7 @@ class Modules:
         return next((path for path in names if self._read(path)), None)
 
     def _read(self, path: str) -> bool:
-        if path == self.path:
+        if path == self.path or not self._is_inside(path):
             return False
         if path not in self._texts:
             if len(self._texts) - list(self._texts.values()).count(None) >= MAX_FILES:
@@ -82,23 +84,31 @@ def _holds(folder: str, names: tuple[str, ...]) -> bool:
 
 def unchanged(seen: tuple[tuple[str, str], ...]) -> bool:
     """Whether all that was seen of other files is still so."""
-    return all(_text(path)[1] == digest for path, digest in seen)
+    return all(_digest(_bytes(path)) == digest for path, digest in seen)
 
 
 def _text(path: str) -> tuple[str | None, str]:
-    """A file's text with its digest; None and nothing where there is no such file, or none to read."""
+    """A file's text with its digest; None where there is no text to read."""
+    from optlint.source import SourceError, read_source
+
+    data = _bytes(path)
+    try:
+        return (None if data is None else read_source(path, data).units[0].text), _digest(data)
+    except SourceError:
+        return None, _digest(data)
+
+
+def _bytes(path: str) -> bytes | None:
+    """A file's content; None where there is no such file, or none to read."""
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-            return None, ""
+            return None
         with open(path, "rb") as stream:
-            data = stream.read(MAX_BYTES)
+            return stream.read(MAX_BYTES)
     except (OSError, ValueError):
-        return None, ""
-    from optlint.source import SourceError, read_source
+        return None
 
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-    try:
-        return read_source(path, data).units[0].text, digest
-    except SourceError:
-        return None, digest
+
+def _digest(data: bytes | None) -> str:
+    return "" if data is None else hashlib.blake2b(data, digest_size=16).hexdigest()

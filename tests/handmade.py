@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 from optlint.model import Edit, Evidence, Finding, Fix, Problem, Report, Span, Update
+from optlint.report import render
+from optlint.settings import Settings
 
 LINE = "    S[key] = beta2 * S[key] + (1 - beta2) * (np.square(g) + reg_term)"
 SPAN = Span(14, 46, 14, 69)
@@ -86,3 +90,14 @@ EVERYTHING = Report(
     candidates=5,
     texts={**report().texts, "a.ipynb:cell 3": NOTEBOOK.texts["a.ipynb:cell 3"]},
 )
+
+
+def printed(of: Report, output_format: str, **options: bool) -> str:
+    return render(of, Settings(output_format=output_format), **options)
+
+
+def parsed(of: Report, output_format: str) -> Any:
+    def refuse(constant: str) -> object:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(printed(of, output_format), parse_constant=refuse)

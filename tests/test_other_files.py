@@ -200,6 +200,18 @@ def test_nothing_outside_of_the_project_is_looked_at(tmp_path: Path) -> None:
     assert all(str(tmp_path / "project") in path for path in modules.seen)
 
 
+def test_no_link_leads_out_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "secret.py").write_text("X = 1\n", encoding="utf-8")
+    inside = tmp_path / "project"
+    inside.mkdir()
+    (inside / "pyproject.toml").write_text("", encoding="utf-8")
+    (inside / "linked.py").symlink_to(tmp_path / "secret.py")
+    (inside / "folder").symlink_to(tmp_path)
+    modules = Modules(str(inside / "module.py"))
+    assert modules.find("linked", 0, modules.path) is None
+    assert modules.find("folder.secret", 0, modules.path) is None
+
+
 def test_a_module_of_the_standard_library_is_not_looked_for(tmp_path: Path) -> None:
     (tmp_path / "math.py").write_text("X = 1\n", encoding="utf-8")
     modules = Modules(str(tmp_path / "module.py"))

@@ -62,7 +62,8 @@ def _restored(subject: Subject) -> Iterator[Restored]:
         return
     named = bool(meant_families(subject.recurrence.called))
     whole = signed and not _unknown(written.step)
-    judged = [n for n, law in LAWS.items() if n == "rests" or (whole and (named or not law.named))]
+    general = {name: law for name, law in LAWS.items() if law.finite or law.named}  # the others have pages of their own
+    judged = [name for name, law in general.items() if name == "rests" or (whole and (named or not law.named))]
     broken = [name for name in judged if not LAWS[name].holds(written)]
     for repair in Proposals().of(written) if broken else ():
         law = _law_of(repair.code)

@@ -87,10 +87,11 @@ def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
     for post in recurrence.posts():
         for node in ex.walk(post):
             for root, floor in (node.args, node.args[::-1]) if node.op == "add" else ():
-                inner = root.args[0] if root.op == "sqrt" else root
-                small = inner.op == "add" and inner.args[1].op == "const" and 0 < inner.args[1].number <= NEGLIGIBLE
-                if root is not inner and small and floor.op in ("sym", "const"):
-                    table[root] = ex.op("sqrt", inner.args[0], origin=root.origin)
+                if root.op != "sqrt" or root.args[0].op != "add" or floor.op not in ("sym", "const"):
+                    continue
+                inside, small = root.args[0].args
+                if small.op == "const" and 0 < small.number <= NEGLIGIBLE:
+                    table[root] = ex.op("sqrt", inside, origin=root.origin)
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
 
 

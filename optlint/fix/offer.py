@@ -130,10 +130,11 @@ class _Update:
         title = proof.match.title if proof.match is not None and last else ""
         partial: tuple[Fix, Expr] | None = None
         named = self.speller.named
-        more = MAX_TRIES
-        for edits in islice(self._candidates(old, new, proof), MAX_TRIES):
-            if (more := more - 1) < 0:
+        tries = MAX_TRIES
+        for edits in self._candidates(old, new, proof):
+            if not tries:
                 break
+            tries -= 1
             reason = self.reason  # of what this candidate brings in
             narrow = tuple(dict.fromkeys(n for e in edits for n in narrowed(e, self.reading.text(e.span))))
             verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow])
@@ -144,7 +145,7 @@ class _Update:
                 if not verdict.left:
                     return fix
                 if partial is None:  # another edit may mend all branches at once
-                    partial, more, named = fix, MORE_TRIES, self.speller.named
+                    partial, tries, named = fix, min(tries, MORE_TRIES), self.speller.named
         if partial is not None:
             self.speller.named = named  # what this one has brought in
         return partial

@@ -23,8 +23,6 @@ Edits = tuple[Edit, ...]
 _STEP_NAMES = frozenset(
     {"t", "step", "iteration", "iter", "timestep", "time_step", "global_step", "num_iter", "n_iter"}
 )
-
-
 _OPPOSITE = {
     "addcmul": "addcdiv", "addcdiv": "addcmul", "mul": "div", "div": "mul", "multiply": "divide", "divide": "multiply",
     "add": "sub", "sub": "add", "subtract": "add",
@@ -325,10 +323,9 @@ class Recipes:
             if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Name):
                 operator = self.reading.operator(node)
                 sign = _SIGNS.get(type(node.operator))
-                if operator is not None and sign is not None and not isinstance(node.value, cst.BinaryOperation):
+                bare = sign == "+" or not isinstance(node.value, cst.BinaryOperation)  # a − (b + c) has a bracket
+                if operator is not None and sign is not None and bare:
                     yield (Edit(operator, f"= {node.target.value} {sign}"),)
-                elif operator is not None and sign == "+":  # a + b·c, and a + b + c
-                    yield (Edit(operator, f"= {node.target.value} +"),)
             if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
                 called = node.value.func
                 if isinstance(called, cst.Attribute) and isinstance(called.value, cst.Name):

@@ -64,7 +64,7 @@ class Speller:
         if expr.op == "sqrt":
             number = not expr.symbols & self.arrays
             return self.idioms.root_of_number(parts[0]) if number else self.idioms.root(parts[0])
-        if self.idioms.library == "torch" and expr.op in ("max", "min") and expr.args[1].op == "const":
+        if self.idioms.module == "torch" and expr.op in ("max", "min") and expr.args[1].op == "const":
             return Text(f"{parts[0].at(ATOM)}.clamp({'min' if expr.op == 'max' else 'max'}={parts[1].text})", ATOM)
         name = self.idioms.function(expr.op)
         return Text(f"{name}({', '.join(p.text for p in parts)})", ATOM) if name else None
@@ -115,12 +115,12 @@ class Idioms:
         self.home, self.source = home, source
         self.power = " ** " if re.search(r"\w \*\* ", home) or "**" not in home else "**"
         imported = _IMPORTED.search(source)
-        self.library = (imported[2] or imported[3]) if imported else ""
+        self.module = (imported[2] or imported[3]) if imported else ""
         self.tensors = bool(_TENSOR.search(home))
 
     def root(self, x: Text) -> Text:
         for text in (self.home, self.source):
-            names = [n for n in _ROOT.findall(text) if n in _LIBRARIES or n == self.library]
+            names = [n for n in _ROOT.findall(text) if n in _LIBRARIES or n == self.module]
             if names:
                 return Text(f"{names[0]}.sqrt({x.text})", ATOM)
             if ".sqrt()" in text:
@@ -132,20 +132,20 @@ class Idioms:
         else:
             if self.tensors:
                 return Text(f"{x.at(ATOM)}.sqrt()", ATOM)
-            if self.library:
-                return Text(f"{self.library}.sqrt({x.text})", ATOM)
+            if self.module:
+                return Text(f"{self.module}.sqrt({x.text})", ATOM)
         return Text(f"{x.at(13)}{self.power}0.5", 12)
 
     def root_of_number(self, x: Text) -> Text:
         """A Python number has no method, and a tensor library's function may refuse it."""
         found = re.search(r"\b(math|np|numpy)\.sqrt\(", self.source)
-        if found or self.library in ("np", "numpy", "math"):
-            return Text(f"{found[1] if found else self.library}.sqrt({x.text})", ATOM)
+        if found or self.module in ("np", "numpy", "math"):
+            return Text(f"{found[1] if found else self.module}.sqrt({x.text})", ATOM)
         return Text(f"{x.at(13)}{self.power}0.5", 12)
 
     def squared(self, x: Text) -> Text:
         for text in (self.home, self.source):
-            names = [n for n in _SQUARE.findall(text) if n in _LIBRARIES or n == self.library]
+            names = [n for n in _SQUARE.findall(text) if n in _LIBRARIES or n == self.module]
             if names:
                 return Text(f"{names[0]}.square({x.text})", ATOM)
             if ".square()" in text:
@@ -159,5 +159,5 @@ class Idioms:
     def function(self, op: str) -> str:
         """The library's name of an elementwise function."""
         names = {"max": "maximum", "min": "minimum", "abs": "abs", "sign": "sign", "exp": "exp", "log": "log"}
-        library = self.library
+        library = self.module
         return f"{library}.{names[op]}" if library and op in names else ""

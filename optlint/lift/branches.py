@@ -35,8 +35,7 @@ class Choices:
             return any(self.take(part, span, quietly) for part in condition.args)
         name, positive = plain(condition)
         if quietly and name not in self.taken and name.startswith("hasattr "):
-            usual = by_default(condition)
-            return positive == self.given[name] if name in self.given else usual if usual is not None else True
+            return by_default(condition) is not False
         if name not in self.taken:
             self.spans[name] = span
             self.on_data |= _looks_at_data(condition) and not says_how(name)

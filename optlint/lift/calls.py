@@ -212,6 +212,7 @@ class Calls(Evaluator):
         yes or no: both answers are worth a run.
         """
         mark, work, taken = self.store.mark(), self.work, dict(self.choices.taken)
+        frames, sinks = len(self.frames), len(self.sinks)
         try:
             if isinstance(callee, Klass):
                 return self.instantiate(callee, args, kwargs, span)
@@ -222,6 +223,7 @@ class Calls(Evaluator):
             pass
         self.store.rollback(mark)
         self.work, self.choices.taken = work, taken
+        del self.frames[frames:], self.sinks[sinks:]
         self.unseen[text] = len(args) + len(kwargs)
         return self.opaque(text, [*args, *kwargs.values()], span)
 

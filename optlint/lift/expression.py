@@ -151,9 +151,14 @@ def op(name: str, *args: Expr, origin: Span | None = None) -> Expr:
             value = None
         if isinstance(value, (int, float)) and not isinstance(value, bool) and _small(value):
             return const(value, origin)
-    if name == "where" and len(args) == 3 and args[0].op == "const":
-        return args[1] if args[0].value else args[2]
-    return Expr(name, args, None, origin)
+    return _decided(name, args) or Expr(name, args, None, origin)
+
+
+def _decided(name: str, args: tuple[Expr, ...]) -> Expr | None:
+    """The branch that a condition takes which is a number by now."""
+    if name != "where" or len(args) != 3 or args[0].op != "const":
+        return None
+    return args[1] if args[0].value else args[2]
 
 
 def _has_zero(args: tuple[Expr, ...]) -> bool:
@@ -214,9 +219,7 @@ def _walked(root: Expr) -> Iterator[Expr]:
 
 def _with(node: Expr, args: tuple[Expr, ...]) -> Expr:
     """The same operation on other operands; a condition that is decided by now takes its branch."""
-    if node.op == "where" and args[0].op == "const":
-        return args[1] if args[0].value else args[2]
-    return Expr(node.op, args, node.value, node.origin)
+    return _decided(node.op, args) or Expr(node.op, args, node.value, node.origin)
 
 
 def substitute(root: Expr, table: Mapping[Expr, Expr], into_opaque: bool = False) -> Expr:

@@ -97,10 +97,10 @@ def decays_with_its_setting(subject: Subject) -> bool:
 
 def averages_last(subject: Subject) -> bool:
     """No average goes on from zero at every step: β·0 + (1 − β)·g is no average."""
-    return not any(is_of_one(node) for post in subject.posts for node in ex.walk(post))
+    return not any(_starts_from_zero(node) for post in subject.posts for node in ex.walk(post))
 
 
-def is_of_one(node: Expr) -> bool:
+def _starts_from_zero(node: Expr) -> bool:
     """a·0 + (1 − a)·x: weights of an average, and nothing that was before."""
     if node.op not in ("add", "sub"):
         return False

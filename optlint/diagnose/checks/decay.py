@@ -15,8 +15,9 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.prepare import prepare
 from optlint.subject import Subject
 
-_DECAY_NAME = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|alpha|penalty", re.IGNORECASE)
-_SPEAKS_OF_DECAY = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|penalty", re.IGNORECASE)
+_WORDS = r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|penalty"
+_SPEAKS_OF_DECAY = re.compile(_WORDS, re.IGNORECASE)
+_DECAY_NAME = re.compile(f"{_WORDS}|alpha", re.IGNORECASE)
 _SCALE_NAME = re.compile(r"(loss|grad)\w*_?scale|scaler|inv_?scale|rescale", re.IGNORECASE)
 
 
