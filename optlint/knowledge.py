@@ -60,7 +60,8 @@ class Variant:
 class NamePattern:
     """What a published optimizer is called in code: a regular expression, without regard to case.
 
-    allows: the families that an update of this name may turn out to be. modelled: it has equations.
+    allows: the families that an update of this name may turn out to be. modelled: it has equations. core: where it has
+    none, the families that its update is of wherever what is its own does not apply.
     """
 
     title: str
@@ -68,6 +69,7 @@ class NamePattern:
     family: str
     allows: frozenset[str]
     modelled: bool
+    core: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +263,8 @@ def _name_pattern(path: Path, data: dict[str, Any], modelled: bool) -> NamePatte
     try:
         re.compile(data["names"])
         family = data.get("family", "other")
-        return NamePattern(data["title"], data["names"], family, frozenset(data.get("allows", [family])), modelled)
+        allows, core = frozenset(data.get("allows", [family])), frozenset(data.get("core", ()))
+        return NamePattern(data["title"], data["names"], family, allows, modelled, core)
     except (KeyError, TypeError, re.error) as error:
         raise KnowledgeError(path, _why(error)) from None
 

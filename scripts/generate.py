@@ -173,9 +173,13 @@ def _form(variant: Variant) -> str:
 
 def _without_equations() -> str:
     data = toml_files.loads((rules_folder() / "names.toml").read_text(encoding="utf-8"))
-    lines = [f"- **{entry['title']}** ({entry['cites']}): {entry['why']}." for entry in data["optimizer"]]
+    lines = [f"- **{entry['title']}** ({entry['cites']}): {entry['why']}{_core(entry)}." for entry in data["optimizer"]]
     head = "## Without equations\n\nKnown by name alone; an update of such a name is not compared with Adam.\n"
     return "\n".join([head, *sorted(lines, key=str.lower), ""])
+
+
+def _core(entry: dict[str, Any]) -> str:
+    return f"; elsewhere {' or '.join(entry['core'])}" if "core" in entry else ""
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from optlint.diagnose.search import (
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, meant
-from optlint.knowledge import find_mistake
+from optlint.knowledge import NamePattern, find_mistake
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.recurrence import Recurrence, State
@@ -97,7 +97,8 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
         return mistaken(context, in_its_family(subject, lost), None)
     named = meant(recurrence.called)
     beyond = named if named is not None and not named.modelled else None
-    if plain is not None and beyond is not None and plain.family in SIMPLE and plain.family not in beyond.allows:
+    known = beyond.allows | beyond.core if beyond is not None else SIMPLE
+    if beyond is not None and plain is not None and plain.family in SIMPLE - known:
         return Judgement("unmatched", beyond.family)  # only a part of it is in sight
     otherwise = explain_named(subject, plain) if plain is not None else None
     if otherwise is not None:
@@ -115,7 +116,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     if not looks_like_update(subject):
         return Judgement("unmatched", named.family) if named and subject.states and subject.gradient else None
     try:
-        explanation = explain(subject, recurrence.text, context.cites) if search and beyond is None else None
+        explanation = _explained(context, beyond) if search else None
     except TooLarge as error:
         return Judgement("unsupported", family_of(subject), reason=str(error))
     deviation = best(found)
@@ -131,6 +132,14 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     if restored is not None and (lawless := context.lawless(restored)) is not None:
         return Judgement("mistaken", family_of(subject), findings=[lawless])
     return Judgement("unmatched", family_of(subject))
+
+
+def _explained(context: Context, beyond: NamePattern | None) -> Explanation | None:
+    """beyond: the optimizer without equations that the update's name speaks of, of which the core alone is known."""
+    subject, text = context.subject, context.recurrence.text
+    if beyond is None:
+        return explain(subject, text, context.cites)
+    return explain(subject, text, context.cites, beyond.core, depth=1) if beyond.core else None
 
 
 def _is_published_later(subject: Subject) -> bool:

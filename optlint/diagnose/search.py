@@ -57,33 +57,39 @@ class _Partial:
         return len(self.subject.states) - len(self.known)
 
 
-def explain(subject: Subject, intent: str = "", cites: Cites | None = None) -> Explanation | None:
+def explain(
+    subject: Subject,
+    intent: str = "",
+    cites: Cites | None = None,
+    families: frozenset[str] | None = None,
+    depth: int = DEPTH,
+) -> Explanation | None:
     """Repair one mistake, then two, then three, until a published optimizer comes out.
 
     Three mistakes can make almost anything of anything, and so can two where the states are all in order; two count
     only where the code says (``intent``: its names and comments) which optimizer it means, three only where one of them
     was made twice. Once one mistake alone does not explain the update, a state that by itself is a published moment
-    stays as it is.
+    stays as it is. families: those that it may turn out to be, if not as its name says; depth: mistakes, at most.
     """
     level = [_Partial([], subject, known_moments(subject))]
     seen: set[tuple[object, ...]] = {_key(subject)}
-    meant = meant_families(subject.recurrence.called)
+    meant = families or meant_families(subject.recurrence.called)
     said = families_in(intent)
     descends = meant is not None or speaks_of_descent(intent)
     tries = 0
     proposals = Proposals(said)
-    for depth in range(DEPTH):
+    for made in range(depth):
         following: list[_Partial] = []
         hits: list[Explanation] = []
         for partial in level:
-            last = depth == DEPTH - 1
+            last = made == DEPTH - 1
             codes = frozenset(r.code for r in partial.done)
             only = codes if last else None
-            if depth and not partial.strange and not said:  # then only the same slip once more
+            if made and not partial.strange and not said:  # then only the same slip once more
                 only = codes if len(codes) == 1 else frozenset()
             for repair in proposals.of(partial.subject, only):
                 alone = _stands_alone(repair)
-                if depth and (alone or not _follows(partial, repair)):
+                if made and (alone or not _follows(partial, repair)):
                     continue
                 key = _key(repair.subject)
                 if key in seen:

@@ -243,9 +243,10 @@ class _Lifter:
 
     @contextmanager
     def _running(self, machine: Interpreter, choices: Choices) -> Iterator[None]:
-        """One run from a fresh start; what it wrote is taken back at its end."""
+        """One run from a fresh start; what it wrote is taken back at its end, and so is where."""
         machine.choices = choices
-        mark, slots = machine.store.mark(), len(machine.store.slots)
+        mark, slots, origins = machine.store.mark(), len(machine.store.slots), machine.store.origins
+        machine.store.origins = {target: list(spans) for target, spans in origins.items()}
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.discarded, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short = [], set(), []
@@ -253,6 +254,7 @@ class _Lifter:
             yield
         finally:
             machine.store.rollback(mark)
+            machine.store.origins = origins
             del machine.store.slots[slots:]
 
     def _as_if_kept(

@@ -95,7 +95,7 @@ class Loops(Conditionals):
         mark, work = self.store.mark(), self.work
         self.scanning = True
         try:
-            with self.store.watching() as log:
+            with self.store.watching(dry=True) as log:
                 bind()
                 self._iteration(body)
         finally:

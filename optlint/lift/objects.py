@@ -222,7 +222,8 @@ class Store:
     def __init__(self) -> None:
         self.journal: list[Callable[[], None]] = []
         self.writes: list[dict[Target, Span | None]] = []
-        self.origins: dict[Target, list[Span]] = {}
+        self.origins: dict[Target, list[Span]] = {}  # where each place is written
+        self.dry = False  # what is written now leaves no origin
         self.slots: list[Slot] = []
         self.discoveries: set[int] = set()  # entries of the journal that are no changes
 
@@ -297,18 +298,21 @@ class Store:
     def _log(self, target: Target, span: Span | None) -> None:
         for log in self.writes:
             log.setdefault(target, span)
-        if span is not None:
+        if span is not None and not self.dry:
             spans = self.origins.setdefault(target, [])
             if span not in spans:
                 spans.append(span)
 
     @contextmanager
-    def watching(self) -> Iterator[dict[Target, Span | None]]:
+    def watching(self, dry: bool = False) -> Iterator[dict[Target, Span | None]]:
+        """What is written meanwhile. dry: the run only shows that, and is no path that the code takes."""
         log: dict[Target, Span | None] = {}
         self.writes.append(log)
+        before, self.dry = self.dry, dry or self.dry
         try:
             yield log
         finally:
+            self.dry = before
             self.writes = [w for w in self.writes if w is not log]  # equal logs are not one log
 
     def mark(self) -> int:

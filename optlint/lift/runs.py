@@ -35,7 +35,7 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
         mark = machine.store.mark()
         machine.scanning = True
         try:
-            with machine.store.watching() as log:
+            with machine.store.watching(dry=True) as log:
                 _body(machine, body)
         finally:
             machine.scanning = False
