@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from optlint.diagnose.caution import without_caution
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.findings import Context, Proof
 from optlint.diagnose.restore import remember, restore
@@ -59,8 +60,9 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = 
     Without ``search`` an update that is no published one is not compared with the known mistakes.
 
     An average that starts with the first gradient instead of zero is judged by what it does from then on, and a
-    setting that is 0 unless the user sets it may be left out.
+    setting that is 0 unless the user sets it may be left out. A cautious step is judged where nothing holds it back.
     """
+    recurrence = without_caution(recurrence) or recurrence
     verdict = _judge(recurrence, path, settings, search)
     if verdict is None or verdict.status == "unmatched":
         simpler = list(views(recurrence))
@@ -74,8 +76,9 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = 
 
 def is_published(recurrence: Recurrence) -> bool:
     """Whether a recurrence equals some published form."""
+    bold = without_caution(recurrence) or recurrence
     try:
-        return any(next(matches(prepare(view)), None) is not None for view in (recurrence, *views(recurrence)))
+        return any(next(matches(prepare(view)), None) is not None for view in (bold, *views(bold)))
     except TooLarge:
         return False
 

@@ -15,13 +15,15 @@ from optlint.sandbox.evaluate import evaluate
 from optlint.subject import pseudo
 
 ZERO = ex.const(0)
+_PRODUCT = frozenset({"mul", "div", "neg"})
 NEGLIGIBLE = 1e-12  # below a root, beside an ε outside
 
 
 def views(recurrence: Recurrence) -> Iterator[Recurrence]:
     """The recurrence without what it does at its first step alone, without settings that are 0 by default, or both.
 
-    Also at a step that is taken, where a switch can leave steps out; with decays that follow no schedule; with one ε.
+    Also at a step that is taken, where a switch can leave steps out; with decays that follow no schedule; with one ε;
+    with a step whose size no norm sets.
     """
     later = after_first_step(recurrence)
     if later is not None:
@@ -30,7 +32,12 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
         plain = without_idle(view) if view is not None else None
         if plain is not None:
             yield plain
-    for simpler in (switched_on(recurrence), with_steady_decays(recurrence), with_one_floor(recurrence)):
+    for simpler in (
+        switched_on(recurrence),
+        with_steady_decays(recurrence),
+        with_one_floor(recurrence),
+        of_plain_size(recurrence),
+    ):
         if simpler is not None:
             yield simpler
 
@@ -93,6 +100,43 @@ def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
                 if small.op == "const" and 0 < small.number <= NEGLIGIBLE:
                     table[root] = ex.op("sqrt", inside, origin=root.origin)
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
+
+
+def of_plain_size(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with u for u/max(1, ‖u‖/d) in its step: one number for the whole tensor only sizes it.
+
+    Steps are clipped so (StableAdamW), or fitted to the parameter's norm. None without any.
+    """
+    kept = frozenset(x for s in recurrence.states for x in (s.old, s.new))
+
+    def go(node: Expr, parts: frozenset[str]) -> Expr:
+        if not node.symbols & kept or node.op not in parts:
+            return node
+        if node.op in ("mul", "div"):
+            first, second = node.args
+            if _is_one_number(second, kept):
+                return go(first, parts)
+            if node.op == "mul" and _is_one_number(first, kept):
+                return go(second, parts)
+        below = _PRODUCT if node.op == "div" else parts  # a sum below the line is no sum of steps
+        args = (*(go(a, parts) for a in node.args[:1]), *(go(a, below) for a in node.args[1:]))
+        return node if args == node.args else Expr(node.op, args, node.value, node.origin)
+
+    step = go(recurrence.step, _PRODUCT | {"add", "sub"})
+    if step == recurrence.step or not recurrence.states:
+        return None
+    return _changed(recurrence, lambda post: step if post == recurrence.step else post)
+
+
+def _is_one_number(node: Expr, kept: frozenset[Symbol]) -> bool:
+    """Reads what is kept from step to step, as sums and norms of it alone."""
+
+    def scalar(inner: Expr) -> bool:
+        if inner.op in ex.REDUCTIONS or not inner.symbols & kept:
+            return True
+        return inner.op in ex.ELEMENTWISE and all(map(scalar, inner.args))
+
+    return bool(node.symbols & kept) and scalar(node)
 
 
 def after_first_step(recurrence: Recurrence) -> Recurrence | None:
