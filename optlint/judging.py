@@ -49,15 +49,8 @@ class _Sitting:
     changed: Key | None
 
     def judged(self) -> tuple[Lifted, Judged]:
-        judged: Judged = []
-        unclear: Counter[str] = Counter()
-        for recurrence in self.lifted.recurrences:
-            search = unclear[recurrence.name] < MAX_SEARCHES and unclear.total() < MAX_UNCLEAR
-            verdict = self.judge(recurrence, search)
-            if verdict is not None:
-                unclear[recurrence.name] += verdict.status == "unmatched"
-                judged.append((recurrence, verdict))
-        judged.extend(self.seen_from_callers(judged, MAX_UNCLEAR - unclear.total()))
+        judged, failed = self.searched()
+        judged.extend(self.seen_from_callers(judged, MAX_UNCLEAR - failed))
         judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
         _keep_lasting(judged)
         self.keep_confirmed(judged)
@@ -66,6 +59,24 @@ class _Sitting:
             if recurrence.on_data:
                 _keep_agreed(recurrence, verdict, judged)
         return self.lifted, judged
+
+    def searched(self) -> tuple[Judged, int]:
+        """Every update's verdict, and how many were searched for mistakes in vain.
+
+        What is clear costs no search. Of the rest the simplest come first: the paths of an update that leave out its
+        options are the likeliest to be like something known.
+        """
+        updates = self.lifted.recurrences
+        verdicts = [self.judge(recurrence, search=False) for recurrence in updates]
+        unclear: Counter[str] = Counter()
+        sizes = [sum(post.size for post in recurrence.posts()) for recurrence in updates]
+        for number in sorted((n for n, v in enumerate(verdicts) if v is None or v.is_open), key=lambda n: sizes[n]):
+            name = updates[number].name
+            if unclear[name] < MAX_SEARCHES and unclear.total() < MAX_UNCLEAR:
+                verdicts[number] = verdict = self.judge(updates[number])
+                unclear[name] += verdict is not None and verdict.status == "unmatched"
+        judged = [(r, v) for r, v in zip(updates, verdicts, strict=True) if v is not None]
+        return judged, unclear.total()
 
     def judge(self, recurrence: Recurrence, search: bool = True) -> Judgement | None:
         self.read_around(recurrence)

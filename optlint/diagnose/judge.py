@@ -37,7 +37,7 @@ MAX_FINDINGS = 6
 class Judgement:
     """deviation: the verdict if the update is meant as the published deviation that it also equals.
 
-    deviates: the convention is itself such a deviation.
+    deviates: the convention is itself such a deviation; viewed: it is that of a simpler view of the update.
 
     subject: the update as it was judged; worst: its largest relative difference from the convention on any probe.
     """
@@ -52,6 +52,12 @@ class Judgement:
     proofs: list[Proof] = field(default_factory=list)
     worst: float = 0.0
     deviates: bool = False
+    viewed: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """A search for mistakes might tell more."""
+        return self.status == "unmatched" or (self.status == "matched" and (self.deviates or self.viewed))
 
 
 def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = True) -> Judgement | None:
@@ -70,6 +76,7 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = 
             for view in simpler:
                 seen = _judge(view, path, settings, searched)
                 if seen is not None and seen.status in ("matched", "mistaken"):
+                    seen.viewed = True
                     return seen
     return verdict
 
