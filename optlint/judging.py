@@ -16,6 +16,7 @@ from optlint.settings import Settings
 
 MAX_SEARCHES = 4  # configurations of one update that may turn out to be like nothing known
 MAX_UNCLEAR = 12  # and those of one file
+MAX_DEAR = 8  # verdicts of edited versions that a long search gave; beyond it no more fixes are tried
 
 Mark = tuple[object, ...]
 
@@ -31,10 +32,11 @@ class Bench:
     settings: Settings
     known: dict[Mark, tuple[tuple[Span, ...], Judgement | None]] = field(default_factory=dict)
     several: set[Mark] = field(default_factory=set)
+    dear: int = 0
 
     def judged(self, program: Program, changed: Key | None = None) -> tuple[Lifted, Judged]:
         """Every update with its verdict. changed: the one that an edit concerns, which is judged anew."""
-        if not program.has_candidates:
+        if not program.has_candidates or (changed is not None and self.dear > MAX_DEAR):
             return Lifted(), []
         return _Sitting(self, program, lift(program), changed).judged()
 
@@ -86,6 +88,7 @@ class _Sitting:
             self.bench.several.add(mark)  # equal updates, but what is found in one is found at its own place
         if mark not in known or mark in self.bench.several or key_of(recurrence) == self.changed:
             known[mark] = writes, judge(recurrence, self.bench.path, self.bench.settings, search)
+            self.bench.dear += self.changed is not None and search and _was_long(known[mark][1])
         verdict = known[mark][1]
         return replace(verdict, findings=list(verdict.findings)) if verdict is not None else None
 
@@ -164,6 +167,11 @@ class _Sitting:
                 verdict.status = "mistaken" if loud else "matched"
 
 
+def _was_long(verdict: Judgement | None) -> bool:
+    """Nothing, or more than one mistake, explains the update: the whole search was made."""
+    return verdict is not None and (verdict.status == "unmatched" or len(verdict.findings) > 1)
+
+
 def comes_out_clear(program: Program, key: Key) -> bool:
     """Whether an update of a program behaves as a published one: no search for mistakes is worth while else."""
     return program.has_candidates and any(key_of(r) == key and is_published(r) for r in lift(program).recurrences)
@@ -231,8 +239,11 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Ju
         chosen = Judgement("unmatched", verdict.family, subject=verdict.subject)
     if chosen is None:
         return verdict
+    codes = {f.code for f in verdict.findings}
     for other, view in judged:
-        if view.status == "matched" and not view.deviates and set(other.writes) & set(recurrence.writes):
+        wrong = view.status == "mistaken" and not codes & {f.code for f in view.findings}  # in some other way
+        clear = view.status == "matched" and not view.deviates
+        if (clear or wrong) and set(other.writes) & set(recurrence.writes):
             shared = recurrence.configuration.keys() & other.configuration.keys()
             turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
             if len(turned) == 1 and not says_how(turned[0]):

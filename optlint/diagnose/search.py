@@ -76,6 +76,8 @@ def explain(
     meant = families or meant_families(subject.recurrence.called)
     said = families_in(intent)
     descends = meant is not None or speaks_of_descent(intent)
+    if meant is not None and meant <= SIMPLE and subject.second:
+        meant = None  # it is called after the method that all others are built on
     tries = 0
     proposals = Proposals(said)
     for made in range(depth):

@@ -202,8 +202,8 @@ def creates_state(condition: Expr) -> Creation | None:
             return Creation(False, name.split(" in ", 1)[1])
         if name.startswith("hasattr "):
             return Creation(False, name.split(" ", 1)[1])
-        if not condition.args and " " not in name:  # ``if not self.m:`` of a dictionary
-            return Creation(False, name)
+        if not condition.args and " " not in name.removeprefix("len "):  # ``if not self.m:`` of a dictionary
+            return Creation(False, name.removeprefix("len "))
         return None
     if condition.op == "sym":
         return Creation(False, render(condition))
@@ -215,7 +215,7 @@ def creates_state(condition: Expr) -> Creation | None:
             return Creation(True, "*")
         return None
     if condition.op in ("and", "or"):
-        for part in condition.args:
+        for part in sorted(condition.args, key=lambda p: p.op == "sym"):  # a setting asks for no state
             found = creates_state(part)
             if found is not None:
                 return found

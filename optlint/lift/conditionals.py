@@ -21,6 +21,8 @@ from optlint.lift.places import belongs_to, place_text
 from optlint.lift.statements import Statements
 from optlint.model import Span
 
+EVERY = "[*]"  # the key of what stands for all elements of a list
+
 
 class Conditionals(Statements):
     """Decides what a branch means: a path to take, a value that depends, or state that comes into being."""
@@ -231,10 +233,19 @@ class Conditionals(Statements):
                 assert isinstance(target[0], (Scope, Cell))
                 self.store.restore(target[0], target[1], shared[id(before)])
                 continue
+            if target[1] == EVERY and isinstance(target[0], Cell) and target[0].growing:
+                self._filled(target[0])
+                continue
             self.refresh(target, None)
             after = content(target)
             if isinstance(before, Cell) and after is not None:
                 shared[id(before)] = after
+
+    def _filled(self, home: Cell) -> None:
+        """A list that the first call has filled: its elements come to light where they are used."""
+        first = Cell(items={EVERY: home.items.pop(EVERY)}, growing=True)
+        self.store.journal.append(lambda: home.items.update(first.items))
+        self.store.restore(home, "<template>", first)
 
     def refresh(self, target: Target, frame: Frame | None) -> None:
         """Forget a place's content: it gets a fresh symbol that remembers what was there."""

@@ -143,7 +143,6 @@ def match_returns(
         best = None
         # what the code takes from another place's new content is that place's, not an argument's
         own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})
-        weights = [structure.slope(own_part, s) for s in arguments if s in own_part.visible]
         passing = _no_trace(own_part, expr, arguments, returned)
         for symbol, slot in arguments.items():
             if symbol in taken or symbol in passing or symbol not in own_part.visible:
@@ -166,9 +165,7 @@ def match_returns(
                 continue  # a gradient that becomes the step: g/(√v' + ε)
             size = expr.size if own is None else own.size
             off = own is not None and _is_taken_off(own)
-            averaged = own is not None and any(
-                w is not None and (structure.is_complement(own, w) or structure.is_complement(w, own)) for w in weights
-            )
+            averaged = _is_averaged(own_part, symbol, arguments)
             shared = averaged and any(symbol in e.visible for _, e in returned if not ex.contains(e, expr))
             less = left != ex.const(1) and not averaged and not passing
             rank = (not same, own != ex.const(1), less, shared, off, size, slot.symbol.default is not None)
@@ -182,6 +179,18 @@ def match_returns(
         else:
             rest.append((number, expr))
     return [expr for _, expr in sorted(rest, key=lambda r: r[0])]
+
+
+def _is_averaged(post: Expr, symbol: Symbol, arguments: Iterable[Symbol]) -> bool:
+    """β·s + (1 − β)·x, also where it is corrected as a whole."""
+    while post.op == "div" and symbol not in post.args[1].visible:
+        post = post.args[0]
+    own = structure.retention(post, symbol)
+    weights = [structure.slope(post, s) for s in arguments if s in post.visible]
+    return _weighs_one(post, own, symbol) or any(
+        own is not None and w is not None and (structure.is_complement(own, w) or structure.is_complement(w, own))
+        for w in weights
+    )
 
 
 def _flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str, Expr]]:

@@ -72,6 +72,7 @@ class _Lifter:
         self.machine: Interpreter | None = None  # with the module's names as its first path leaves them
         self.callers: set[int] = set()  # blocks that are read only because they call an update
         self.defined: set[int] = set()
+        self.made: dict[int, object] = {}  # by block, what its name means there (a later cell may take the name)
         self.abroad = Abroad(program.modules, Interpreter) if program.modules is not None else None
 
     def run(self) -> Lifted:
@@ -114,18 +115,20 @@ class _Lifter:
                     self.miss("<module>", parsed.span(parsed.body[0]), error)
             except RecursionError:
                 self.miss("<module>", parsed.span(parsed.body[0]), Unsupported("nested too deeply"))
+            self.made[index] = machine.scope.vars.get(parsed.block.name)
         commit(machine)
         return frame
 
     # functions and methods
 
     def functions(self, machine: Interpreter) -> None:
+        made = dict(self.made)
         for index in self.program.needed():
             block = self.program.blocks[index][1]
             parsed = self.program.parse(index)
             if parsed is None or not block.evident or block.kind == "code":
                 continue
-            value = machine.scope.vars.get(block.name)
+            value = made[index]
             if isinstance(value, Func):
                 self.entry(machine, value, block.name, None)
             elif isinstance(value, Klass):

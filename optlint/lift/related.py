@@ -12,15 +12,26 @@ from optlint.lift.recurrence import Recurrence
 
 
 def at_home(recurrences: list[Recurrence]) -> Iterator[Recurrence]:
-    """Drop a caller's view of an update where the function that holds it was lifted by itself."""
+    """Drop a caller's view of an update where the function that holds it was lifted by itself.
+
+    A function that hands back single moments is no home: the caller that makes a step of them is.
+    """
     homes = {s: r for r in recurrences if r.at_home for s in r.writes}
-    for recurrence in recurrences:
-        home = [homes[s] for s in recurrence.writes if s in homes]
-        if recurrence.at_home or not home:
+    found = [(r, [homes[s] for s in r.writes if s in homes]) for r in recurrences]
+    wholes = [(r, home) for r, home in found if not r.at_home and home and all(_is_part(h, r) for h in home)]
+    parts = {id(h) for _, home in wholes for h in home}
+    for recurrence, home in found:
+        if id(recurrence) in parts:
+            continue
+        if recurrence.at_home or not home or any(r is recurrence for r, _ in wholes):
             yield recurrence
         elif recurrence.serves_several:
             for inner in home:  # the caller shows that one counter serves several tensors
                 inner.per_parameter = True
+
+
+def _is_part(part: Recurrence, whole: Recurrence) -> bool:
+    return part.parameter is None and len(part.states) < len(whole.states)
 
 
 def count_each_call(recurrences: list[Recurrence]) -> None:

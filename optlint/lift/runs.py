@@ -7,11 +7,14 @@ from contextlib import suppress
 import libcst as cst
 
 from optlint.lift.branches import Choices
+from optlint.lift.expression import const
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Scope, Unsupported, Value, content, numeric
 from optlint.lift.places import attribute
 from optlint.lift.vocabulary.graph import commit, take_pairs
+
+ZERO = const(0)
 
 
 def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
@@ -78,6 +81,8 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     for value in cell.items.values():
         if isinstance(value, Cell) and not value.place:
             value.place = "self"
+    for name, member in _of_the_class(klass).items():
+        cell.items.setdefault(attribute(name), member)
     for key, value in list(cell.items.items()):
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
             machine.setting(cell, key, value)
@@ -89,8 +94,29 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
                 machine.refresh((held, ""), None)
         elif held is not None:
             machine.refresh((cell, attribute(name)), None)
+    for key, value in list(cell.items.items()):
+        if _is_empty(value):  # for others to fill: a constant it would be of no use
+            machine.refresh((cell, key), None)
     machine.frames, machine.stored, machine.sinks = [], [], []
     return cell
+
+
+def _of_the_class(klass: Klass) -> dict[str, Const]:
+    """Constants that a class and its bases give to their objects: ``class Adam: beta = 0.9``."""
+    found: dict[str, Const] = {}
+    for one in (klass, *klass.bases):
+        if isinstance(one, Klass):
+            own = one.members if one is klass else _of_the_class(one)
+            constants = {k: Const(v.value, v.origin) for k, v in own.items() if isinstance(v, Const)}
+            found = constants | found
+    return found
+
+
+def _is_empty(value: Value) -> bool:
+    """An array of zeros, or a list of such."""
+    if isinstance(value, Cell) and value.growing and len(value.items) == 1 and "[*]" in value.items:
+        value = value.items["[*]"]
+    return isinstance(value, Cell) and value.array and value.expr == ZERO and not value.growing
 
 
 class _Visitor(cst.CSTVisitor):
