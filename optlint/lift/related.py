@@ -71,7 +71,8 @@ def forget_what_is_read(recurrences: list[Recurrence]) -> None:
         groups.setdefault(recurrence.name.partition(".")[0], []).append(recurrence)
     for recurrence in (r for r in recurrences if r.idle):
         others = [r for r in groups[recurrence.name.partition(".")[0]] if not _computed_otherwise(r, recurrence)]
-        read = {s.name for r in others for s in (*r.states, r.parameter) if s is not None}
+        known = ((r.name == recurrence.name, s) for r in others for s in (*r.states, r.parameter) if s is not None)
+        read = {s.name for own, s in known if own or "." in s.name}  # an argument's name says nothing elsewhere
         recurrence.idle = [s for s in recurrence.idle if s.name not in read]
 
 

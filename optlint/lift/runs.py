@@ -113,10 +113,9 @@ def _of_the_class(klass: Klass) -> dict[str, Const]:
 
 
 def _is_empty(value: Value) -> bool:
-    """An array of zeros, or a list of such."""
-    if isinstance(value, Cell) and value.growing and len(value.items) == 1 and "[*]" in value.items:
-        value = value.items["[*]"]
-    return isinstance(value, Cell) and value.array and value.expr == ZERO and not value.growing
+    """A list of arrays of zeros."""
+    element = value.items.get("[*]") if isinstance(value, Cell) and value.growing and len(value.items) == 1 else None
+    return isinstance(element, Cell) and element.array and element.expr == ZERO and not element.growing
 
 
 class _Visitor(cst.CSTVisitor):

@@ -47,11 +47,16 @@ def one_minus_power(subject: Subject, state: State, time: Expr) -> Expr:
     return ex.op("sub", ex.const(1), ex.op("pow", structure.tidy(own), time))
 
 
+def _keeps_a_norm(subject: Subject) -> bool:
+    """max(β₂·u, |g|), which takes the second average's place and needs no correction."""
+    return any(s.post.op == "max" and any(n.op == "abs" for n in ex.walk(s.post)) for s in subject.states)
+
+
 @check("correction-missing")
 def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Divide one or more averages by 1 − βᵗ. ``moments`` says how many must lack it: "all" or "one"."""
     found = averages(subject)
-    if len(found) < 2 or _out_of_sight(subject):
+    if not found or (len(found) < 2 and not _keeps_a_norm(subject)) or _out_of_sight(subject):
         return
     time, clocks = clock(subject)
     used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]

@@ -31,7 +31,8 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         elif not ex.contains(idle.post, gradient):
             continue
         for meant in _readings(recurrence, idle):
-            for wrong in dict.fromkeys((instead, *_made_of(recurrence, gradient))):
+            read = (*_taken_in(recurrence, idle, gradient), instead, *_made_of(recurrence, gradient))
+            for wrong in dict.fromkeys(read):
                 for step in _with_instead(recurrence.step, wrong, meant):
                     yield _repaired(page, recurrence, idle, step)
 
@@ -45,6 +46,12 @@ def _made_of(recurrence: Recurrence, gradient: Expr) -> list[Expr]:
             if exponent == 1 and factor != gradient and ex.contains(factor, gradient) and not factor.symbols & still:
                 found.append(factor)
     return found
+
+
+def _taken_in(recurrence: Recurrence, idle: State, gradient: Expr) -> list[Expr]:
+    """η·g, where the moment takes in as much as the step does: the velocity goes in its place."""
+    products = [n for n in ex.walk(recurrence.step) if n.op == "mul" and ex.contains(n, gradient)]
+    return [n for n in products if ex.contains(idle.post, n)]
 
 
 def below_the_line(subject: Subject, page: MistakePage) -> Iterator[Repair]:
