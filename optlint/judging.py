@@ -16,7 +16,7 @@ from optlint.settings import Settings
 
 MAX_SEARCHES = 4  # configurations of one update that may turn out to be like nothing known
 MAX_UNCLEAR = 12  # and those of one file
-MAX_DEAR = 8  # verdicts of edited versions that a long search gave; beyond it no more fixes are tried
+MAX_DEAR = 16  # verdicts of edited versions that a long search gave; beyond it no more fixes are tried
 
 Mark = tuple[object, ...]
 
