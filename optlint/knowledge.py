@@ -114,11 +114,12 @@ class MistakePage:
 
         "search": in an update that is no published one. "named": in one that equals another published form than its
         name says. "matched", "beside": beside any match, by the page's check or by that other one. "lost": in what
-        keeps a state from being one, by the page's check or by that other one. "twins": between updates.
+        keeps a state from being one, by the page's check or by that other one. "effect": in what is computed and goes
+        nowhere. "twins": between updates.
         """
         found = {
             self.options.get("when", "search"),
-            *(key for key in ("named", "beside", "lost", "forgotten") if self.options.get(key)),
+            *(key for key in ("named", "beside", "lost", "forgotten", "effect") if self.options.get(key)),
         }
         found |= {"search"} if self.options.get("searched") else set()
         return frozenset() if self.off else frozenset(found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from optlint.diagnose.effect import Effect
 from optlint.diagnose.pairs import pair_of
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
 from optlint.diagnose.restore import Restored
@@ -108,6 +109,20 @@ class Context:
         right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
         fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, {law.says}"
         return self.make(page, repair, page.message, self.evidence(seen, page.meant or right, fixed))
+
+    def without_effect(self, page: MistakePage, effect: Effect) -> Finding | None:
+        """The finding for a result that nobody takes, whatever optimizer it is that goes without."""
+        written, kept = effect.written, effect.kept
+        probes = tuple(page.options.get("probes", ()))
+        seen = look(written, kept, None, probes)
+        if seen is None:
+            return None
+        repair = Repair(page.code, kept, span=effect.dropped.span, written=written, details={"kind": "dropped"})
+        message, severity = _as_it_bites(page, page.message, latent_settings(written, kept, None, probes))
+        evidence = self.evidence(seen, page.meant, "with the result kept, the update changes with it")
+        made = self.make(page, repair, message, evidence, severity)
+        self.proofs.append(Proof(made, page, self.subject, repair))
+        return made
 
     def beside(self, page: MistakePage, repair: Repair, message: str) -> Finding | None:
         """The finding for an update that behaves otherwise than another one of the same function."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from optlint.diagnose.caution import without_caution
+from optlint.diagnose.checks.direction import is_derivative
 from optlint.diagnose.conventions import epsilon_findings
+from optlint.diagnose.effect import effect_of, is_scaled
 from optlint.diagnose.findings import Context, Proof
+from optlint.diagnose.repairs import Repair
 from optlint.diagnose.restore import remember, restore
 from optlint.diagnose.search import (
     Explanation,
@@ -19,8 +22,8 @@ from optlint.diagnose.search import (
 )
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
-from optlint.intent import SIMPLE, meant
-from optlint.knowledge import NamePattern, find_mistake
+from optlint.intent import SIMPLE, meant, meant_families, mentioned
+from optlint.knowledge import NamePattern, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.recurrence import Recurrence, State
@@ -102,9 +105,14 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     if recurrence.lost:
         forgotten = explain_forgotten(subject, plain)
         return mistaken(context, forgotten, None) if forgotten is not None and recurrence.at_home else None
+    if recurrence.as_kept:
+        return _as_kept(context, plain) if recurrence.at_home else None
     lost = explain_lost(subject, plain, recurrence.text, search) if recurrence.at_home else None
     if lost is not None:
         return mistaken(context, in_its_family(subject, lost), None)
+    dropped = _without_effect(context, plain) if recurrence.at_home else None
+    if dropped is not None:
+        return dropped
     named = meant(recurrence.called)
     beyond = named if named is not None and not named.modelled else None
     known = beyond.allows | beyond.core if beyond is not None else SIMPLE
@@ -150,6 +158,50 @@ def _explained(context: Context, beyond: NamePattern | None) -> Explanation | No
     if beyond is None:
         return explain(subject, text, context.cites)
     return explain(subject, text, context.cites, beyond.core, depth=1) if beyond.core else None
+
+
+def _as_kept(context: Context, plain: Match | None) -> Judgement | None:
+    """The verdict on an update that would be one if the results that nobody takes were kept."""
+    subject = context.subject
+    effect = effect_of(context.recurrence)
+    if effect is None or not effect.dropped.certain:
+        return None
+    if not is_scaled(effect.kept):
+        return None
+    if not subject.states and not (mentioned(context.recurrence) or is_derivative(subject)):
+        return None  # nothing says that it is a step
+    families = meant_families(subject.recurrence.called)
+    if plain is None or (families is not None and plain.family not in families):
+        return _without_effect(context, None) if looks_like_update(subject) else None
+    if plain.family == "sgd" and not is_gradient_step(subject, plain):
+        return None
+    page = next((p for p in mistakes() if "effect" in p.stages), None)
+    if page is None:
+        return None
+    span, details = effect.dropped.span, {"kind": "state"}
+    repair = Repair(page.code, subject, span=span, written=effect.written, details=details)
+    return mistaken(context, Explanation([repair], plain), None)
+
+
+def _without_effect(context: Context, plain: Match | None) -> Judgement | None:
+    """The verdict on an update that would be another one if a result were kept that nobody takes."""
+    try:
+        effect = effect_of(context.recurrence)
+    except TooLarge:
+        return None
+    page = next((p for p in mistakes() if "effect" in p.stages), None)
+    if effect is None or not effect.dropped.certain or page is None:
+        return None
+    finding = context.without_effect(page, effect)
+    if finding is None:
+        return None
+    if plain is not None:
+        apart = Context(context.recurrence, context.subject, context.path, context.settings)
+        told = matched(apart, plain)
+        if any(f.span == finding.span for f in told.findings):  # another page says more of it
+            return told
+    family = plain.family if plain is not None else family_of(context.subject)
+    return Judgement("mistaken", family, findings=[finding], subject=context.subject, proofs=context.proofs)
 
 
 def _is_published_later(subject: Subject) -> bool:

@@ -13,6 +13,7 @@ from optlint.fix.difference import Change, changes
 from optlint.fix.edits import edits_of
 from optlint.fix.reading import Read, Reading, unbracketed
 from optlint.fix.recipes import Recipes
+from optlint.fix.results import Results
 from optlint.fix.spelling import Speller
 from optlint.fix.stores import Stores
 from optlint.fix.text import narrowed
@@ -37,7 +38,9 @@ _NO_EDIT = (
     "sharing",
     "shift",
 )  # kinds of repairs that no changed formula makes
-_MORE_THAN_EQUATIONS = ("state", "read", "again", *_NO_EDIT)
+_MORE_THAN_EQUATIONS = ("state", "read", "again", "dropped", *_NO_EDIT)
+
+_OPERAND = "which of its operands is to take the result is a choice"
 
 Found = dict[tuple[str, Span], Finding]
 
@@ -75,6 +78,7 @@ class _Update:
         self.speller.arrays = _arrays(self.subject)
         self.recipes = Recipes(recurrence, self.reading, source)
         self.stores = Stores(self.reading)
+        self.results = Results(recurrence, self.reading)
 
     def _home(self, source: str) -> str:
         span = self.recurrence.home or self.recurrence.span
@@ -125,7 +129,8 @@ class _Update:
         old = [ex.substitute(p, {g: gradient}) for p in proof.before.posts]
         new = [ex.substitute(p, {g: effective}) for p in _counted(proof.before, after)]
         self.made_up |= set(_fresh(proof.before, after))
-        known = not self.made_up and repair.details.get("kind") not in _MORE_THAN_EQUATIONS
+        kind = repair.details.get("kind")
+        known = not self.made_up and kind not in _MORE_THAN_EQUATIONS
         expected = worths(after, new) if last and known else None
         title = proof.match.title if proof.match is not None and last else ""
         partial: tuple[Fix, Expr] | None = None
@@ -137,7 +142,10 @@ class _Update:
             tries -= 1
             reason = self.reason  # of what this candidate brings in
             narrow = tuple(dict.fromkeys(n for e in edits for n in narrowed(e, self.reading.text(e.span))))
-            verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow])
+            if kind == "dropped":
+                verdict = self.verifier.restores(self.recurrence, proof.finding, narrow)
+            else:
+                verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow])
             if verdict.good:
                 beside = any(p.finding.code != proof.finding.code for p in self.verdict.proofs)
                 made = self._made(edits, proof, verdict, reason or self._other(proof, beside))
@@ -165,11 +173,17 @@ class _Update:
             return
         if kind in ("state", "memory"):
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
+        if kind == "dropped":
+            for edits in self.results.kept():
+                self.reason = "" if all(e.text.endswith("_") for e in edits) else _OPERAND
+                yield edits
+            return
         if kind == "parameter":
+            yield from self.results.unbound(proof.finding.span)
             yield from self.stores.moved(proof.finding.span)
         if kind == "state":
             yield from self.recipes.stored(before, after)
-            yield from self.recipes.kept()
+            yield from self.results.kept()
             yield from self.recipes.separated()
             yield from self.recipes.crossed(proof.finding.span)
             yield from self.stores.apart(before, after)

@@ -334,46 +334,6 @@ class Recipes:
                         name = called.attr.value.rstrip("_")
                         yield (Edit(start, f"{called.value.value} = "), Edit(word, name))
 
-    def kept(self) -> Iterator[Edits]:
-        """``v.mul(b)`` as a statement: in place, or assigned."""
-        for read in self.reading.reads:
-            if read.span not in self.recurrence.discarded or not isinstance(read.node, cst.Call):
-                continue
-            root = self._root(read.node)
-            home = self.reading.span(root) if root is not None else None
-            if root is None or home is None:
-                continue
-            if all(root is not a.value for a in read.node.args):
-                yield from self._in_place(read.node)
-            start = Span(read.span.line, read.span.column, read.span.line, read.span.column, read.span.cell)
-            yield (Edit(start, f"{self.reading.text(home)} = "),)
-
-    def _root(self, call: cst.Call) -> cst.BaseExpression | None:
-        """What a chain of calls starts from; a library function's first argument."""
-        node: cst.BaseExpression = call
-        while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-            node = node.func.value
-        known = {id(r.node) for r in self.reading.reads}
-        first = call.args[0].value if call.args else None
-        for place in (node, first):
-            if isinstance(place, (cst.Name, cst.Attribute, cst.Subscript)) and id(place) in known:
-                return place
-        return None
-
-    def _in_place(self, call: cst.Call) -> Iterator[Edits]:
-        edits: list[Edit] = []
-        node: cst.BaseExpression = call
-        while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-            name = node.func.attr
-            span = self.reading.span(name)
-            if span is None:
-                return
-            if not name.value.endswith("_"):
-                edits.append(Edit(span, f"{name.value}_"))
-            node = node.func.value
-        if edits:
-            yield tuple(edits)
-
     def separated(self) -> Iterator[Edits]:
         """``m = v = zeros`` as two statements."""
         done: set[int] = set()

@@ -93,6 +93,20 @@ class Verifier:
         told = expected is None or (subject is not None and _alike(worths(subject), expected))
         return Verdict(told, told and same[0].worst <= EXACT)
 
+    def restores(self, recurrence: Recurrence, mended: Finding, edits: Sequence[Edit]) -> Verdict:
+        """Whether the edited update is the one that this one would be if it kept the result that it drops."""
+        units = self._reduced(edits)
+        if units is None or recurrence.kept is None:
+            return Verdict(False)
+        key = key_of(recurrence)
+        after = self.judge(units, key, False)
+        if not self._all_say(after, {(mended.code, mended.span)}, key):
+            return Verdict(False)
+        mine = [(r, v) for r, v in after if key_of(r) == key and r.configuration == recurrence.configuration]
+        good = [v for r, v in mine if r.equations() == recurrence.kept.equations()]
+        left = _codes(good)[mended.code]
+        return Verdict(bool(good), exact=not left, left=left)
+
     def _reduced(self, edits: Sequence[Edit]) -> tuple[Unit, ...] | None:
         """The edited units, without the blocks that have nothing to do with the edits; None if they do not parse."""
         program = self.program

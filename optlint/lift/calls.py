@@ -12,7 +12,7 @@ from optlint.lift import expression as ex
 from optlint.lift.branches import Choices, follows_time
 from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.frames import CutShort, Frame, Leave, Stored
+from optlint.lift.frames import CutShort, Dropped, Frame, Leave, Stored
 from optlint.lift.objects import (
     Cell,
     Changes,
@@ -75,7 +75,7 @@ class Calls(Evaluator):
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self.abroad: Abroad | None = None  # the project's other modules, where they can be seen
         self.cut_short: list[CutShort] = []
-        self.discarded: list[Span] = []  # calls whose result, a new content of what they are called on, goes nowhere
+        self.dropped: list[Dropped] = []
         self.keeps_results = False  # run as if each such result were kept
         self.types: set[str] = set()  # number types that the run names
         self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run

@@ -39,6 +39,7 @@ class Evaluator(Operators):
         self.effort = 0  # evaluation steps of all runs, also of those that are taken back
         self.scanning = False  # a dry run, which only shows what is written
         self.worth: list[Worth] = []
+        self.called: tuple[Value, list[Value]] = Const(None), []  # the last call, and what it was given
 
     # hooks of later layers and the vocabulary
 
@@ -335,7 +336,9 @@ class Evaluator(Operators):
                 kwargs[arg.keyword.value] = value
             else:
                 args.append(value)
-        return self.call(callee, args, kwargs, self.span_of(node), dotted(node.func))
+        made = self.call(callee, args, kwargs, self.span_of(node), dotted(node.func))
+        self.called = callee, args
+        return made
 
     def eval_Await(self, node: cst.Await) -> Value:
         return self.eval(node.expression)

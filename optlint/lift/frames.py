@@ -24,6 +24,18 @@ class CutShort:
     returns: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A call whose result, a new content of a place, goes nowhere. before: what the place holds all the same.
+
+    certain: the call is a library's that changes nothing in place, and not merely called like one.
+    """
+
+    span: Span
+    before: Expr
+    certain: bool
+
+
 class Leave(Exception):
     """Control leaves the block: "return", "break", "continue" or "raise"."""
 

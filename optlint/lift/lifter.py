@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.entries import changed_gradients
-from optlint.lift.expression import sym
-from optlint.lift.frames import Frame, Leave
+from optlint.lift.expression import sym, walk
+from optlint.lift.frames import Dropped, Frame, Leave
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.lost import lost_updates
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
@@ -229,11 +229,10 @@ class _Lifter:
                         for inner in list(machine.nested):
                             if found or len(self.result.recurrences) > before or machine.effort < enough:
                                 self.nested(machine, inner, f"{name}.{inner.name}")
-                    discarded = list(machine.discarded)
-                made = self.result.recurrences[before:]
-                found |= any(not r.lost for r in made)
-                if discarded and made:
-                    self._as_if_kept(machine, func, klass, name, choices, made, discarded)
+                    dropped = bool(machine.dropped)
+                if dropped:
+                    self._as_if_kept(machine, func, klass, name, choices, self.result.recurrences[before:])
+                found |= any(not r.lost for r in self.result.recurrences[before:])
             except Unsupported as failed:
                 error = error or failed
             except RecursionError:
@@ -251,7 +250,7 @@ class _Lifter:
         mark, slots, origins = machine.store.mark(), len(machine.store.slots), machine.store.origins
         machine.store.origins = {target: list(spans) for target, spans in origins.items()}
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
-        machine.pending, machine.aliases, machine.unseen, machine.discarded, machine.worth = [], {}, {}, [], []
+        machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short = [], set(), []
         try:
             yield
@@ -268,17 +267,22 @@ class _Lifter:
         name: str,
         choices: Choices,
         made: list[Recurrence],
-        discarded: list[Span],
     ) -> None:
-        """Run once more as if the results that nobody takes were kept, and note for each update what it would be."""
+        """Run once more as if the results that nobody takes were kept, and note for each update what it would be.
+
+        What is no update without them is one that is there only as if they were kept.
+        """
         machine.keeps_results = True
         try:
             with self._running(machine, Choices(given=dict(choices.taken))):
                 frame = run_entry(machine, func, klass)
                 for kept in self._found(machine, frame, name):
-                    for recurrence in made:
-                        if set(kept.writes) & set(recurrence.writes):
-                            recurrence.kept, recurrence.discarded = kept, tuple(discarded)
+                    kept.dropped = tuple(dict.fromkeys(d for d in machine.dropped if _reads(kept, d)))
+                    mine = [r for r in made if set(kept.writes) & set(r.writes)]
+                    for recurrence in mine if kept.dropped else ():
+                        recurrence.kept, recurrence.dropped = kept, kept.dropped
+                    if kept.dropped and not mine and not _reads_parameter(kept, made):
+                        self._take_in(replace(kept, kept=kept, as_kept=True))
         except (Unsupported, RecursionError):
             pass
         finally:
@@ -312,12 +316,16 @@ class _Lifter:
         """
         kept = self._found(machine, frame, name)
         for recurrence in kept:
-            idle = tuple(s.name for s in recurrence.idle)
-            key = (recurrence.name, recurrence.span, recurrence.equations(), idle)
-            if key not in self.seen:
-                self.seen.add(key)
-                self.result.recurrences.append(recurrence)
+            self._take_in(recurrence)
         return frozenset((r.span, r.equations(), tuple(s.name for s in r.idle)) for r in kept)
+
+    def _take_in(self, recurrence: Recurrence) -> None:
+        """Add an update to the results, if they do not hold it yet."""
+        idle = tuple(s.name for s in recurrence.idle)
+        key = (recurrence.name, recurrence.span, recurrence.equations(), idle, recurrence.as_kept)
+        if key not in self.seen:
+            self.seen.add(key)
+            self.result.recurrences.append(recurrence)
 
     def _found(self, machine: Interpreter, frame: Frame, name: str) -> list[Recurrence]:
         """The updates of a run's frames, in source order, with what the run knows of them."""
@@ -326,9 +334,12 @@ class _Lifter:
         for candidate in frames:
             inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
             found.extend(updates_of(candidate, inner, machine.store, machine.sinks, name))
-        if not found and frame.span is not None:
+        if frame.span is not None and all(r.parameter is not None and not r.states for r in found):
             behind = self._rest_of(frame.span)
-            found = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
+            lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
+            moved = {r.parameter.old for r in found if r.parameter is not None}
+            lost = [r for r in lost if moved <= {s.old for s in r.states}]  # an accumulator seems to be a parameter
+            found = lost or found
         found.sort(key=lambda r: (-len(r.states), -r.depth))
         kept: list[Recurrence] = []
         for recurrence in found:
@@ -368,6 +379,18 @@ class _Lifter:
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)
         self.result.missed.append(Missed(name, where, error.reason))
+
+
+def _reads(recurrence: Recurrence, dropped: Dropped) -> bool:
+    """Whether an update reads a result that it has kept."""
+    posts = [*recurrence.posts(), *(c.post for c in recurrence.counters)]
+    return any(node.origin == dropped.span for post in posts for node in walk(post))
+
+
+def _reads_parameter(kept: Recurrence, made: list[Recurrence]) -> bool:
+    """What would be kept is made of a parameter that moves without it: a log of it."""
+    moved = {s.name for r in made if r.states and r.parameter is not None for s in (r.parameter,)}
+    return bool(moved & {s.name for s in kept.states})
 
 
 def _why_quiet(machine: Interpreter) -> str:

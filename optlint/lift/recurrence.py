@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.frames import Stored, Worth
+from optlint.lift.frames import Dropped, Stored, Worth
 from optlint.lift.notation import render
 from optlint.lift.objects import Slot
 from optlint.model import Span
@@ -79,7 +79,8 @@ class Recurrence:
     on_data: bool = False  # lies on a path that depends on computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
     kept: Recurrence | None = None  # what it would be if the results that nobody takes were kept
-    discarded: tuple[Span, ...] = ()  # where those stand
+    as_kept: bool = False  # it is there only in that case
+    dropped: tuple[Dropped, ...] = ()  # those results, as far as it reads them
     home: Span | None = None  # the function that was run
     escapes: frozenset[Expr] = frozenset()  # values that the function hands back
     worth: Sequence[Worth] = ()  # every expression of the source that this run read or wrote, with its value, in order

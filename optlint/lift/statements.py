@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import libcst as cst
 
 from optlint.lift.calls import Calls
 from optlint.lift.evaluator import MAX_WORK, dotted
-from optlint.lift.expression import Expr, walk
-from optlint.lift.frames import Leave, Stored
+from optlint.lift.expression import COMPARISONS, ELEMENTWISE
+from optlint.lift.frames import Dropped, Leave, Stored
 from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lib, Scope, Seq, Unsupported, Value, is_scalar, numeric
 from optlint.lift.places import WHOLE, attribute
-from optlint.lift.vocabulary import GLOBAL_NAMES, is_library
+from optlint.lift.vocabulary import GLOBAL_NAMES, Site, is_library
+from optlint.lift.vocabulary.elements import element as element_of
+from optlint.lift.vocabulary.elements import is_list
 from optlint.lift.vocabulary.graph import take_pairs
 from optlint.model import Span
 
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
+PLACES = (cst.Name, cst.Attribute, cst.Subscript)
 CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
 
 
-def _roots(call: cst.Call) -> Iterator[cst.BaseExpression]:
-    """What a call could compute a new content of: where its chain of methods starts, else its first argument."""
+def _root(call: cst.Call) -> cst.BaseExpression | None:
+    """Where a chain of methods starts."""
     node: cst.BaseExpression = call
     while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
         node = node.func.value
-    for place in (node, call.args[0].value if call.args else None):
-        if isinstance(place, (cst.Name, cst.Attribute, cst.Subscript)):
-            yield place
+    return node if isinstance(node, PLACES) else None
 
 
 class Statements(Calls):
@@ -56,21 +57,38 @@ class Statements(Calls):
             expr = numeric(value)
             if expr is not None and expr.op == "opaque" and not self.scanning:
                 self.sinks.extend(expr.args)
-            elif isinstance(node.value, cst.Call) and expr is not None:
-                self._discard(node.value, value, expr)
+            elif isinstance(node.value, cst.Call):
+                self._drop(node.value, value)
 
-    def _discard(self, call: cst.Call, value: Value, expr: Expr) -> None:
-        """Note a result that nobody takes: ``v.addcmul(g, g)``, ``np.maximum(vmax, v)`` as statements."""
-        home = next((h for h in map(self.eval, _roots(call)) if not isinstance(h, Lib)), None)
-        span = self.span_of(call)
-        if not isinstance(home, Cell) or home is value or home.expr is None or span is None or expr == home.expr:
+    def _drop(self, call: cst.Call, made: Value) -> None:
+        """Note a result that nobody takes: ``v.addcmul(g, g)``, ``np.maximum(vmax, v)`` as statements.
+
+        What is changed in place, or is another name of what was there, has a place already.
+        """
+        callee, args = self.called
+        if isinstance(callee, Lib):
+            root, target = call.args[0].value if call.args else None, next(iter(args), None)
+        else:
+            root, target = _root(call), None
+        if isinstance(root, PLACES):
+            target = self.eval(root)  # what it holds now is worth a fix's knowing
+        home, value, span = self.one_of(target), self.one_of(made), self.span_of(call)
+        if not isinstance(home, Cell) or not isinstance(value, Cell) or value.place or home is value or span is None:
             return
-        if not expr.args or not home.expr.symbols <= expr.symbols or any(n.op == "opaque" for n in walk(expr)):
+        before, after = home.expr, value.expr
+        if before is None or after is None or after.op not in ELEMENTWISE or after.op in COMPARISONS:
             return
+        if before == after or not before.symbols <= after.symbols:
+            return
+        if not self.scanning and not self.is_abroad:
+            speaks = isinstance(callee, Lib) or any(name.partition(".")[0] == "torch" for name in self.imports)
+            self.dropped.append(Dropped(span, before, speaks))
         if self.keeps_results:
-            self.store.fill(home, expr, span)
-        elif not self.scanning and not self.is_abroad:
-            self.discarded.append(span)
+            self.store.fill(home, after, span)
+
+    def one_of(self, value: Value | None) -> Value | None:
+        """A list's element that stands for all."""
+        return element_of(Site(self.whole, [], {}, None, ""), value) if is_list(value) and value is not None else value
 
     def eval_Yield(self, node: cst.Yield) -> Value:
         if isinstance(node.value, cst.BaseExpression):

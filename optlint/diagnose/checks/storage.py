@@ -27,7 +27,7 @@ def result_discarded(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
     made = prepare(recurrence.kept)
     if [repr(p) for p in made.posts] != [repr(p) for p in subject.posts]:  # another run's symbols have the same names
-        yield Repair(page.code, made, span=recurrence.discarded[0], where="", details={"kind": "state"})
+        yield Repair(page.code, made, span=recurrence.dropped[0].span, where="", details={"kind": "state"})
 
 
 @check("state-aliased")

@@ -48,6 +48,11 @@ class Site:
             return target
         return made
 
+    def take_out(self, count: int) -> None:
+        """A function's argument behind its ``count`` operands is its ``out``: ``np.add(a, b, a)``."""
+        if self.receiver is None and len(self.args) > count and isinstance(self.args[count], Cell):
+            self.kwargs.setdefault("out", self.args[count])
+
     def opaque(self) -> Value:
         return self.machine.opaque(self.text, [*self.all(), *self.kwargs.values()], self.span)
 
@@ -62,6 +67,7 @@ def elementwise(name: str, count: int) -> Handler:
         values = site.all()[:count]
         if len(values) < count:
             return None
+        site.take_out(count)
         return site.result(ex.op(name, *(site.expr(v) for v in values), origin=site.span), *values)
 
     return handler
@@ -74,6 +80,7 @@ def composed(build: Callable[..., Expr], count: int) -> Handler:
         values = site.all()[:count]
         if len(values) < count:
             return None
+        site.take_out(count)
         return site.result(build(*(site.expr(v) for v in values)).at(site.span), *values)
 
     return handler

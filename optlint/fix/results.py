@@ -1,0 +1,96 @@
+"""Repairs of calls whose result nobody takes: in place, into the place, or assigned to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from optlint.fix.reading import Reading
+from optlint.lift.recurrence import Recurrence
+from optlint.model import Edit, Span
+
+Edits = tuple[Edit, ...]
+
+
+class Results:
+    """What can be done with the results that one update drops."""
+
+    def __init__(self, recurrence: Recurrence, reading: Reading) -> None:
+        self.recurrence = recurrence
+        self.reading = reading
+
+    def kept(self) -> Iterator[Edits]:
+        """``v.mul(b)`` as a statement: in place, or assigned."""
+        dropped = {d.span for d in self.recurrence.dropped}
+        for node in self.reading.nodes(None) if dropped else ():
+            span = self.reading.span(node) if isinstance(node, cst.Call) else None
+            if not isinstance(node, cst.Call) or span not in dropped or span is None:
+                continue
+            yield from self._of_lists(node)
+            root = self._root(node)
+            home = self.reading.span(root) if root is not None else None
+            if root is None or home is None:
+                continue
+            if all(root is not a.value for a in node.args):
+                yield from self._in_place(node)
+            else:
+                yield from self._into(span, self.reading.text(home))
+            start = Span(span.line, span.column, span.line, span.column, span.cell)
+            yield (Edit(start, f"{self.reading.text(home)} = "),)
+
+    def _root(self, call: cst.Call) -> cst.BaseExpression | None:
+        """What a chain of calls starts from; a library function's first argument."""
+        node: cst.BaseExpression = call
+        while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            node = node.func.value
+        known = {id(r.node) for r in self.reading.reads}
+        first = call.args[0].value if call.args else None
+        for place in (node, first):
+            if isinstance(place, (cst.Name, cst.Attribute, cst.Subscript)) and id(place) in known:
+                return place
+        return None
+
+    def unbound(self, near: Span) -> Iterator[Edits]:
+        """``p = p.sub(x)`` becomes ``p.sub_(x)``."""
+        for node in self.reading.nodes(None):
+            place = self.reading.span(node) if isinstance(node, cst.Assign) else None
+            if place is None or not isinstance(node, cst.Assign) or not place.covers(near) or len(node.targets) > 1:
+                continue
+            name, value = node.targets[0].target, self.reading.span(node.value)
+            root = self._root(node.value) if isinstance(node.value, cst.Call) else None
+            while isinstance(root, cst.Attribute):
+                root = root.value
+            if value is None or not isinstance(name, cst.Name) or not isinstance(root, cst.Name):
+                continue
+            if isinstance(node.value, cst.Call) and root.value == name.value:
+                for edits in self._in_place(node.value):
+                    yield (Edit(Span(place.line, place.column, value.line, value.column, place.cell), ""), *edits)
+
+    def _of_lists(self, call: cst.Call) -> Iterator[Edits]:
+        """``torch._foreach_add(a, b)`` in place."""
+        name = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
+        span = self.reading.span(name)
+        if span is not None and isinstance(name, cst.Name) and name.value.startswith("_foreach_"):
+            yield (Edit(span, f"{name.value}_"),)
+
+    def _into(self, call: Span, home: str) -> Iterator[Edits]:
+        """``np.add(a, b)`` with ``out=a``."""
+        text = self.reading.text(call)
+        if text.endswith(")") and not text[:-1].rstrip().endswith(","):
+            place = Span(call.end_line, call.end_column - 1, call.end_line, call.end_column - 1, call.cell)
+            yield (Edit(place, f", out={home}"),)
+
+    def _in_place(self, call: cst.Call) -> Iterator[Edits]:
+        edits: list[Edit] = []
+        node: cst.BaseExpression = call
+        while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            name = node.func.attr
+            span = self.reading.span(name)
+            if span is None:
+                return
+            if not name.value.endswith("_"):
+                edits.append(Edit(span, f"{name.value}_"))
+            node = node.func.value
+        if edits:
+            yield tuple(edits)
