@@ -53,6 +53,7 @@ class _Sitting:
     def judged(self) -> tuple[Lifted, Judged]:
         judged, failed = self.searched()
         judged.extend(self.seen_from_callers(judged, MAX_UNCLEAR - failed))
+        judged.extend(self.lost_by_callers())
         judged = [(recurrence, _by_option(recurrence, verdict, judged)) for recurrence, verdict in judged]
         _keep_lasting(judged)
         self.keep_confirmed(judged)
@@ -122,6 +123,17 @@ class _Sitting:
                 found.extend(clear)
                 if clear:
                     break
+        return found
+
+    def lost_by_callers(self) -> Judged:
+        """Functions that give a new content of what they are handed to a mere name: a state, as their callers show."""
+        found: Judged = []
+        for name in list(self.lifted.unsure):
+            for recurrence in next(self.lifted.seen_from_callers(name), []):
+                lost = any(d.bound for d in recurrence.dropped)
+                view = self.judge(recurrence, search=False) if lost else None
+                if view is not None and view.status == "mistaken":
+                    found.append((recurrence, view))
         return found
 
     def keep_confirmed(self, judged: Judged) -> None:
@@ -201,7 +213,7 @@ def _mark(recurrence: Recurrence) -> Mark:
             recurrence.key,
             recurrence.lost,
             *(recurrence.kept is None, recurrence.as_kept),
-            tuple((d.span, d.certain) for d in recurrence.dropped),
+            tuple((d.span, d.certain, d.bound) for d in recurrence.dropped),
         ),
         tuple(sorted(s.name for s in (*recurrence.shared, *recurrence.shared_products))),
         tuple(e.slot.symbol.name for e in (*recurrence.overwritten, *recurrence.inputs)),

@@ -13,6 +13,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Dropped
 from optlint.lift.recurrence import Recurrence
+from optlint.model import Span
 from optlint.prepare import prepare
 from optlint.subject import Clock, Subject
 
@@ -25,6 +26,13 @@ class Effect:
     written: Subject
     kept: Subject
 
+    @property
+    def span(self) -> Span:
+        """The call, or the whole statement where a name takes its result."""
+        stored = self.kept.recurrence.stored if self.dropped.bound else []
+        named = (s.span for s in stored if s.span is not None and s.expr.origin == self.dropped.span)
+        return next(named, self.dropped.span)
+
 
 def effect_of(recurrence: Recurrence) -> Effect | None:
     """The first result that an update drops, and that would change what it does."""
@@ -32,7 +40,7 @@ def effect_of(recurrence: Recurrence) -> Effect | None:
         return None
     made = prepare(recurrence.kept)
     for dropped in recurrence.dropped if made.gradient is not None else ():
-        found = _without(made, dropped)
+        found = _forgotten(made, dropped) if dropped.bound else _without(made, dropped)
         if found is not None:
             return Effect(dropped, *found)
     return None
@@ -53,6 +61,16 @@ def _without(made: Subject, dropped: Dropped) -> tuple[Subject, Subject] | None:
     if gradient == made.gradient:
         return None
     return with_gradient(made, gradient), with_gradient(made, made.gradient)
+
+
+def _forgotten(made: Subject, dropped: Dropped) -> tuple[Subject, Subject] | None:
+    """The update with a state whose new content serves this one step, and with one that keeps it."""
+    state = next((s for s in made.states if s.post.origin == dropped.span), None)
+    if state is None or state.old not in state.post.visible:
+        return None
+    table = {ex.sym(state.new): state.post}
+    posts = [ex.sym(s.old) if s is state else ex.substitute(s.post, table) for s in made.states]
+    return made.replaced([*posts, ex.substitute(made.step, table)]), made
 
 
 def _in_terms_of(made: Subject, before: Expr) -> Expr:

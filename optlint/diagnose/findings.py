@@ -117,7 +117,7 @@ class Context:
         seen = look(written, kept, None, probes)
         if seen is None:
             return None
-        repair = Repair(page.code, kept, span=effect.dropped.span, written=written, details={"kind": "dropped"})
+        repair = Repair(page.code, kept, span=effect.span, written=written, details={"kind": "dropped"})
         message, severity = _as_it_bites(page, page.message, latent_settings(written, kept, None, probes))
         evidence = self.evidence(seen, page.meant, "with the result kept, the update changes with it")
         made = self.make(page, repair, message, evidence, severity)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from optlint.diagnose.caution import without_caution
 from optlint.diagnose.checks.direction import is_derivative
 from optlint.diagnose.conventions import epsilon_findings
-from optlint.diagnose.effect import effect_of, is_scaled
+from optlint.diagnose.effect import Effect, effect_of, is_scaled
 from optlint.diagnose.findings import Context, Proof
 from optlint.diagnose.repairs import Repair
 from optlint.diagnose.restore import remember, restore
@@ -23,7 +23,7 @@ from optlint.diagnose.search import (
 from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, meant, meant_families, mentioned
-from optlint.knowledge import NamePattern, find_mistake, mistakes
+from optlint.knowledge import MistakePage, NamePattern, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.recurrence import Recurrence, State
@@ -105,12 +105,13 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     if recurrence.lost:
         forgotten = explain_forgotten(subject, plain)
         return mistaken(context, forgotten, None) if forgotten is not None and recurrence.at_home else None
+    sure = recurrence.at_home or any(d.bound for d in recurrence.dropped)  # by whoever has made the state
     if recurrence.as_kept:
-        return _as_kept(context, plain) if recurrence.at_home else None
+        return _as_kept(context, plain) if sure else None
     lost = explain_lost(subject, plain, recurrence.text, search) if recurrence.at_home else None
     if lost is not None:
         return mistaken(context, in_its_family(subject, lost), None)
-    dropped = _without_effect(context, plain) if recurrence.at_home else None
+    dropped = _without_effect(context, plain) if sure else None
     if dropped is not None:
         return dropped
     named = meant(recurrence.called)
@@ -175,12 +176,17 @@ def _as_kept(context: Context, plain: Match | None) -> Judgement | None:
         return _without_effect(context, None) if looks_like_update(subject) else None
     if plain.family == "sgd" and not is_gradient_step(subject, plain):
         return None
-    page = next((p for p in mistakes() if "effect" in p.stages), None)
+    page = _page_of(effect)
     if page is None:
         return None
-    span, details = effect.dropped.span, {"kind": "state"}
-    repair = Repair(page.code, subject, span=span, written=effect.written, details=details)
+    details = {"kind": "state"}
+    repair = Repair(page.code, subject, span=effect.span, written=effect.written, details=details)
     return mistaken(context, Explanation([repair], plain), None)
+
+
+def _page_of(effect: Effect) -> MistakePage | None:
+    how = "bound" if effect.dropped.bound else "dropped"
+    return next((p for p in mistakes() if "effect" in p.stages and p.options["effect"] == how), None)
 
 
 def _without_effect(context: Context, plain: Match | None) -> Judgement | None:
@@ -189,7 +195,7 @@ def _without_effect(context: Context, plain: Match | None) -> Judgement | None:
         effect = effect_of(context.recurrence)
     except TooLarge:
         return None
-    page = next((p for p in mistakes() if "effect" in p.stages), None)
+    page = _page_of(effect) if effect is not None else None
     if effect is None or not effect.dropped.certain or page is None:
         return None
     finding = context.without_effect(page, effect)

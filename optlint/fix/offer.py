@@ -174,6 +174,7 @@ class _Update:
         if kind in ("state", "memory"):
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         if kind == "dropped":
+            yield from self.results.unbound(proof.finding.span)
             for edits in self.results.kept():
                 self.reason = "" if all(e.text.endswith("_") for e in edits) else _OPERAND
                 yield edits

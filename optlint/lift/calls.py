@@ -76,6 +76,7 @@ class Calls(Evaluator):
         self.abroad: Abroad | None = None  # the project's other modules, where they can be seen
         self.cut_short: list[CutShort] = []
         self.dropped: list[Dropped] = []
+        self.unsure = False  # some name takes a new content of what may be a state
         self.keeps_results = False  # run as if each such result were kept
         self.types: set[str] = set()  # number types that the run names
         self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run

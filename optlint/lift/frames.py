@@ -28,12 +28,14 @@ class CutShort:
 class Dropped:
     """A call whose result, a new content of a place, goes nowhere. before: what the place holds all the same.
 
-    certain: the call is a library's that changes nothing in place, and not merely called like one.
+    certain: the call is a library's that changes nothing in place, and not merely called like one. bound: the place's
+    own local name takes the result (``buf = buf.mul(μ).add(g)``), so that it lasts to the end of the call alone.
     """
 
     span: Span
     before: Expr
     certain: bool
+    bound: bool = False
 
 
 class Leave(Exception):

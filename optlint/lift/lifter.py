@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
+from optlint.lift.dropped import forget_what_is_written, is_log, lasts, reads_result
 from optlint.lift.entries import changed_gradients
-from optlint.lift.expression import sym, walk
-from optlint.lift.frames import Dropped, Frame, Leave
+from optlint.lift.expression import sym
+from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.lost import lost_updates
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
@@ -53,6 +54,7 @@ class Lifted:
     missed: list[Missed] = field(default_factory=list)
     quiet: list[Missed] = field(default_factory=list)  # functions that could hold an update, and show none
     candidates: int = 0
+    unsure: dict[str, None] = field(default_factory=dict)  # functions that may lose a state, if it is one
     seen_from_callers: Callable[[str], Iterator[list[Recurrence]]] = lambda name: iter(())
 
 
@@ -73,6 +75,7 @@ class _Lifter:
         self.callers: set[int] = set()  # blocks that are read only because they call an update
         self.defined: set[int] = set()
         self.made: dict[int, object] = {}  # by block, what its name means there (a later cell may take the name)
+        self.latest: list[Recurrence] = []  # what the last run has shown, new or not
         self.abroad = Abroad(program.modules, Interpreter) if program.modules is not None else None
 
     def run(self) -> Lifted:
@@ -90,6 +93,7 @@ class _Lifter:
         self.result.recurrences = list(at_home(self.result.recurrences))
         count_each_call(self.result.recurrences)
         forget_what_is_read(self.result.recurrences)
+        forget_what_is_written(self.result.recurrences)
         return self.result
 
     # the module
@@ -224,14 +228,18 @@ class _Lifter:
             try:
                 before = len(self.result.recurrences)
                 with self._running(machine, choices):
-                    lifted = self.collect(machine, run_entry(machine, func, klass), name)
+                    frame = run_entry(machine, func, klass)
+                    lifted = self.collect(machine, frame, name)
+                    made = self.latest
                     if not choices.given:
                         for inner in list(machine.nested):
                             if found or len(self.result.recurrences) > before or machine.effort < enough:
                                 self.nested(machine, inner, f"{name}.{inner.name}")
-                    dropped = bool(machine.dropped)
+                    dropped = {d.span for d in machine.dropped if not d.bound or not lasts(d, machine, frame)}
+                if machine.unsure and klass is None:
+                    self.result.unsure.setdefault(name)
                 if dropped:
-                    self._as_if_kept(machine, func, klass, name, choices, self.result.recurrences[before:])
+                    self._as_if_kept(machine, func, klass, name, choices, made, dropped)
                 found |= any(not r.lost for r in self.result.recurrences[before:])
             except Unsupported as failed:
                 error = error or failed
@@ -251,7 +259,7 @@ class _Lifter:
         machine.store.origins = {target: list(spans) for target, spans in origins.items()}
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
-        machine.given, machine.types, machine.cut_short = [], set(), []
+        machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
         try:
             yield
         finally:
@@ -267,21 +275,23 @@ class _Lifter:
         name: str,
         choices: Choices,
         made: list[Recurrence],
+        dropped: set[Span],
     ) -> None:
         """Run once more as if the results that nobody takes were kept, and note for each update what it would be.
 
-        What is no update without them is one that is there only as if they were kept.
+        What is no update without them is one that is there only as if they were kept. dropped: where they stand.
         """
         machine.keeps_results = True
         try:
             with self._running(machine, Choices(given=dict(choices.taken))):
                 frame = run_entry(machine, func, klass)
                 for kept in self._found(machine, frame, name):
-                    kept.dropped = tuple(dict.fromkeys(d for d in machine.dropped if _reads(kept, d)))
+                    lost = (d for d in machine.dropped if d.span in dropped and reads_result(kept, d))
+                    kept.dropped = tuple(dict.fromkeys(lost))
                     mine = [r for r in made if set(kept.writes) & set(r.writes)]
                     for recurrence in mine if kept.dropped else ():
                         recurrence.kept, recurrence.dropped = kept, kept.dropped
-                    if kept.dropped and not mine and not _reads_parameter(kept, made):
+                    if kept.dropped and not mine and not is_log(kept, made):
                         self._take_in(replace(kept, kept=kept, as_kept=True))
         except (Unsupported, RecursionError):
             pass
@@ -314,7 +324,7 @@ class _Lifter:
 
         Returns what tells this run's updates from another's.
         """
-        kept = self._found(machine, frame, name)
+        self.latest = kept = self._found(machine, frame, name)
         for recurrence in kept:
             self._take_in(recurrence)
         return frozenset((r.span, r.equations(), tuple(s.name for s in r.idle)) for r in kept)
@@ -379,18 +389,6 @@ class _Lifter:
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)
         self.result.missed.append(Missed(name, where, error.reason))
-
-
-def _reads(recurrence: Recurrence, dropped: Dropped) -> bool:
-    """Whether an update reads a result that it has kept."""
-    posts = [*recurrence.posts(), *(c.post for c in recurrence.counters)]
-    return any(node.origin == dropped.span for post in posts for node in walk(post))
-
-
-def _reads_parameter(kept: Recurrence, made: list[Recurrence]) -> bool:
-    """What would be kept is made of a parameter that moves without it: a log of it."""
-    moved = {s.name for r in made if r.states and r.parameter is not None for s in (r.parameter,)}
-    return bool(moved & {s.name for s in kept.states})
 
 
 def _why_quiet(machine: Interpreter) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from optlint.lift import structure
 from optlint.lift.calls import Calls
 from optlint.lift.evaluator import MAX_WORK, dotted
-from optlint.lift.expression import COMPARISONS, ELEMENTWISE
+from optlint.lift.expression import COMPARISONS, ELEMENTWISE, const
 from optlint.lift.frames import Dropped, Leave, Stored
 from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lib, Scope, Seq, Unsupported, Value, is_scalar, numeric
 from optlint.lift.places import WHOLE, attribute
@@ -19,6 +20,7 @@ from optlint.lift.vocabulary.graph import take_pairs
 from optlint.model import Span
 
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
+ZERO = const(0)
 PLACES = (cst.Name, cst.Attribute, cst.Subscript)
 CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
 
@@ -81,10 +83,37 @@ class Statements(Calls):
         if before == after or not before.symbols <= after.symbols:
             return
         if not self.scanning and not self.is_abroad:
-            speaks = isinstance(callee, Lib) or any(name.partition(".")[0] == "torch" for name in self.imports)
-            self.dropped.append(Dropped(span, before, speaks))
+            self.dropped.append(Dropped(span, before, isinstance(callee, Lib) or self.speaks_torch))
         if self.keeps_results:
             self.store.fill(home, after, span)
+
+    def _bind_anew(self, name: str, call: cst.Call, made: Value) -> Value:
+        """Note a state's new content that only the state's local name takes: ``buf = buf.mul(μ).add(g)``."""
+        root, holder, span = _root(call), self.scope.holder(name), self.span_of(call)
+        home = holder.vars[name] if holder is not None else None
+        after = numeric(made)
+        if not isinstance(root, cst.Name) or root.value != name or not isinstance(home, Cell) or home is made:
+            return made
+        before = home.expr
+        if span is None or before is None or after is None or before.op != "sym":
+            return made
+        if structure.retention(after, before.symbol) in (None, ZERO) or structure.rest(after, before.symbol) == ZERO:
+            return made
+        if "[" not in home.place and "." not in home.place:
+            return made
+        if before.symbol.initial is None:  # it may as well be a gradient; who hands it in knows
+            self.unsure = True
+            return made
+        if not self.scanning and not self.is_abroad:
+            self.dropped.append(Dropped(span, before, self.speaks_torch, bound=True))
+        if not self.keeps_results:
+            return made
+        self.store.fill(home, after, span)
+        return home
+
+    @property
+    def speaks_torch(self) -> bool:
+        return any(name.partition(".")[0] == "torch" for name in self.imports)
 
     def one_of(self, value: Value | None) -> Value | None:
         """A list's element that stands for all."""
@@ -136,6 +165,8 @@ class Statements(Calls):
             value = self.eval(node.value)
         if len(node.targets) > 1 and isinstance(value, Cell) and value.array and not self.scanning:
             self.shared.append(tuple(dotted(t.target) for t in node.targets))
+        if isinstance(node.value, cst.Call) and isinstance(first, cst.Name) and len(node.targets) == 1:
+            value = self._bind_anew(first.value, node.value, value)
         for target in node.targets:
             if not (is_opaque(value) and _passed_through(target.target, node.value)):
                 self.assign(target.target, value, self.span_of(node))

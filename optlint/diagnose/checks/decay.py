@@ -172,7 +172,7 @@ def decay_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
     read = frozenset().union(*(p.symbols for p in recurrence.posts()))
     computed = [(stored.expr, stored.span) for stored in recurrence.stored]
-    computed += [(would, d.span) for would in _if_kept(subject) for d in recurrence.dropped]
+    computed += [(would, d.span) for would in _if_kept(subject) for d in recurrence.dropped if not d.bound]
     for expr, span in computed:
         found = decay_term(subject, expr)
         if found is None or found[1].symbols - {w} <= read or not ex.contains(expr, gradient):

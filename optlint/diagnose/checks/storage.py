@@ -23,7 +23,7 @@ MAX_PLACES = 4  # of the first average in what is written after it
 def result_discarded(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """A call that returns a new array stands as a statement: the update as it would be with the result kept."""
     recurrence = subject.recurrence
-    if recurrence.kept is None:
+    if recurrence.kept is None or not recurrence.dropped or recurrence.dropped[0].bound:
         return
     made = prepare(recurrence.kept)
     if [repr(p) for p in made.posts] != [repr(p) for p in subject.posts]:  # another run's symbols have the same names

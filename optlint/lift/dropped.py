@@ -1,0 +1,65 @@
+"""Results that a run drops: which of them an update would read, and which of them go on after all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optlint.lift.expression import Expr, walk
+from optlint.lift.frames import Dropped, Frame
+from optlint.lift.interpreter import Interpreter
+from optlint.lift.objects import Cell, content, numeric
+from optlint.lift.recurrence import Recurrence
+
+
+def reads_result(kept: Recurrence, dropped: Dropped) -> bool:
+    """Whether an update reads a result that it has kept; one that a name takes is to be a state's whole content."""
+    if dropped.bound:
+        return any(s.post.origin == dropped.span and s.old.initial is not None for s in kept.states)
+    posts = [*kept.posts(), *(c.post for c in kept.counters)]
+    return any(node.origin == dropped.span for post in posts for node in walk(post))
+
+
+def is_log(kept: Recurrence, made: list[Recurrence]) -> bool:
+    """What would be kept is made of a parameter that moves without it."""
+    moved = {r.parameter.name for r in made if r.states and r.parameter is not None}
+    return bool(moved & {s.name for s in kept.states})
+
+
+def lasts(dropped: Dropped, machine: Interpreter, frame: Frame) -> bool:
+    """Whether the run writes the place all the same, or hands on what the name took: it may be stored elsewhere."""
+    name = dropped.before.symbol.name
+    posts = [slot for f in (frame, *machine.frames) for slot, _ in f.posts]
+    written = [s for s in machine.store.slots if numeric(content((s.home, s.key))) not in (None, dropped.before)]
+    if any(s.symbol.name == name for s in posts) or any(s.symbol is dropped.before.symbol for s in written):
+        return True
+    return any(e.origin == dropped.span for e in _handed_on(machine, frame))
+
+
+def _handed_on(machine: Interpreter, frame: Frame) -> Iterator[Expr]:
+    """What is returned, given to unseen code, or put into some place that is no local name."""
+    if frame.returned is not None:
+        yield from machine.leaves(frame.returned)
+    yield from machine.sinks
+    yield from _given(machine)
+    for home, key in machine.store.origins:
+        if isinstance(home, Cell) and (key or "[" in home.place or "." in home.place):
+            held = numeric(content((home, key)))
+            if held is not None:
+                yield held
+
+
+def _given(machine: Interpreter) -> Iterator[Expr]:
+    """What unseen code gets whose result serves nothing: ``done = keep(m)``."""
+    calls = {expr.args for _, expr, _ in machine.worth if expr.op == "opaque"}
+    whole = (node for _, expr, _ in machine.worth if expr.op != "opaque" for node in walk(expr))
+    for args in calls - {node.args for node in whole if node.op == "opaque"}:
+        yield from args
+
+
+def forget_what_is_written(recurrences: list[Recurrence]) -> None:
+    """A state that another run of the same function or class writes is not lost where a mere name takes its content."""
+    for recurrence in (r for r in recurrences if any(d.bound for d in r.dropped)):
+        home = recurrence.name.partition(".")[0]
+        others = [r for r in recurrences if r.name.partition(".")[0] == home and not r.as_kept]
+        written = {s.name for r in others for s in r.advanced}
+        recurrence.dropped = tuple(d for d in recurrence.dropped if not d.bound or d.before.symbol.name not in written)
