@@ -161,15 +161,20 @@ class _Sitting:
             if recurrence.at_home and verdict.subject is not None and _counted_elsewhere(recurrence, verdict):
                 asked.setdefault(recurrence.name, []).append((recurrence, verdict))
         for name, updates in asked.items():
-            views = next(self.lifted.seen_from_callers(name), [])
-            if not views:
-                continue
             told: dict[Span, list[Finding]] = {}
-            for recurrence in views:
-                view = self.judge(recurrence)
-                for span in recurrence.writes:
-                    told.setdefault(span, []).extend(f for f in view.findings if _is_of_time(f)) if view else None
-            several = {s for r in views if r.serves_several for s in r.writes}
+            several: set[Span] = set()
+            asked_any = False
+            for views in self.lifted.seen_from_callers(name):
+                asked_any = True
+                seen = [(r, view) for r in views if (view := self.judge(r)) is not None]
+                for recurrence, view in seen:
+                    for span in recurrence.writes:
+                        told.setdefault(span, []).extend(f for f in view.findings if _is_of_time(f))
+                several |= {s for r in views if r.serves_several for s in r.writes}
+                if any(told.values()) or not any(_counted_elsewhere(r, view) for r, view in seen if view.subject):
+                    break  # else these hand on what they are handed
+            if not asked_any:
+                continue
             for recurrence, verdict in updates:
                 mine = [f for f in verdict.findings if not _is_of_time(f) or set(recurrence.writes) & several]
                 codes = {(f.code, f.span) for f in mine}
