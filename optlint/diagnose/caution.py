@@ -19,22 +19,23 @@ _SIGNS = frozenset({"gt", "ge"})
 
 def without_caution(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence whose step no mask u·g > 0 holds back, whatever that is scaled by; None where there is no mask."""
-    kept = frozenset(x for s in recurrence.states for x in (s.old, s.new))
-    masks = list(dict.fromkeys(n for n in ex.walk(recurrence.step) if _is_mask(n, kept)))
+    moving = frozenset(x for s in recurrence.states for x in (s.old, s.new))
+    masks = list(dict.fromkeys(n for n in ex.walk(recurrence.step) if _is_mask(n, moving)))
     if not masks:
         return None
     step = _without(recurrence.step, masks)
+    kept = recurrence.kept and (without_caution(recurrence.kept) or recurrence.kept)
     if recurrence.parameter is None:
-        return replace(recurrence, output=step)
-    return replace(recurrence, parameter=replace(recurrence.parameter, post=step))
+        return replace(recurrence, output=step, kept=kept)
+    return replace(recurrence, parameter=replace(recurrence.parameter, post=step), kept=kept)
 
 
-def _is_mask(node: Expr, kept: frozenset[Symbol]) -> bool:
+def _is_mask(node: Expr, moving: frozenset[Symbol]) -> bool:
     """u·g > 0, where u is made of what is kept from step to step, and g is not."""
     if node.op not in _SIGNS or node.args[1] != ex.const(0):
         return False
     parts = [f for f, _ in structure.factors(node.args[0]) if f.symbols]
-    return any(f.symbols & kept for f in parts) and any(f.op == "sym" and f.symbol not in kept for f in parts)
+    return any(f.symbols & moving for f in parts) and any(f.op == "sym" and f.symbol not in moving for f in parts)
 
 
 def _without(root: Expr, masks: Iterable[Expr]) -> Expr:
