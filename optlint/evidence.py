@@ -10,7 +10,8 @@ import ast
 ROOTS = {"sqrt", "rsqrt", "sqrt_", "rsqrt_", "_foreach_sqrt", "_foreach_sqrt_"}
 SELF_UPDATES = {
     "mul_", "lerp_", "add_", "addcmul_", "addcdiv_", "sub_", "copyto", "assign", "assign_add", "assign_sub",
-    "update_moment", "update", "copy_", "div_", "_foreach_mul_", "_foreach_lerp_", "tree_map", "map",
+    "update_moment", "update", "copy_", "div_", "_foreach_mul_", "_foreach_lerp_", "_foreach_add_", "_foreach_sub_",
+    "_foreach_addcmul_", "_foreach_addcdiv_", "tree_map", "map",
 }  # fmt: skip
 STEPS = {"addcdiv_", "assign_sub", "_foreach_addcdiv_", "sub_", "_foreach_sub_"}
 SCALED_STEPS = {"add_", "_foreach_add_"}  # steps where a scale is given: ``p.add_(buf, alpha=-lr)``

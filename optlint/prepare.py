@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -191,11 +192,20 @@ def _settings(
                 assert isinstance(symbol, Symbol)
                 if symbol.default is not None and not symbol.array and "{" not in symbol.name:
                     found.add(symbol)
-    for _, term in structure.terms(posts[-1]):  # what multiplies a moment in the step
+    for term in _summed(posts[-1]):  # what multiplies a moment in the step
         parts = structure.factors(term)
         if any(f.op == "sym" and f.value in moving and e == 1 for f, e in parts):
             found |= {f.symbol for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array}
     return found - moving - time - ({parameter} if parameter else set())
+
+
+def _summed(step: Expr) -> Iterator[Expr]:
+    """The step's terms, and those of a sum that is one's factor: the μ·v' and g of η·(μ·v' + g)."""
+    for _, term in structure.terms(step):
+        yield term
+        for factor, exponent in structure.factors(term):
+            if factor.op in ("add", "sub") and exponent == 1:
+                yield from (t for _, t in structure.terms(factor))
 
 
 def _multiplies_all(state: State, own: Expr) -> frozenset[Symbol]:

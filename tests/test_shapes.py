@@ -380,3 +380,36 @@ def step(w, g, state):
     (update,) = lint_source(text, "first.py").updates
     assert update.family == "rmsprop"
     assert "step = 1" in " ".join(update.equations)
+
+
+def test_what_goes_on_in_a_place_of_a_record_is_that_places_content() -> None:
+    """Not another place's, where the code has mixed up which one its average decays."""
+    text = """
+def rmsprop(rate, gamma, mu, eps):
+    def update(i, g, state):
+        x, square, velocity = state
+        square = gamma * velocity + (1 - gamma) * g**2
+        velocity = mu * velocity + rate * g / (square + eps) ** 0.5
+        return x - velocity, square, velocity
+
+    return update
+"""
+    (update,) = lint_source(text, "record.py").updates
+    assert update.equations[-2].startswith("state[2]' = μ·state[2] + rate·g/")
+    assert update.equations[-1] == "state[0]' = state[0] − state[2]'"
+
+
+def test_idle_arguments_of_two_functions_are_two() -> None:
+    text = """
+class Rules:
+    def momentum(self, w, g, m):
+        m *= self.mu
+        m += g
+        w -= self.lr * m
+
+    def adam(self, w, g, m, v, t):
+        m += (g - m) * 0.1
+        v += (g * g - v) * 0.001
+        w -= self.lr * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t) * g / (v**0.5 + 1e-8)
+"""
+    assert [f.code for f in lint_source(text, "two.py").findings if f.severity != "note"] == ["OPT507"]

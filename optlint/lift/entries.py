@@ -130,7 +130,7 @@ def match_returns(
         symbol
         for key, expr in returned
         for symbol, slot in arguments.items()
-        if isinstance(slot.home, Cell) and slot.key == key and structure.retention(expr, symbol) is not None
+        if isinstance(slot.home, Cell) and slot.key == key and _goes_on(expr, symbol)
     }
     order = sorted(range(len(returned)), key=lambda i: returned[i][1].size)  # what a step is made of comes before it
     for number in order:
@@ -143,7 +143,8 @@ def match_returns(
         best = None
         # what the code takes from another place's new content is that place's, not an argument's
         own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})
-        passing = _no_trace(own_part, expr, arguments, returned)
+        own_place = {s for s, slot in arguments.items() if isinstance(slot.home, Cell) and slot.key == key}
+        passing = _no_trace(own_part, expr, arguments, returned) - own_place
         for symbol, slot in arguments.items():
             if symbol in taken or symbol in passing or symbol not in own_part.visible:
                 continue

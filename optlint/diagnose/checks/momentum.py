@@ -22,7 +22,7 @@ def first_moments(subject: Subject) -> list[State]:
 @check("coefficient-on-gradient")
 def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """v = v + μ·g for v = μ·v + g: a sum that forgets nothing, its coefficient on the wrong term."""
-    rates = _rates(subject) or subject.drive.symbols - subject.moving - {subject.g}
+    rates = _rates(subject) or _symbols_beside(subject)
     if not rates and not _has_number(subject.drive):
         return
     for state in first_moments(subject):
@@ -34,7 +34,8 @@ def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Rep
         found = _factor_of_gradient(subject) if hidden else size
         if found is None or found.symbols & rates or not _could_decay(found):
             continue  # the same rate twice makes an integrator of it: leapfrog, a swing
-        if state.old.external and all(s.external and s.default is None for s in found.symbols) and not _named(found):
+        given = state.old.external and all(s.external and s.default is None for s in found.symbols)
+        if given and _is_plain_argument(state) and not _named(found):
             continue  # a·b + c of three arguments: which of them is kept, only their caller knows
         kept = structure.product([(found, 1.0), (ex.sym(state.old), 1.0)])
         right = structure.total([(1, kept), (sign, ex.sym(subject.g))], state.post.origin)
@@ -54,6 +55,11 @@ def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Rep
 _COEFFICIENT = re.compile(r"momentum|beta|gamma|decay|(?<![a-z])(mu|rho)(?![a-z])", re.IGNORECASE)
 
 
+def _is_plain_argument(state: State) -> bool:
+    """No element of a record, whose place tells what it is."""
+    return state.slot is None or state.slot.local
+
+
 def _named(found: Expr) -> bool:
     return any(_COEFFICIENT.search(s.name) for s in found.symbols)
 
@@ -61,6 +67,13 @@ def _named(found: Expr) -> bool:
 def _rates(subject: Subject) -> set[Symbol]:
     """The settings that the whole step is multiplied by."""
     return set.intersection(*(_settings(t) for _, t in structure.terms(subject.drive)))
+
+
+def _symbols_beside(subject: Subject) -> set[Symbol]:
+    """What stands in the factors of the step that read neither a state nor g: those of η(t)·(μ·v' + g), without μ."""
+    data = subject.moving | {subject.g}
+    factors = (f for _, t in structure.terms(subject.drive) for f, _ in structure.factors(t))
+    return set().union(*(f.symbols for f in factors if not f.symbols & data))
 
 
 def _signed(own: Expr) -> tuple[int, Expr]:
