@@ -31,6 +31,8 @@ def epsilon_added_to_the_quotient(a: Anatomy) -> Edits:
                         a.code.replaced(site.node, root),
                         f.as_added(a, quotient, f"{parts[0]} / {parts[1]} + {epsilon}", parts[2]),
                     )
+            elif _is_reciprocal(a, quotient):
+                continue  # 1/√v + ε is OPT202's, in whatever spelling
             elif quotient.style == "operator" and quotient.operands[1] is below:
                 if below is site.node:
                     yield a.code.replaced(quotient.node, f"{a.code.source(quotient.operands[0])} / {root} + {epsilon}")
@@ -69,6 +71,15 @@ def epsilon_behind_the_inverse_root(a: Anatomy) -> Edits:
             inner = a.code.source(op.operands[1 - index])
             text = a.code.source(call).replace(a.code.source(site.node), inner)
             yield a.code.replaced(call, f"{text} + {a.code.source(op.operands[index])}")
+        elif outer is not None and _is_reciprocal(a, outer) and outer.operands[1] is site.node:
+            root, epsilon = a.code.source(op.operands[1 - index]), a.code.source(op.operands[index])
+            yield a.code.replaced(outer.node, f"{a.code.source(outer.operands[0])} / {root} + {epsilon}")
+
+
+def _is_reciprocal(a: Anatomy, quotient: Operation) -> bool:
+    """1/x, as an operator has it."""
+    plain = quotient.style == "operator" and quotient.means == "div"
+    return plain and a.code.source(quotient.operands[0]) in ("1", "1.0", "1.")
 
 
 @injects("OPT203")

@@ -282,7 +282,29 @@ def _is_target(a: Anatomy, node: cst.CSTNode) -> bool:
 
 def around(a: Anatomy, wanted: Callable[[Expr], bool], near: cst.CSTNode) -> str:
     """The nearest text for a quantity in the function around a node, or nothing."""
-    return next(iter(a.texts(wanted, near)), "")
+    return next((text for text in a.texts(wanted, near) if not _only_in_a_branch(a, text, near)), "")
+
+
+def _only_in_a_branch(a: Anatomy, name: str, near: cst.CSTNode) -> bool:
+    """A name that is bound under conditions alone which do not hold where the node stands."""
+    bound = [
+        node
+        for node in a.code.positions
+        if isinstance(node, cst.AssignTarget)
+        and isinstance(node.target, cst.Name)
+        and node.target.value == name
+        and a.code.function(node) is a.code.function(near)
+    ]
+    start, end = a.code.offsets(near)
+
+    def holds(target: cst.AssignTarget) -> bool:
+        branch = a.code.inside(target, cst.If, cst.Else, cst.FunctionDef)
+        if branch is None or isinstance(branch, cst.FunctionDef):
+            return True
+        first, last = a.code.offsets(branch)
+        return first <= start and end <= last
+
+    return bool(bound) and not any(map(holds, bound))
 
 
 def parameter_text(a: Anatomy, near: cst.CSTNode) -> str:

@@ -154,6 +154,8 @@ def sum_for_the_average(a: Anatomy) -> Edits:
         for line in f.writes(a, role):
             place = f.target(a, line)
             if place is not None and role in a.retentions and isinstance(line.body[0], cst.Assign):
+                if not any(a.keeps(node, role) or a.weighs(node, role) for node in _nodes(a, line)):
+                    continue  # a name for the state, or its type: the average stands elsewhere
                 text = a.code.source(place)
                 yield a.code.replaced(line.body[0].value, f"{text} + {square.squared(a, square.text)}")
                 yield a.code.replaced(line.body[0].value, square.squared(a, square.text))
@@ -229,6 +231,8 @@ def first_moment_below_the_root(a: Anatomy) -> Edits:
     first = sorted(set(a.roles) - a.second)
     place = f.place_text(a, first[0]) if len(first) == 1 else ""
     for _, op, text in f.roots(a):
+        if op.changes:
+            continue  # a list that is rooted in place: of another one, that says nothing of what is divided by
         if place and _is_plain(op.operands[0]) and text != place:
             yield a.code.replaced(op.operands[0], place)
 
