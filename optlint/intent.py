@@ -11,6 +11,7 @@ from optlint.lift.recurrence import Recurrence
 
 SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
 _DESCENT = re.compile(r"momentum|grad|sgd|loss|learn|(?<![a-z])lr(?![a-z])", re.IGNORECASE)
+_CLIMB, _DESCEND = re.compile(r"maximi[sz]e?", re.IGNORECASE), re.compile(r"minimi[sz]e?", re.IGNORECASE)
 MAX_LINE = 400  # of a line, as much is searched
 
 
@@ -39,6 +40,21 @@ def meant(name: str) -> NamePattern | None:
 def speaks_of_descent(text: str) -> bool:
     """Whether the code says that it minimises something. What only looks like momentum may be a ball, or a swing."""
     return any(_DESCENT.search(line[:MAX_LINE]) for line in text.split("\n"))
+
+
+def asked_to_climb(recurrence: Recurrence) -> bool | None:
+    """Whether this path of the update is that of an option to maximise; None where there is no such option."""
+    for option, on in recurrence.configuration.items():
+        if " " not in option and _CLIMB.search(option):
+            return on
+        if " " not in option and _DESCEND.search(option):
+            return not on
+    return None
+
+
+def without_that_option(text: str) -> str:
+    """The text without its mentions of maximising, which speak of the option alone."""
+    return _CLIMB.sub("", text)
 
 
 def _inside(one: tuple[int, int], other: tuple[int, int]) -> bool:

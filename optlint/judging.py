@@ -250,13 +250,15 @@ def _up_to_callers(finding: Finding) -> bool:
 
 
 def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Judgement:
-    """What the user can turn on or off (``if bias_correction:``) is chosen, not forgotten."""
+    """What the user can turn on or off (``if bias_correction:``) is chosen, not forgotten.
+
+    The option leads to what the update would be without its mistakes; one that leads to another optimizer
+    (``if amsgrad:``) says nothing of this one.
+    """
     pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
-    chosen = verdict.deviation
-    if chosen is None and pages and all(p is not None and p.options.get("optional") for p in pages):
-        chosen = Judgement("unmatched", verdict.family, subject=verdict.subject)
-    if chosen is None:
+    if not pages or not all(p is not None and p.options.get("optional") for p in pages):
         return verdict
+    chosen = verdict.deviation or Judgement("unmatched", verdict.family, subject=verdict.subject)
     codes = {f.code for f in verdict.findings}
     for other, view in judged:
         wrong = view.status == "mistaken" and not codes & {f.code for f in view.findings}  # in some other way
@@ -264,7 +266,7 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Ju
         if (clear or wrong) and set(other.writes) & set(recurrence.writes):
             shared = recurrence.configuration.keys() & other.configuration.keys()
             turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
-            if len(turned) == 1 and not says_how(turned[0]):
+            if len(turned) == 1 and not says_how(turned[0]) and view.family == verdict.family:
                 return chosen
     return verdict
 

@@ -226,7 +226,8 @@ class Subject:
             if state.old in found or state.new in found:
                 largest = [a for n in ex.walk(state.post) if n.op == "max" for a in n.args]
                 found |= {a.symbol for a in largest if a.op == "sym" and a.symbol in self.moving}
-        return frozenset(x for s in self.states for x in (s.old, s.new) if s.old in found or s.new in found)
+        kept = [s for s in self.states if s.new not in self.products]
+        return frozenset(x for s in kept for x in (s.old, s.new) if s.old in found or s.new in found)
 
     @cached_property
     def products(self) -> frozenset[Symbol]:

@@ -13,7 +13,7 @@ from optlint.diagnose.repairs import CHECKS, Repair, load_checks
 from optlint.diagnose.restore import Restored
 from optlint.diagnose.search import Explanation
 from optlint.identify import Match, best, matches
-from optlint.intent import speaks_of
+from optlint.intent import asked_to_climb, speaks_of, without_that_option
 from optlint.knowledge import MistakePage, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.notation import GREEK, render
@@ -226,14 +226,23 @@ class Context:
                 continue
             if "only" in page.options and not speaks_of(page.options["only"], self.recurrence.called):
                 continue
-            unless = page.options.get("unless")
-            if unless and speaks_of(unless, self.recurrence.text):
+            if self.is_ruled_out(page):
                 continue
             for repair in CHECKS[name](subject, page):
                 finding = self.confirm(page, repair, subject, match)
                 if finding is not None:
                     self.proofs.append(Proof(finding, page, subject, repair, self.after(repair, subject, match)))
                     yield finding
+
+    def is_ruled_out(self, page: MistakePage) -> bool:
+        """The code speaks of what makes no mistake of it (``unless``), or an option asks for it (``turned``)."""
+        text = self.recurrence.text
+        if page.options.get("turned") and (climb := asked_to_climb(self.recurrence)) is not None:
+            if climb:
+                return True
+            text = without_that_option(text)
+        unless = page.options.get("unless")
+        return bool(unless and speaks_of(unless, text))
 
     def after(self, repair: Repair, subject: Subject, match: Match) -> Match:
         """What a repair of a match comes out at."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from optlint.diagnose.caution import without_caution
 from optlint.diagnose.checks.direction import is_derivative
@@ -20,7 +20,7 @@ from optlint.diagnose.search import (
     in_its_family,
     ordinary,
 )
-from optlint.diagnose.views import views
+from optlint.diagnose.views import idle_settings, views, without_idle
 from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, meant, meant_families, mentioned
 from optlint.knowledge import MistakePage, NamePattern, find_mistake, mistakes
@@ -81,7 +81,25 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = 
                 if seen is not None and seen.status in ("matched", "mistaken"):
                     seen.viewed = True
                     return seen
-    return verdict
+    return _without_floor(recurrence, verdict, path, settings) or verdict
+
+
+def _without_floor(
+    recurrence: Recurrence, verdict: Judgement | None, path: str, settings: Settings
+) -> Judgement | None:
+    """The verdict where the one ε of a published form is 0 unless the user sets it: then there is none."""
+    if verdict is None or verdict.status != "matched" or verdict.subject is None:
+        return None
+    floors = {h.symbol for h in verdict.subject.hypers if h.role == "epsilon"}
+    idle = floors & idle_settings(recurrence)
+    view = without_idle(recurrence) if idle and floors <= idle else None
+    bare = _judge(view, path, settings, search=True) if view is not None else None
+    loud = [f for f in bare.findings if f.severity != "note"] if bare is not None else []
+    if bare is None or not loud or any(f.code != "OPT203" for f in loud):
+        return None
+    said = f" (as long as {' and '.join(sorted(s.name for s in idle))} is 0, its default)"
+    bare.findings = [replace(f, message=f.message + said) for f in bare.findings]
+    return bare
 
 
 def is_published(recurrence: Recurrence) -> bool:

@@ -204,10 +204,14 @@ def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State
 
 
 def _steps(subject: Subject, own: State | None) -> bool:
-    """A state that gathers steps (RMSprop's momentum, Adadelta's Δw²): it divides by another state's content."""
-    if own is None or subject.g not in own.post.symbols:
+    """A state that gathers steps (RMSprop's momentum, Adadelta's Δw²) or their sizes (AdaMod's): it divides by another
+    state's content."""
+    if own is None:
         return False
-    return bool(own.post.symbols & (subject.second - {own.old, own.new}))
+    others = subject.second - {own.old, own.new}
+    if subject.g in own.post.symbols:
+        return bool(own.post.symbols & others)
+    return any(n.op == "div" and n.args[1].symbols & others for n in ex.walk(own.post))
 
 
 def _applied(subject: Subject, edits: list[tuple[int, _Edit]]) -> Subject | None:

@@ -101,6 +101,29 @@ def adadelta_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair
         yield Repair(page.code, made, grown[0].post, posts[grown[0]], where=grown[0].name, root=grown[0].post)
 
 
+@check("decay-in-gathered-steps")
+def decay_in_gathered_steps(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """u gathers (Δ + r)², where r reads w alone and Δ is the step that the code takes."""
+    w = subject.parameter
+    for position, state in enumerate(subject.states):
+        gathered = (n for n in ex.walk(state.post) if w in n.visible and structure.square_root_of(n) is not None)
+        for node in gathered:
+            inner = structure.square_root_of(node)
+            parts = structure.terms(inner) if inner is not None else []
+            taken = [(s, t) for s, t in parts if t.symbols & subject.moving and subject.g in t.symbols]
+            if not taken or any(not _of_parameter_alone(subject, t) for s, t in parts if (s, t) not in taken):
+                continue
+            right = ex.op("pow", structure.total(taken), ex.const(2), origin=node.origin)
+            posts = subject.posts
+            posts[position] = ex.replace_node(state.post, node, right)
+            yield Repair(page.code, subject.replaced(posts), node, right, where=state.name, root=state.post)
+
+
+def _of_parameter_alone(subject: Subject, term: Expr) -> bool:
+    others = term.symbols - {subject.parameter}
+    return subject.parameter in term.visible and all(s in {h.symbol for h in subject.hypers} for s in others)
+
+
 def _with_step(subject: Subject) -> list[tuple[State | None, Expr]]:
     """Every equation with its state; the step with none."""
     return [*((s, s.post) for s in subject.states), (None, subject.step)]

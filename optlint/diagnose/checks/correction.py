@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 import numpy as np
@@ -70,28 +70,43 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         if not both and not uses_time and not wants_dead:
             continue
-        table: dict[Expr, Expr] = {}
-        for state in group:
-            table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), one_minus_power(subject, state, time))
-        table |= _look_ahead(subject, found, table)
-        raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
-        posts = [p if r else ex.substitute(p, table) for p, r in zip(subject.posts, raw, strict=False)]
-        posts.append(ex.substitute(subject.step, table))
         span = unused[0][1] if wants_dead and unused else None
         if wants_dead and not unused:
             continue
         if not wants_dead and unused and page.options.get("moments"):
             continue
-        made = subject.replaced(posts, clocks=clocks)
-        yield Repair(
-            page.code,
-            made,
-            subject.step,
-            posts[-1],
-            span=span,
-            where=", ".join(s.name for s in group),
-            details={"moments": ", ".join(s.name for s in group)},
-        )
+        where = ", ".join(s.name for s in group)
+        for posts in _corrected(subject, group, found, time):
+            made = subject.replaced(posts, clocks=clocks)
+            details = {"moments": where}
+            yield Repair(page.code, made, subject.step, posts[-1], span=span, where=where, details=details)
+
+
+def _corrected(subject: Subject, group: Iterable[State], found: list[State], time: Expr) -> Iterator[list[Expr]]:
+    """The equations with averages corrected: each by itself, and folded into what the second moment divides."""
+    table: dict[Expr, Expr] = {}
+    size = ex.const(1)
+    for state in group:
+        correction = one_minus_power(subject, state, time)
+        table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), correction)
+        if state.old in subject.second:
+            size = ex.op("div", size, ex.op("sqrt", correction))
+        else:
+            size = ex.op("mul", size, correction)
+    table |= _look_ahead(subject, found, table)
+    raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
+    for changes in (table, {below: ex.op("mul", below, size) for below in _divided_by_second(subject)}):
+        posts = [p if r else ex.substitute(p, changes) for p, r in zip(subject.posts, [*raw, False], strict=True)]
+        if posts != subject.posts:
+            yield posts
+
+
+def _divided_by_second(subject: Subject) -> list[Expr]:
+    """What stands below a line and reads a second moment, the innermost ones."""
+    news = {s.new for s in subject.states if s.old in subject.second}
+    lines = dict.fromkeys(n.args[1] for p in subject.posts for n in ex.walk(p) if n.op == "div")
+    below = [n for n in lines if n.symbols & news]
+    return [n for n in below if not any(other is not n and ex.contains(n, other) for other in below)]
 
 
 def _look_ahead(subject: Subject, found: list[State], table: dict[Expr, Expr]) -> dict[Expr, Expr]:
@@ -189,6 +204,21 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
         made = subject.replaced(posts, clocks=clocks)
         yield Repair(page.code, made, below, new.args[1], where=state.name)
+    for root, state in _folded_roots(subject):
+        time, clocks = clock(subject)
+        right = ex.op("sqrt", one_minus_power(subject, state, time), origin=root.origin)
+        posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, root, right)]
+        yield Repair(page.code, subject.replaced(posts, clocks=clocks), root, right, where=state.name)
+
+
+def _folded_roots(subject: Subject) -> Iterator[tuple[Expr, State]]:
+    """The √(1 − β₂) of a step size η·√(1 − β₂)/(1 − β₁ᵗ), with the second moment that it belongs to."""
+    for node in ex.walk(subject.step):
+        inside = subject.value(node.args[0]) if node.op == "sqrt" and subject.is_hyper(node) else None
+        for state in averages(subject):
+            own = subject.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
+            if inside is not None and state.old in subject.second and np.allclose(inside, 1 - own):
+                yield node, state
 
 
 @check("exponent-missing-beside-a-maximum")

@@ -29,23 +29,34 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if idle.post.op == "max":  # AMSGrad's maximum, for v' in the step
             instead = next((a for a in idle.post.args if a != ex.sym(idle.old)), gradient)
         elif not ex.contains(idle.post, gradient):
-            continue
+            inner = _inside(recurrence, idle, gradient)
+            if inner is None:
+                continue
+            instead = inner
         for meant in _readings(recurrence, idle):
-            read = (*_taken_in(recurrence, idle, gradient), instead, *_made_of(recurrence, gradient))
+            read = (*_taken_in(recurrence, idle, gradient), instead, *_made_of(recurrence, instead))
             for wrong in dict.fromkeys(read):
                 for step in _with_instead(recurrence.step, wrong, meant):
                     yield _repaired(page, recurrence, idle, step)
 
 
+def _inside(recurrence: Recurrence, idle: State, gradient: Expr) -> Expr | None:
+    """g where all the others take in its size, |g| + ε, and the idle moment g itself."""
+    if not any(n.op == "abs" for n in ex.walk(gradient)):
+        return None
+    found = prepare(replace(recurrence, states=[*recurrence.states, idle], idle=[])).gradient
+    return found if found is not None and gathers_size(gradient, found) else None
+
+
 def _made_of(recurrence: Recurrence, gradient: Expr) -> list[Expr]:
-    """What the step reads of the gradient: |g| + ε, which code may have put in its place."""
-    still = _moving(recurrence) | ({recurrence.parameter.old} if recurrence.parameter is not None else set())
-    found: list[Expr] = []
-    for _, term in structure.terms(recurrence.step):
-        for factor, exponent in structure.factors(term):
-            if exponent == 1 and factor != gradient and ex.contains(factor, gradient) and not factor.symbols & still:
-                found.append(factor)
-    return found
+    """What the step makes of the gradient alone: |g| + ε or c·g, which code may have put in its place."""
+    counting = {x for s in recurrence.states if not ex.contains(s.post, gradient) for x in (s.old, s.new)}
+    still = _moving(recurrence) - counting
+    still |= {recurrence.parameter.old} if recurrence.parameter is not None else set()
+    apart = {gradient: ex.sym(Symbol("g"))}
+    made = (n for n in ex.walk(recurrence.step) if n.op not in ("div", "neg") and ex.contains(n, gradient))
+    alone = (n for n in made if n != gradient and not ex.substitute(n, apart).symbols & still)
+    return list(islice(dict.fromkeys(alone), MAX_PLACES))
 
 
 def _taken_in(recurrence: Recurrence, idle: State, gradient: Expr) -> list[Expr]:
