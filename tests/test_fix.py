@@ -35,11 +35,9 @@ def apply(text: str, *fixes: Fix) -> str:
 UNFIXABLE = {  # pages, and single examples of a page
     "OPT110-4": "inside its lambda the decay has no name yet",
     "OPT119": "which of the twins is meant, only their author knows",
-    "OPT117": "whether one number for a tensor is meant, only its author knows",
-    "OPT205": "where epsilon stands is a choice",
+    "OPT205": "where epsilon stands is a choice, unless a setting makes it",
     "OPT206": "where epsilon stands is a choice",
     "OPT313-5": "when a step begins is the caller's to say",
-    "OPT209": "how large epsilon is, is a choice",
     "OPT315": "where the count starts may serve something else",
     "OPT506": "both starts are in use",
     "OPT509": "statements change their order",
@@ -52,7 +50,8 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT407": "the decay moves out of a bracket",
     "OPT503-2": "in-place calls are rewritten, not edited",
     "OPT505-1": "statements change their order",
-    "OPT601": "where the state should live is a choice",
+    "OPT601-1": "where the state should live is a choice",
+    "OPT601-2": "where the state should live is a choice",
     "OPT605-4": "where the weights are, the update does not say",
     "OPT606": "the slip is shown, its repair only named",
     "OPT610": "how far out the return moves, past one loop or two, is the author's to say",
@@ -145,3 +144,76 @@ def test_a_gradient_that_keeps_its_content_is_decayed_once() -> None:
         if finding.fix is not None:
             fixed = apply(text, finding.fix)
             assert fixed.count("weight_decay") == text.count("weight_decay")
+
+
+def test_epsilon_moves_where_a_setting_asks_for_a_convention() -> None:
+    page = find_mistake("OPT205")
+    assert page is not None
+    for bad, good in zip(page.bad, page.good, strict=True):
+        report = analyze(source_from_text("example.py", bad), Settings(convention="pytorch"))
+        (finding,) = [f for f in report.findings if f.code == "OPT205"]
+        assert finding.fix is not None and finding.fix.applicability == "unsafe"
+        assert apply(bad, finding.fix) == good
+
+
+ROOTS = """
+import jax.numpy as jnp
+
+
+def scale_by_adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0):
+    def update(g, state):
+        m, v, t = state
+        m, v, t = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2, t + 1
+        m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)
+        return m_hat / ((v_hat + eps_root) + eps), (m, v, t)
+
+    return update
+"""
+
+
+def test_a_setting_that_is_zero_by_default_stays_with_what_it_is_added_to() -> None:
+    (finding,) = lint(ROOTS).findings
+    assert finding.code == "OPT105" and finding.fix is not None
+    assert apply(ROOTS, finding.fix) == ROOTS.replace("((v_hat + eps_root)", "(jnp.sqrt(v_hat + eps_root)")
+
+
+CLIPPED = """
+import numpy as np
+
+
+def momentum_step(w, grad, velocity, lr, config={"momentum": 0.0, "clip": None}):
+    momentum, clip = config["momentum"], config["clip"]
+    grad = grad * clip / np.linalg.norm(grad)
+    velocity = velocity + momentum * lr * grad
+    return w - velocity, velocity
+"""
+
+
+def test_the_coefficient_is_what_is_called_so_and_leaves_the_gradient_whole() -> None:
+    (finding,) = lint(CLIPPED).findings
+    assert finding.code == "OPT503" and finding.fix is not None
+    wanted = CLIPPED.replace("velocity + momentum * lr * grad", "momentum * velocity + lr * grad")
+    assert apply(CLIPPED, finding.fix) == wanted
+
+
+DECAYED = """
+import torch
+
+
+def rmsprop(params, grads, square_avgs, lr, alpha, eps, weight_decay):
+    for i, param in enumerate(params):
+        grad = grads[i]
+        if weight_decay != 0:
+            grad = grad.add(param, alpha=weight_decay)
+        square_avgs[i].mul_(alpha).add_((grad + 0.01 * param)**2, alpha=1 - alpha)
+        param.addcdiv_(grad, square_avgs[i].sqrt().add_(eps), value=-lr)
+"""
+
+
+@pytest.mark.parametrize("wrong", ["(grad + 0.01 * param)**2", "grad**2 + 0.01 * param"])
+def test_a_decay_beside_a_decay_is_taken_out(wrong: str) -> None:
+    text = DECAYED.replace("(grad + 0.01 * param)**2", wrong)
+    (finding,) = lint(text).findings
+    assert "the weights decay already" in finding.message
+    assert finding.fix is not None and finding.fix.applicability == "unsafe"
+    assert apply(text, finding.fix) == text.replace(wrong, "grad**2")

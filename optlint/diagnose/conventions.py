@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from optlint.diagnose.proof import Proof
+from optlint.diagnose.repairs import Proposals
 from optlint.forms import Form, forms
-from optlint.identify import Match, epsilon_values, small_step
-from optlint.knowledge import Variant, find_mistake, known
+from optlint.identify import Match, best, epsilon_values, matches, small_step
+from optlint.knowledge import MistakePage, Variant, find_mistake, known
 from optlint.lift import expression as ex
 from optlint.lift.notation import number
 from optlint.model import Evidence, Finding, Severity, Span
@@ -53,7 +55,7 @@ def epsilon_findings(context: Context, match: Match) -> Iterator[Finding]:
         )
     reading = _READINGS[written]
     another = _READINGS[other.variant.epsilon]
-    yield Finding(
+    finding = Finding(
         code=page.code,
         name=page.name,
         severity=severity,
@@ -74,6 +76,21 @@ def epsilon_findings(context: Context, match: Match) -> Iterator[Finding]:
             configuration=context.configuration,
         ),
     )
+    if severity == "warning":  # the project has chosen
+        context.proofs.extend(_as_asked(context, page, finding, match, meant))
+    yield finding
+
+
+def _as_asked(
+    context: Context, page: MistakePage, finding: Finding, match: Match, meant: dict[str, list[Form]]
+) -> Iterator[Proof]:
+    """The update with ε moved to where the asked convention has it."""
+    for repair in Proposals().of(context.subject, frozenset({page.code})):
+        asked = [m for m in matches(repair.subject, deviations=False) if m.variant.epsilon in meant]
+        moved = best([m for m in asked if m.family == match.family], context.settings.convention)
+        if moved is not None:
+            yield Proof(finding, page, context.subject, repair, moved)
+            return
 
 
 def counterpart(match: Match, meant: dict[str, list[Form]]) -> Form:

@@ -9,6 +9,7 @@ import numpy as np
 
 from optlint.diagnose.effect import Effect
 from optlint.diagnose.pairs import pair_of
+from optlint.diagnose.proof import Proof, decays_twice
 from optlint.diagnose.repairs import CHECKS, Repair, load_checks
 from optlint.diagnose.restore import Restored
 from optlint.diagnose.search import Explanation
@@ -24,18 +25,6 @@ from optlint.sandbox.rounding import refusal
 from optlint.sandbox.witness import Seen, latent_settings, look, look_low, sentence
 from optlint.settings import Settings
 from optlint.subject import Subject
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A finding with the repair that confirmed it. match: what comes out once all are repaired."""
-
-    finding: Finding
-    page: MistakePage
-    before: Subject
-    repair: Repair
-    match: Match | None = None
-    readings: int = 1  # explanations of the same size
 
 
 @dataclass(slots=True)
@@ -76,21 +65,25 @@ class Context:
     ) -> Finding | None:
         # the symptom of this mistake alone: all others repaired on both sides
         written = repair.written or before
-        seen = look(written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        twice = decays_twice(repair, match)
+        effective, probes = None if twice else repair.effective, tuple(page.options.get("probes", ()))
+        seen = look(written, repair.subject, effective, probes)
         if seen is None:
-            seen = look(self.subject, explanation.repaired, repair.effective, tuple(page.options.get("probes", ())))
+            seen = look(self.subject, explanation.repaired, effective, probes)
         if seen is None:
             return None
         meant = page.meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")
         also = [r for r in explanation.repairs if r is not repair]
         fixed = self.fixed(repair, explanation, match, also)
         message = page.message
+        if twice:
+            meant, message = "g alone", f"{message.partition(';')[0]}; the weights decay already"
         if reading is not None and reading.variant.deviation:
             message += f" (another reading: {reading.title}, {reading.variant.deviation})"
         names = {tuple(r.code for r in other) for other in explanation.others}
         if names and len(explanation.repairs) == 1:
             message += "; or " + " or ".join("+".join(n) for n in sorted(names))
-        latent = latent_settings(written, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        latent = latent_settings(written, repair.subject, effective, probes)
         message, severity = _as_it_bites(page, message, latent)
         made = self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
         readings = 1 + len(explanation.others) + bool(reading is not None and reading.variant.deviation)
@@ -147,12 +140,13 @@ class Context:
         if repair.right is None and repair.details.get("kind") != "state":
             return ""
         right = repair.right if repair.right is not None else ex.sym(ex.Symbol("as meant"))
-        if repair.effective is not None:
-            right = ex.substitute(right, {ex.sym(self.subject.g): repair.effective})
+        effective = None if decays_twice(repair, match) else repair.effective
+        if effective is not None:
+            right = ex.substitute(right, {ex.sym(self.subject.g): effective})
         text = render(right, self.spell(repair))
         if len(text) > 160:
             text = "as meant"
-        if repair.effective is not None:
+        if effective is not None:
             text += ", and the same gradient in the step"
         tail = "the fixed update equals that optimizer on all probes"
         if also:

@@ -8,7 +8,8 @@ from optlint.diagnose.caution import without_caution
 from optlint.diagnose.checks.direction import is_derivative
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.effect import Effect, effect_of, is_scaled
-from optlint.diagnose.findings import Context, Proof
+from optlint.diagnose.findings import Context
+from optlint.diagnose.proof import Proof
 from optlint.diagnose.repairs import Repair
 from optlint.diagnose.restore import remember, restore
 from optlint.diagnose.search import (
@@ -263,10 +264,11 @@ def mistaken(context: Context, explanation: Explanation, reading: Match | None) 
             findings.append(finding)
         before = repair.subject
     findings.extend(context.extra(explanation.repaired, match))
-    if all(f.severity == "note" for f in findings):
-        return Judgement("matched" if findings else "unmatched", match.family, match.title, findings=findings)
+    if not findings:
+        return Judgement("unmatched", match.family, match.title)
+    status: Status = "mistaken" if any(f.severity != "note" for f in findings) else "matched"
     kept = findings[:MAX_FINDINGS]
-    return Judgement("mistaken", match.family, match.title, "", kept, None, context.subject, context.proofs)
+    return Judgement(status, match.family, match.title, "", kept, None, context.subject, context.proofs)
 
 
 def looks_like_update(subject: Subject) -> bool:

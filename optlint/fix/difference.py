@@ -115,7 +115,7 @@ def _parts(root: Expr) -> list[Expr]:
 
 
 def _some(parts: list[_Part]) -> Iterator[list[_Part]]:
-    if 2 < len(parts) <= _MAX_PARTS:
+    if 1 < len(parts) <= _MAX_PARTS:
         for count in range(len(parts) - 1, 0, -1):
             for some in combinations(parts, count):
                 yield list(some)

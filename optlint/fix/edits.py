@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -9,11 +10,16 @@ import libcst as cst
 import numpy as np
 
 from optlint.fix.difference import Change
-from optlint.fix.reading import Read, Reading, needed
+from optlint.fix.reading import Read, Reading, level_in, level_of, needed
 from optlint.fix.spelling import Speller
 from optlint.lift import expression as ex
 from optlint.model import Edit, Span
 
+_OPPOSITE = {
+    "addcmul": "addcdiv", "addcdiv": "addcmul", "mul": "div", "div": "mul", "multiply": "divide", "divide": "multiply",
+    "add": "sub", "sub": "add", "subtract": "add",
+}  # fmt: skip
+_WORD = re.compile(rf"(_foreach_)?({'|'.join(_OPPOSITE)})(_?)")
 _SITES = 6  # places that are tried for one change
 
 
@@ -32,19 +38,38 @@ def _sites(change: Change, reading: Reading, near: Span) -> Iterator[Read]:
 
     turned = _is_turned(change, reading)
     around = any(reading.values.same(node, change.old) for node in ex.walk(change.new))
+    # a state that is read corrected is corrected where it is read, not where it is made
+    corrected = around and change.old.op == "sym"
+    within = None if corrected else change.within
 
     def rank(read: Read) -> tuple[object, ...]:
-        inside = change.within is not None and change.within.covers(read.span)
+        inside = within is not None and within.covers(read.span)
         here = near.covers(read.span) and (inside or any(h.covers(near) or near.covers(h) for h in change.home))
         home = any(h.covers(read.span) for h in change.home)
         own = read.span == change.old.origin and not around  # what is changed inside is changed where it is computed
         new_minus = turned and _sign_before(read.node, reading) is None
         line = abs(read.span.line - near.line)
-        return (not own, not here, new_minus, not home, not inside, line, not read.simple, read.span)
+        whole = around and bool(read.expr.symbols & reading.values.left_out)  # √(v + 0) around all of it
+        return (
+            not whole,
+            corrected and not read.simple,
+            not own,
+            not here,
+            new_minus,
+            not home,
+            not inside,
+            line,
+            not read.simple,
+            read.span,
+        )
 
     met: set[Span] = set()
-    found = [r for r in reading.by_worth.get(reading.values.worth(change.old), ()) if not r.written]
+    worth = reading.values.worth(change.old)
+    found = [*reading.by_worth.get(worth, ()), *reading.lists_by_worth.get(worth, ())]
+    found = [r for r in found if not r.written]
     for read in sorted(found, key=rank):
+        if change.new.op != "sym" and read.simple and reading.is_changed(read.node):
+            continue  # `(v / c).assign(…)` would change what nobody keeps
         if read.span not in met and not isinstance(reading.parents.get(read.node), cst.Expr):
             met.add(read.span)
             yield read
@@ -52,15 +77,70 @@ def _sites(change: Change, reading: Reading, near: Span) -> Iterator[Read]:
 
 def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Iterator[tuple[Edit, ...]]:
     parent = reading.parents.get(site.node)
-    if _is_turned(change, reading):
+    if _is_turned(change, reading) and not site.listed:
         yield from _negated(site, reading)
     if _is_inverse(change, reading):
         yield from _divided(site, reading)
     if reading.changes_in_place(site.node):
         return
+    yield from _without_factor(site, change, reading)
     text = speller.spell(change.new, site)
     if text is not None:
-        yield (Edit(site.span, text.at(needed(site.node, parent))),)
+        bare = text.level >= level_in(site.node, parent)
+        span = reading.with_brackets(site.node) if bare else site.span
+        yield (Edit(span or site.span, text.at(needed(site.node, parent))),)
+    other = opposite(site.node, reading)
+    if other is not None:
+        yield (other,)
+
+
+def opposite(node: cst.BaseExpression, reading: Reading) -> Edit | None:
+    """The same call of the opposite operation, in the same library's words: ``addcmul_`` for ``addcdiv_``."""
+    called = node.func if isinstance(node, cst.Call) else None
+    called = called.attr if isinstance(called, cst.Attribute) else called
+    parts = _WORD.fullmatch(called.value) if isinstance(called, cst.Name) else None
+    place = reading.span(called) if called is not None else None
+    if place is None or parts is None:
+        return None
+    head, word, tail = parts.groups(default="")
+    return Edit(place, f"{head}{_OPPOSITE[word]}{tail}")
+
+
+def _without_factor(site: Read, change: Change, reading: Reading) -> Iterator[tuple[Edit, ...]]:
+    """``a * b * x`` as ``b * x``, and ``a * b**2`` as ``a`` where b is to be 1."""
+    node, known = site.node, {id(r.node): r for r in reading.reads}
+    if change.new == ex.const(1):
+        yield from _left_out(node, reading)
+    while isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Multiply):
+        for side in (node.right, node.left):
+            if _is_factor(known.get(id(side)), change, reading):
+                yield from _left_out(side, reading)
+        node = node.left
+
+
+def _left_out(factor: cst.BaseExpression, reading: Reading) -> Iterator[tuple[Edit, ...]]:
+    """A product without one of its two sides."""
+    parent = reading.parents.get(factor)
+    while isinstance(parent, cst.BinaryOperation) and isinstance(parent.operator, cst.Power) and parent.left is factor:
+        factor, parent = parent, reading.parents.get(parent)
+    if not isinstance(parent, cst.BinaryOperation) or not isinstance(parent.operator, cst.Multiply):
+        return
+    other = parent.left if parent.right is factor else parent.right
+    whole, rest = reading.span(parent), reading.span(other)
+    if whole is None or rest is None:
+        return
+    text = reading.text(rest)
+    bare = level_of(text) >= level_in(parent, reading.parents.get(parent))
+    span = reading.with_brackets(parent) if bare else whole
+    yield (Edit(span or whole, text if bare or parent.lpar else f"({text})"),)
+
+
+def _is_factor(read: Read | None, change: Change, reading: Reading) -> bool:
+    """What the changed expression is divided by."""
+    if read is None:
+        return False
+    numbers = reading.values.numbers
+    return bool(np.allclose(numbers(change.new) * numbers(read.expr), numbers(change.old), rtol=1e-9))
 
 
 def _is_turned(change: Change, reading: Reading) -> bool:

@@ -6,19 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, groupby, islice, product
 
-from optlint.diagnose.findings import Proof
 from optlint.diagnose.judge import Judgement
+from optlint.diagnose.proof import Proof, decays_already, decays_twice
 from optlint.fix.averages import gathered
+from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes
 from optlint.fix.edits import edits_of
 from optlint.fix.reading import Read, Reading, unbracketed
 from optlint.fix.recipes import Recipes
+from optlint.fix.resets import Resets
 from optlint.fix.results import Results
 from optlint.fix.spelling import Speller
 from optlint.fix.stores import Stores
 from optlint.fix.text import narrowed
 from optlint.fix.values import Values
-from optlint.fix.verify import Judge, Judged, Verdict, Verifier, worths
+from optlint.fix.verify import Judge, Judged, Verdict, Verifier, key_of, worths
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.program import Program
@@ -33,6 +35,7 @@ _MAX_WAYS = 6
 _NO_EDIT = (
     "clock",
     "constants",
+    "number",
     "parameter",
     "target",
     "sharing",
@@ -69,6 +72,7 @@ class _Update:
         self.verifier = verifier
         self.values = Values(self.subject)
         self.exact = False
+        self.comes_to = ""  # the convention of the source with the last fix, where nothing is left to mend
         self.reason = ""  # why the candidate at hand is a choice
         self.chosen = ""
         self.made_up: set[Symbol] = set()  # clocks that the source has under other names, or not at all
@@ -78,6 +82,7 @@ class _Update:
         self.speller.arrays = _arrays(self.subject)
         self.recipes = Recipes(recurrence, self.reading, source)
         self.stores = Stores(self.reading)
+        self.resets = Resets(self.reading)
         self.results = Results(recurrence, self.reading)
 
     def _home(self, source: str) -> str:
@@ -88,7 +93,9 @@ class _Update:
         proofs = list(self._proofs())
         made = list(self._one_by_one(proofs))
         if len(made) < len(proofs) and proofs[len(made)].page.options.get("when") != "matched":
-            return  # the update would stay wrong: nothing is proved by mending a part of it
+            # the update would stay wrong: nothing is proved by mending a part of it
+            yield from self._together(proofs)
+            return
         if len(made) < len(proofs) or len({p.finding.code for p in proofs}) > 1 or not self.exact:
             yield from made
             return
@@ -97,12 +104,32 @@ class _Update:
             told = finding.fix.message.partition(_UNSAFE)[0]
             yield replace(finding, fix=_fix_of(finding.fix.edits, told, self._reason(proof) or self.chosen))
 
+    def _together(self, proofs: list[Proof]) -> Iterator[Finding]:
+        """Several mistakes that one edit mends: ``√m`` for ``√v̂`` is another average, and is not corrected."""
+        first, last = proofs[0], proofs[-1]
+        changed = [p.repair.effective for p in proofs if p.repair.effective is not None]
+        kinds = {p.repair.details.get("kind") for p in proofs}
+        if len(proofs) < 2 or len(changed) > 1 or kinds & {*_MORE_THAN_EQUATIONS, "gradient"}:
+            return
+        repair = replace(last.repair, effective=next(iter(changed), None))
+        made = self._fix(
+            replace(last, before=first.before, repair=repair),
+            [],
+            [p.finding for p in proofs],
+            ex.sym(self.subject.g),
+            True,
+        )
+        for proof in proofs if made is not None else ():
+            assert made is not None
+            yield replace(proof.finding, fix=made[0])
+
     def _proofs(self) -> Iterator[Proof]:
         """What stands to be mended; several repairs of one finding are one."""
         shown = {(f.code, f.span) for f in self.verdict.findings}
         for (code, span), same in groupby(self.verdict.proofs, key=lambda p: (p.finding.code, p.finding.span)):
             first, *more = same
-            if (code, span) in shown and not first.page.options.get("alone"):  # that is a choice
+            chosen = first.page.options.get("alone") and first.finding.verdict != "convention"
+            if (code, span) in shown and not chosen:
                 yield replace(first, repair=more[-1].repair) if more else first
 
     def _one_by_one(self, proofs: list[Proof]) -> Iterator[Finding]:
@@ -119,19 +146,25 @@ class _Update:
             done += fix.edits
             mended.append(proof.finding)
             yield replace(proof.finding, fix=fix)
+            if number == 0 and proof.match is not None and self.comes_to == proof.match.title:  # it was one mistake
+                yield from (replace(other.finding, fix=fix) for other in proofs[1:])
+                return
 
     def _fix(
         self, proof: Proof, done: list[Edit], mended: Sequence[Finding], gradient: Expr, last: bool
     ) -> tuple[Fix, Expr] | None:
         repair, after = proof.repair, proof.repair.subject
         g = ex.sym(self.subject.g)
-        effective = ex.substitute(repair.effective, {g: gradient}) if repair.effective is not None else gradient
+        effective = gradient
+        if repair.effective is not None and not self._decays_twice(proof):
+            effective = ex.substitute(repair.effective, {g: gradient})
         old = [ex.substitute(p, {g: gradient}) for p in proof.before.posts]
         new = [ex.substitute(p, {g: effective}) for p in _counted(proof.before, after)]
         self.made_up |= set(_fresh(proof.before, after))
         kind = repair.details.get("kind")
         known = not self.made_up and kind not in _MORE_THAN_EQUATIONS
-        expected = worths(after, new) if last and known else None
+        called = self._calls_epsilon(old, new, proof)  # whatever number the code gives it
+        expected = worths(after, new) if last and known and not called else None
         title = proof.match.title if proof.match is not None and last else ""
         partial: tuple[Fix, Expr] | None = None
         named = self.speller.named
@@ -158,6 +191,23 @@ class _Update:
             self.speller.named = named  # what this one has brought in
         return partial
 
+    def _calls_epsilon(self, old: list[Expr], new: list[Expr], proof: Proof) -> bool:
+        """A small number that only the repaired equations have: where the code has a name for it, that is written."""
+        small = [{n.number for p in posts for n in ex.walk(p) if n.op == "const"} for posts in (old, new)]
+        text = self.speller.epsilon(self._site(proof.finding.span)) if 1e-8 in small[1] - small[0] else None
+        self.speller.settings = {1e-8: text} if text is not None else {}
+        return text is not None
+
+    def _decays_twice(self, proof: Proof) -> bool:
+        """What is one decay too many with an option on is none with the option off, either: the text is the same."""
+        if decays_twice(proof.repair, proof.match):
+            return True
+        effective, mine = proof.repair.effective, key_of(self.recurrence)
+        if effective is None or self.subject.parameter not in effective.symbols or proof.repair.details:
+            return False
+        subjects = (v.subject for r, v in self.verifier.before if key_of(r) == mine)
+        return any(s is not None and decays_already(s) for s in subjects)
+
     def _candidates(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
         seen: set[tuple[Edit, ...]] = set()
         for edits in self._all_candidates(old, new, proof):
@@ -171,7 +221,9 @@ class _Update:
         kind = proof.repair.details.get("kind")
         if "shown" in proof.repair.details:
             return
-        if kind in ("state", "memory"):
+        if kind == "state" and len(after.states) > len(before.states):
+            yield from self.resets.begun_once(before.recurrence.posts())
+        if kind == "memory":
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         if kind == "dropped":
             yield from self.results.unbound(proof.finding.span)
@@ -188,6 +240,7 @@ class _Update:
             yield from self.recipes.separated()
             yield from self.recipes.crossed(proof.finding.span)
             yield from self.stores.apart(before, after)
+            yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         elif kind == "gradient" and self.subject.gradient is not None and proof.repair.effective is not None:
             for way in changes(self.subject.gradient, proof.repair.effective, self.values)[:_MAX_WAYS]:
                 yield from self._edits(way, proof.finding.span)
@@ -197,13 +250,17 @@ class _Update:
             for way in changes(self.recurrence.step, after.recurrence.step, self.values)[:_MAX_WAYS]:
                 yield from self._edits(way, proof.finding.span)
         elif kind == "constants":
-            yield from self.recipes.swapped(self._site(proof.finding.span))
+            yield from swapped(self.reading, self._site(proof.finding.span))
+        elif kind == "number":
+            site = self._site(proof.finding.span)
+            yield from given(self.reading, site, proof.repair.wrong, proof.repair.right)
         elif kind == "clock":
             yield from self.recipes.moved_out()
         if kind in _NO_EDIT or len(old) != len(new):
             return
         yield from self.recipes.renamed(before, after)
         if any(a.post != b.post for a, b in zip(before.states, after.states, strict=True)):
+            yield from self._left_alone(old, new, proof)
             yield from self.stores.copied(proof.finding.span)
             yield from self.stores.replaced(before, after)
         yield from self.stores.earlier(before, after, proof.finding.span)
@@ -222,12 +279,33 @@ class _Update:
                     for edits in islice(chain(self._changed(old, new, proof), ((),)), 2):
                         yield (*edits, *more)
                 continue
+            for products in self._products(t, new):
+                yield from self._changed(old, [ex.substitute(p, products) for p in new], proof)
             for counter in self.recipes.counters(site):
                 there = [ex.substitute(p, {ex.sym(t): counter.expr}) for p in new] if counter.expr is not None else new
                 self.speller.named = counter.spelled(t)
                 self.reason = counter.reason
                 for edits in islice(self._changed(old, there, proof), 3):
                     yield (*edits, *counter.edits)
+
+    def _products(self, t: Symbol, posts: list[Expr]) -> Iterator[dict[Expr, Expr]]:
+        """What the source keeps for β₂ᵗ, read or not: a place that each step multiplies by β₂."""
+        wanted = {n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1] == ex.sym(t)}
+        table: dict[Expr, Expr] = {}
+        for read in self.reading.reads:
+            for power in wanted if read.written and read.expr.op == "mul" else ():
+                if power.args[0] in read.expr.args and all(a.op == "sym" for a in read.expr.args):
+                    table.setdefault(power, read.expr)
+        if table:
+            yield table
+
+    def _left_alone(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
+        """``v += ε`` taken out, and ε added where v is read."""
+        for position, state in enumerate(proof.before.states):
+            for out in self.stores.without_term(state, new[position]):
+                there = [*new[:position], old[position], *new[position + 1 :]]
+                for edits in islice(self._changed(old, there, proof), 3):
+                    yield (*edits, *out)
 
     def _site(self, span: Span) -> Read:
         """A read of the update near to a place."""
@@ -251,15 +329,18 @@ class _Update:
         return [*(s.spans for s in subject.states), self.recurrence.writes]
 
     def _edits(self, wanted: list[Change], near: Span) -> Iterator[tuple[Edit, ...]]:
-        """Edits that make all those changes: each in its likeliest place first."""
-        choices = [list(islice(edits_of(c, self.reading, self.speller, near), 6)) for c in wanted]
-        if not all(choices):
-            return
-        for chosen in islice(product(*choices), 12):
-            yield tuple(dict.fromkeys(e for some in chosen for e in some))
+        """Edits that make all those changes: each in its likeliest place first; at first, one place for equal ones."""
+        worth = self.values.worth
+        equal = list({(worth(c.old), worth(c.new)): c for c in wanted}.values())
+        for some in (equal, wanted) if len(equal) < len(wanted) else (wanted,):
+            choices = [list(islice(edits_of(c, self.reading, self.speller, near), 6)) for c in some]
+            for chosen in islice(product(*choices), 12 if some is wanted else 4) if all(choices) else ():
+                yield tuple(dict.fromkeys(e for edits in chosen for e in edits))
 
     def _reason(self, proof: Proof) -> str:
         """Why a fix that is right may still not be what is meant."""
+        if self._decays_twice(proof):
+            return "which of the two decays is meant, only their author knows"
         return proof.page.unsafe or ("there is another reading of the code" if proof.readings > 1 else "")
 
     def _other(self, proof: Proof, beside: bool) -> str:
@@ -267,6 +348,7 @@ class _Update:
 
     def _made(self, edits: tuple[Edit, ...], proof: Proof, verdict: Verdict, reason: str) -> Fix:
         self.exact = verdict.exact
+        self.comes_to = verdict.convention if verdict.exact else ""
         self.chosen = self.chosen or self.reason
         return _fix_of(edits, _told(edits), reason or ("" if verdict.exact else "only part of the update's mistakes"))
 

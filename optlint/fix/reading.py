@@ -28,6 +28,7 @@ class Read:
     text: str
     written: bool
     simple: bool  # a name, an attribute or an item: the content of a place
+    listed: bool = False  # a list, seen through one of its elements
 
 
 class Reading:
@@ -39,24 +40,27 @@ class Reading:
         self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
         self.reads: list[Read] = []
         self.by_worth: dict[Worth, list[Read]] = {}
+        self.lists: list[Read] = []  # what is a list of such expressions, seen through one of its elements
+        self.lists_by_worth: dict[Worth, list[Read]] = {}
         self.by_text: dict[str, list[Read]] = {}
         self._turn: dict[int, bool] = {}
         self._places: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self._lines = {unit.cell: unit.text.split("\n") for unit in program.units}
         self._know_parents(recurrence)
-        for moment, (node, expr, place) in enumerate(recurrence.worth):
+        for moment, (node, expr, place, listed) in enumerate(recurrence.worth):
             span = place(node)
             if span is None or node not in self.parents:
                 continue
             simple = isinstance(node, (cst.Name, cst.Attribute, cst.Subscript))
-            read = Read(moment, node, span, expr, self.text(span), self._is_written(node), simple)
-            self.reads.append(read)
-            self.by_worth.setdefault(values.worth(expr), []).append(read)
+            read = Read(moment, node, span, expr, self.text(span), self._is_written(node), simple, listed)
+            (self.lists if listed else self.reads).append(read)
+            by_worth = self.lists_by_worth if listed else self.by_worth
+            by_worth.setdefault(values.worth(expr), []).append(read)
             if simple:
                 self.by_text.setdefault(read.text, []).append(read)
 
     def _know_parents(self, recurrence: Recurrence) -> None:
-        wanted = {id(node) for node, _, _ in recurrence.worth}
+        wanted = {id(worth.node) for worth in recurrence.worth}
         for index in range(len(self.program.blocks)):
             parsed = self.program.parsed(index)
             for statement in parsed.body if parsed is not None else ():
@@ -76,6 +80,16 @@ class Reading:
     def span(self, node: cst.CSTNode) -> Span | None:
         place = self._places.get(id(node))
         return place(node) if place is not None else None
+
+    def with_brackets(self, node: cst.BaseExpression) -> Span | None:
+        """An expression's place with the one pair of brackets that is close around it."""
+        span = self.span(node)
+        if span is None or len(node.lpar) != 1 or span.line != span.end_line:
+            return span
+        line = self.line(span)
+        if line[span.column - 2 : span.column - 1] != "(" or line[span.end_column - 1 : span.end_column] != ")":
+            return span
+        return Span(span.line, span.column - 1, span.end_line, span.end_column + 1, span.cell)
 
     def nodes(self, inside: cst.CSTNode | None) -> Iterator[cst.CSTNode]:
         """Every node of a part of the source, or of all that the run has read, in order."""
@@ -144,6 +158,33 @@ class Reading:
             return self.values.worth(before[-1].expr) == worth
         return bool(later) and not later[0].written and self.values.worth(later[0].expr) == worth
 
+    def filled(self, read: Read, moment: int) -> str | None:
+        """The place that a call has changed to what it gives, ``v`` of ``v.mul_(b)``, as long as it holds that."""
+        node = read.node
+        while isinstance(node, cst.Call) and _in_place(node) and isinstance(node.func, cst.Attribute):
+            inner = node.func.value
+            if not isinstance(inner, cst.Call):
+                break
+            node = inner
+        if not isinstance(node, cst.Call) or not self.changes_in_place(read.node):
+            return None
+        receiver = node.func.value if isinstance(node.func, cst.Attribute) else None
+        for place in (receiver, node.args[0].value if node.args else None):
+            span = self.span(place) if place is not None else None
+            known = self.by_text.get(self.text(span), []) if span is not None else []
+            before = [r for r in known if r.moment < read.moment]
+            since = [r for r in known if read.moment < r.moment <= moment]
+            same = self.values.worth(read.expr)
+            if before and before[-1].expr.op == "sym" and all(self.values.worth(r.expr) == same for r in since):
+                return before[-1].text
+        return None
+
+    def is_changed(self, node: cst.CSTNode) -> bool:
+        """What a call is made on that changes it."""
+        called = self.parents.get(node)
+        call = self.parents.get(called) if isinstance(called, cst.Attribute) else None
+        return isinstance(call, cst.Call) and call.func is called and _in_place(call)
+
     def changes_in_place(self, node: cst.CSTNode) -> bool:
         """A call that changes what it is called on: ``v.mul_(b)``."""
         return any(_in_place(n) for n in _inside(node))
@@ -162,7 +203,11 @@ def _in_place(node: cst.CSTNode) -> bool:
         return False
     name = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
     named_out = any(a.keyword is not None and a.keyword.value == "out" for a in node.args)
-    return named_out or (name.endswith("_") and not name.startswith("__")) or name in ("copyto", "assign", "append")
+    return (
+        named_out
+        or (name.endswith("_") and not name.startswith("__"))
+        or name in ("copyto", "assign", "assign_add", "assign_sub", "append")
+    )
 
 
 _BINARY = {cst.Add: 9, cst.Subtract: 9, cst.Multiply: 10, cst.Divide: 10, cst.Modulo: 10, cst.FloorDivide: 10,
@@ -171,8 +216,11 @@ _BINARY = {cst.Add: 9, cst.Subtract: 9, cst.Multiply: 10, cst.Divide: 10, cst.Mo
 
 def needed(node: cst.CSTNode, parent: cst.CSTNode | None) -> int:
     """The level that a text needs to stand unparenthesized in a node's place."""
-    if getattr(node, "lpar", ()):
-        return 0
+    return 0 if getattr(node, "lpar", ()) else level_in(node, parent)
+
+
+def level_in(node: cst.CSTNode, parent: cst.CSTNode | None) -> int:
+    """The same for a node without its own brackets."""
     if isinstance(parent, cst.BinaryOperation):
         level = _BINARY.get(type(parent.operator), 13)
         if isinstance(parent.operator, cst.Power):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import libcst as cst
 
+from optlint.fix.edits import opposite
 from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.spelling import Text
 from optlint.fix.statements import Statements, free_name, last_name, later_reads
@@ -23,12 +22,10 @@ Edits = tuple[Edit, ...]
 _STEP_NAMES = frozenset(
     {"t", "step", "iteration", "iter", "timestep", "time_step", "global_step", "num_iter", "n_iter"}
 )
-_OPPOSITE = {
-    "addcmul": "addcdiv", "addcdiv": "addcmul", "mul": "div", "div": "mul", "multiply": "divide", "divide": "multiply",
-    "add": "sub", "sub": "add", "subtract": "add",
-}  # fmt: skip
 _SIGNS = {cst.AddAssign: "+", cst.SubtractAssign: "-"}
-_WORD = re.compile(rf"(_foreach_)?({'|'.join(_OPPOSITE)})(_?)")
+
+
+_INDEX_NAMES = frozenset({"i", "it", "itr"})  # they start at 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +81,7 @@ class Recipes:
         for read in self.reading.reads:
             if read.expr.op == "pow" and read.expr.args[1].op != "const":
                 yield read.expr.args[1]
+        yield from self._advanced_unread()
         for counter in self.recurrence.counters:
             start = counter.initial
             t: Expr = ex.sym(counter.new)
@@ -95,12 +93,22 @@ class Recipes:
             t = ex.sym(index)
             yield t if late == 0 else ex.op("add", t, ex.const(int(late)))
 
+    def _advanced_unread(self) -> Iterator[Expr]:
+        """A place that each step adds 1 to, though no equation reads it."""
+        held = {(r.text, r.expr) for r in self.reading.reads if r.simple and not r.written and r.expr.op == "sym"}
+        for read in self.reading.reads:
+            counts = read.written and read.expr.op == "add" and ex.const(1) in read.expr.args
+            if counts and any((read.text, old) in held for old in read.expr.args):
+                yield read.expr
+
     def _handed_in(self, site: Read) -> Iterator[Counter]:
         """An argument that is called a step number, and that nothing reads."""
         function = self.reading.function(site.node)
         if isinstance(function, cst.FunctionDef):
             params = (*function.params.posonly_params, *function.params.params, *function.params.kwonly_params)
-            yield from (Counter(text=p.name.value) for p in params if p.name.value in _STEP_NAMES)
+            names = [p.name.value for p in params]
+            yield from (Counter(text=name) for name in names if name in _STEP_NAMES)
+            yield from (Counter(text=f"({name} + 1)") for name in names if name in _INDEX_NAMES)
 
     def _attribute(self, site: Read) -> Iterator[Counter]:
         """``self.t``: 0 in ``__init__``, one more at the start of the method."""
@@ -269,49 +277,48 @@ class Recipes:
             yield tuple(edits)
 
     def _place(self, content: Expr, write: Read) -> str | None:
-        """The attribute or item that a statement takes a state's old content from."""
+        """The attribute or item that a statement takes a state's old content from, else what was read for it before."""
         statement = self.reading.statement(write.node)
         within = self.reading.span(statement) if statement is not None else None
+        earlier: str | None = None
         for read in self.reading.reads:
-            inside = within is not None and within.covers(read.span) and not isinstance(read.node, cst.Name)
-            if inside and read.simple and not read.written and self.values.same(read.expr, content):
-                return read.text
-        return None
+            if isinstance(read.node, cst.Name) or not read.simple or read.written or read.moment > write.moment:
+                continue
+            if self.values.same(read.expr, content):
+                if within is not None and within.covers(read.span):
+                    return read.text
+                earlier = read.text
+        return earlier
 
     def crossed(self, near: Span) -> Iterator[Edits]:
-        """``v = β₂·m + …``: the average's own place for the other's."""
+        """``v = β₂·m + …`` and ``v.assign(β₂·m + …)``: the average's own place for the other's."""
         for write in self.reading.reads:
-            statement = self.reading.statement(write.node) if write.written and write.simple else None
+            statement = self.reading.statement(write.node)
             whole = self.reading.span(statement) if statement is not None else None
             if whole is None or not whole.covers(near):
                 continue
+            call = write.node
+            if write.written and write.simple:
+                text = write.text
+            elif (
+                isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and call.func.attr.value == "assign"
+            ):
+                text = self.source_of(call.func.value)
+            else:
+                continue
             for read in self.reading.reads:
-                if whole.covers(read.span) and read.simple and not read.written and read.text != write.text:
-                    yield (Edit(read.span, write.text),)
-
-    def swapped(self, site: Read) -> Iterator[Edits]:
-        """Two numbers exchanged where the code gives them, as near to the update as both stand alone."""
-        homes = [a for a in self.reading.ancestors(site.node) if isinstance(a, (cst.FunctionDef, cst.ClassDef))]
-        for inside in (*homes, None):
-            numbers = [n for n in self.reading.nodes(inside) if isinstance(n, cst.Float)]
-            for one, other in combinations(numbers, 2):
-                a, b = self.reading.span(one), self.reading.span(other)
-                if a is not None and b is not None and one.evaluated_value > other.evaluated_value >= 0.5:
-                    yield (Edit(a, other.value), Edit(b, one.value))
+                if whole.covers(read.span) and read.simple and not read.written and read.text != text:
+                    yield (Edit(read.span, text),)
 
     def other_word(self, near: Span) -> Iterator[Edits]:
-        """The same call of the opposite operation, in the same library's words: ``addcmul_`` for ``addcdiv_``."""
-        seen: set[Span] = set()
-        for read in self.reading.reads:
-            if not isinstance(read.node, cst.Call) or not (near.covers(read.span) or read.span.covers(near)):
-                continue
-            called = read.node.func.attr if isinstance(read.node.func, cst.Attribute) else read.node.func
-            place = self.reading.span(called)
-            parts = _WORD.fullmatch(called.value) if isinstance(called, cst.Name) else None
-            if place is not None and parts is not None and place not in seen:
-                seen.add(place)
-                head, word, tail = parts.groups(default="")
-                yield (Edit(place, f"{head}{_OPPOSITE[word]}{tail}"),)
+        """The opposite operation of the calls at a place."""
+        seen: set[Edit] = set()
+        for read in (*self.reading.reads, *self.reading.lists):
+            if near.covers(read.span) or read.span.covers(near):
+                edit = opposite(read.node, self.reading)
+                if edit is not None and edit not in seen:
+                    seen.add(edit)
+                    yield (edit,)
 
     def out_of_place(self, at: Span) -> Iterator[Edits]:
         """``g += x`` becomes ``g = g + x``, and ``g.add_(x)`` becomes ``g = g.add(x)``: what g was stays as it is."""

@@ -12,6 +12,8 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import number
 
+_EPSILON = re.compile(r"_?(eps|epsilon)")
+_ITEM = re.compile(r"""(\w+)\[(["'])(\w+)\2\]""")
 _LONG = 60  # characters of a text that is worth repeating
 _SIGNS = {"add": ("+", 9), "sub": ("-", 9), "mul": ("*", 10), "div": ("/", 10)}
 
@@ -33,8 +35,11 @@ class Speller:
         self.idioms = Idioms(home, source)
         self.arrays: frozenset[Symbol] = frozenset()  # what may hold an array
         self.named: dict[Symbol, Text] = {}  # symbols that a fix brings into being
+        self.settings: dict[float, Text] = {}  # what the code calls a number that a fix brings in
 
     def spell(self, expr: Expr, site: Read) -> Text | None:
+        if site.listed:
+            return self.available(expr, site)  # a list has no arithmetic
         if expr.op == "const" and (float(expr.number).is_integer() or abs(expr.number) == 0.5):
             return Text(number(expr.number), ATOM if expr.number >= 0 else 11)
         if expr.op == "sym" and expr.symbol in self.named:
@@ -43,7 +48,8 @@ class Speller:
         if known is not None:
             return known
         if expr.op == "const":
-            return Text(number(expr.number), ATOM if expr.number >= 0 else 11)
+            own = Text(number(expr.number), ATOM if expr.number >= 0 else 11)
+            return self.settings.get(float(expr.number), own)
         square = structure.square_root_of(expr)
         if square is not None:
             inner = self.spell(square, site)
@@ -69,34 +75,67 @@ class Speller:
         name = self.idioms.function(expr.op)
         return Text(f"{name}({', '.join(p.text for p in parts)})", ATOM) if name else None
 
+    def epsilon(self, site: Read) -> Text | None:
+        """What the code itself calls an epsilon at this place: an argument, or an attribute of its object."""
+        for home in self.reading.ancestors(site.node):
+            if isinstance(home, cst.FunctionDef):
+                params = (*home.params.posonly_params, *home.params.params, *home.params.kwonly_params)
+                for param in params:
+                    if _EPSILON.fullmatch(param.name.value):
+                        return Text(param.name.value, ATOM)
+            if isinstance(home, cst.ClassDef):
+                return self._kept_in(home)
+        return None
+
+    def _kept_in(self, home: cst.ClassDef) -> Text | None:
+        """``self.eps``, and ``group["eps"]`` beside ``group["lr"]`` where one call names both."""
+        for node in self.reading.nodes(home):
+            span = self.reading.span(node) if isinstance(node, cst.AssignTarget) else None
+            text = self.reading.text(span) if span is not None else ""
+            if text.startswith("self.") and _EPSILON.fullmatch(text[5:]):
+                return Text(text, ATOM)
+            names = [a.keyword.value for a in node.args if a.keyword] if isinstance(node, cst.Call) else []
+            wanted = next((n for n in names if _EPSILON.fullmatch(n)), None)
+            items = (_ITEM.fullmatch(text) for text in self.reading.by_text)
+            item = next((m for m in items if m is not None and m[3] in names), None)
+            if wanted is not None and item is not None:
+                return Text(f"{item[1]}[{item[2]}{wanted}{item[2]}]", ATOM)
+        return None
+
     def available(self, expr: Expr, site: Read) -> Text | None:
         """How the source itself writes that value at this place, the shortest way first."""
         worth = self.reading.values.worth(expr)
         home = self.reading.function(site.node)
         best: tuple[tuple[object, ...], str] | None = None
-        for read in self.reading.by_worth.get(worth, ()):
+        known = self.reading.lists_by_worth if site.listed else self.reading.by_worth
+        for read in known.get(worth, ()):
             inside = site.span.covers(read.span)
             if read.moment > site.moment and not inside and not read.simple:
                 continue
             if isinstance(read.node, (cst.Integer, cst.Float)) and expr.op != "const":
                 continue
-            if read.simple:
-                if not self.reading.holds(read.text, site.moment, worth):
-                    continue
-            elif not inside and (len(read.text) > _LONG or "\n" in read.text):
-                continue
             if not inside and self.reading.function(read.node) is not home:
                 continue
+            text, simple = read.text, read.simple
+            if simple and not self.reading.holds(text, site.moment, worth):
+                continue
             if self.reading.changes_in_place(read.node):
+                place = self.reading.filled(read, site.moment) if read.moment < site.moment else None
+                if place is None:
+                    continue
+                text, simple = place, True
+            if not simple and not inside and (len(text) > _LONG or "\n" in text):
                 continue
             near = abs(read.span.line - site.span.line)
-            rank = (not read.simple, not inside, len(read.text), near)
+            whole = inside and bool(read.expr.symbols & self.reading.values.left_out)  # v + 0, and not v alone
+            rank = (not whole, not simple, not inside, len(text), near)
             if best is None or rank < best[0]:
-                best = (rank, read.text)
+                best = (rank, text)
         return None if best is None else Text(best[1], level_of(best[1]))
 
 
 _ROOT = re.compile(r"\b([\w.]+)\.sqrt\(")
+_CALLED = re.compile(r"\b([\w.]+)\.\w+\(")
 _SQUARE = re.compile(r"\b([\w.]+)\.square\(")
 _LIBRARIES = {
     "np": "np", "numpy": "numpy", "jnp": "jnp", "torch": "torch", "tf": "tf", "math": "math", "K": "K", "T": "T",
@@ -159,5 +198,6 @@ class Idioms:
     def function(self, op: str) -> str:
         """The library's name of an elementwise function."""
         names = {"max": "maximum", "min": "minimum", "abs": "abs", "sign": "sign", "exp": "exp", "log": "log"}
-        library = self.module
+        used = (m for text in (self.home, self.source) for m in _CALLED.findall(text) if m in _LIBRARIES)
+        library = self.module or next(used, "")
         return f"{library}.{names[op]}" if library and op in names else ""

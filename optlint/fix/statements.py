@@ -99,14 +99,14 @@ class Statements:
         return self.before(last, *statements) if leaves else self.after(last, *statements)
 
     def without(self, node: cst.CSTNode) -> Edit | None:
-        """A statement line taken out, its line with it."""
+        """A statement line taken out, its lines with it."""
         span = self._span(node)
         if span is None:
             return None
-        line = self.reading.line(span)
-        if line[: span.column - 1].strip() or line[span.end_column - 1 :].strip() or span.line != span.end_line:
+        last = self.reading.line(Span(span.end_line, 1, span.end_line, 1, span.cell))
+        if self.reading.line(span)[: span.column - 1].strip() or last[span.end_column - 1 :].strip():
             return None
-        return Edit(Span(span.line, 1, span.line + 1, 1, span.cell), "")
+        return Edit(Span(span.line, 1, span.end_line + 1, 1, span.cell), "")
 
     def text_of(self, node: cst.CSTNode) -> str | None:
         """A statement line's own text, without its comment."""

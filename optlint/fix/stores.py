@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
 
 from optlint.fix.reading import Read, Reading
 from optlint.fix.statements import Statements, free_name, later_reads
+from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
 from optlint.model import Edit, Span
 from optlint.subject import Subject
@@ -26,7 +28,7 @@ class Stores:
     def earlier(self, before: Subject, after: Subject, near: Span) -> Iterator[Edits]:
         """The line that gives a state its new content, in front of the line that wants to read that."""
         for state in before.states:
-            if state.old not in before.step.symbols or state.old in after.step.symbols:
+            if not _readers(before, state) - _readers(after, state):
                 continue
             reader = next((r for r in self.reading.reads if near.covers(r.span)), None)
             if reader is None:
@@ -35,10 +37,22 @@ class Stores:
             inside = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in state.spans)]
             for later in {id(line): line for line in map(self.statements.line_of, inside)}.values():
                 out, text = self.statements.without(later), self.statements.text_of(later)
-                into = self.statements.before(first, text) if text is not None else None
+                into = self.statements.before(self._unbound(first, text), text) if text is not None else None
                 same = self.reading.parents.get(first) is self.reading.parents.get(later)  # none that starts the state
                 if first is not later and same and out is not None and into is not None:
                     yield (into, out)
+
+    def _unbound(self, line: cst.CSTNode, text: str) -> cst.CSTNode:
+        """The line, or the branch before it that gives another meaning to a name of the text (``v = v_hat``)."""
+        block = self.reading.parents.get(line)
+        lines: list[cst.CSTNode] = list(block.body) if isinstance(block, cst.IndentedBlock) else []
+        for before in reversed(lines[: lines.index(line)] if line in lines else []):
+            bound = [t.target for n in self.reading.nodes(before) if isinstance(n, cst.Assign) for t in n.targets]
+            names = [t.value for t in bound if isinstance(t, cst.Name)]
+            if not isinstance(before, cst.If) or not any(re.search(rf"\b{name}\b", text) for name in names):
+                break
+            line = before
+        return line
 
     def replaced(self, before: Subject, after: Subject) -> Iterator[Edits]:
         """``v += x`` becomes ``v = x`` where the old content is already in x."""
@@ -65,6 +79,17 @@ class Stores:
         span = self.reading.span(name) if isinstance(name, cst.Name) else None
         other = _ASSIGNS.get(name.value) if isinstance(name, cst.Name) else None
         return [Edit(span, other)] if span is not None and other is not None else []
+
+    def without_term(self, state: State, wanted: Expr) -> Iterator[Edits]:
+        """The line that adds a last term to a state, which is right without it."""
+        values = self.reading.values
+        for read in self._changed(state):
+            statement = self.reading.statement(read.node)
+            if read.written and isinstance(statement, cst.AugAssign) and isinstance(statement.operator, cst.AddAssign):
+                before = [r for r in self.reading.by_text.get(read.text, ()) if r.moment < read.moment]
+                out = self.statements.without(self.statements.line_of(statement))
+                if before and values.same(before[-1].expr, wanted) and out is not None:
+                    yield (out,)
 
     def apart(self, before: Subject, after: Subject) -> Iterator[Edits]:
         """``η = η·c`` gets a name of its own, so that the place keeps what it holds."""
@@ -136,3 +161,10 @@ class Stores:
                 span = self.reading.span(given.value)
                 if span is not None:
                     yield self.reading.text(span)
+
+
+def _readers(subject: Subject, state: State) -> set[str]:
+    """The equations of others that read what a state held before."""
+    names = [*(s.name for s in subject.states), "step"]
+    posts = zip(names, subject.posts, strict=True)
+    return {name for name, post in posts if name != state.name and state.old in post.symbols}

@@ -31,12 +31,13 @@ Judge = Callable[[tuple[Unit, ...], Key, bool], Judged]
 class Verdict:
     """What an edited source is. exact: it equals the meant optimizer on every probe to the last digits.
 
-    left: findings of the mended kind that the update still has elsewhere.
+    left: findings of the mended kind that the update still has elsewhere. convention: what it is where nothing is left.
     """
 
     good: bool
     exact: bool = False
     left: int = 0
+    convention: str = ""
 
 
 def key_of(recurrence: Recurrence) -> Key:
@@ -71,27 +72,30 @@ class Verifier:
         key = key_of(recurrence)
         after = self.judge(units, key, bool(title))
         mine = [(r, v) for r, v in after if key_of(r) == key]
-        gone = {(f.code, f.span) for f in mended}
-        if not mine or not self._all_say(after, gone, key) or self._less_clear(mine, key):
+        gone, codes = {(f.code, f.span) for f in mended}, {f.code for f in mended}
+        if not mine or not self._all_say(after, gone, key) or self._less_clear(mine, key, codes):
             return Verdict(False)
         left = _codes(v for _, v in mine)
-        alike = sum(left[code] for code in {f.code for f in mended})
+        alike = sum(left[code] for code in codes)
         twin = [(r, v) for r, v in mine if r.configuration == recurrence.configuration]
         # an edit may bring in a condition, or take one away; but the branch that it mends has to be there still
         twin = twin or [(r, v) for r, v in mine if _agree(recurrence.configuration, r.configuration)]
         if any(_beginning(r) != _beginning(recurrence) for r, _ in twin if r.configuration == recurrence.configuration):
             return Verdict(False)
         judged = [v for _, v in twin if v.status in ("matched", "mistaken")]
-        if not judged:
+        notes = {f.code for f in mended if f.severity == "note"}
+        if not judged or any(f.code in notes for v in judged for f in v.findings):
             return Verdict(False)
         if +left:
             return Verdict(any(v.family for v in judged), left=alike)
         same = [v for v in judged if v.convention == title] if title else judged
-        if not same or any(v.status == "unmatched" for _, v in mine if v.subject is not None):
+        chosen = [r.configuration for r, v in mine if v.status == "unmatched" and v.subject is not None]
+        doubtful = [r.configuration for r, v in self.before if key_of(r) == key and _codes([v]).keys() > codes]
+        if not same or not all(any(_agree(old, new) for old in doubtful) for new in chosen):
             return Verdict(False)
         subject = same[0].subject
         told = expected is None or (subject is not None and _alike(worths(subject), expected))
-        return Verdict(told, told and same[0].worst <= EXACT)
+        return Verdict(told, told and not chosen and same[0].worst <= EXACT, convention=same[0].convention)
 
     def restores(self, recurrence: Recurrence, mended: Finding, edits: Sequence[Edit]) -> Verdict:
         """Whether the edited update is the one that this one would be if it kept the result that it drops."""
@@ -129,17 +133,26 @@ class Verifier:
             units.append(made)
         return tuple(units)
 
-    def _less_clear(self, mine: Judged, key: Key) -> bool:
-        """Some configuration is like nothing known now, and none that it could have come from was before."""
-        unclear = [r.configuration for r, v in self.before if key_of(r) == key and v.status == "unmatched"]
+    def _less_clear(self, mine: Judged, key: Key, mended: set[str]) -> bool:
+        """Some configuration is like nothing known now, and none that it could have come from was before.
+
+        One that was explained by the mended slip and another one together was not clear.
+        """
+        unclear = [
+            r.configuration
+            for r, v in self.before
+            if key_of(r) == key and (v.status == "unmatched" or _codes([v]).keys() > mended)
+        ]
         now = [r.configuration for r, v in mine if v.status == "unmatched"]
         return any(not any(_agree(old, new) for old in unclear) for new in now)
 
     def _all_say(self, after: Judged, gone: set[tuple[str, Span]], mended: Key) -> bool:
         """Every update that is left says what it said, except for what is gone.
 
-        In the mended one, what was said of the same slip in another branch may be gone, too.
+        In the mended one, what was said of the same slip in another branch may be gone, too, and what stood beside it.
         """
+        codes = {code for code, _ in gone}
+        alone = {f.code for r, v in self.before for f in v.findings if key_of(r) == mended and not _has(v, codes)}
         now: dict[Key, list[Judgement]] = {}
         for recurrence, verdict in after:
             now.setdefault(key_of(recurrence), []).append(verdict)
@@ -150,13 +163,29 @@ class Verifier:
             if key not in was:
                 return False
             says, said = _codes(verdicts), _codes(was[key], gone)
-            lost = (said - says).keys() - ({code for code, _ in gone} if key == mended else set())
-            if +(says - said) or lost:
+            lost = (said - says).keys() & (alone if key == mended else said.keys())
+            if +(says - said) or not all(key == mended and self._is_right_now(code, key, after) for code in lost):
                 return False
             same = _codes(was[key]) == _codes(was[key], gone)
             if same and {v.convention for v in verdicts} != {v.convention for v in was[key]}:
                 return False
         return True
+
+    def _is_right_now(self, code: str, key: Key, after: Judged) -> bool:
+        """Every branch of which that was said is by now what it was said to have to be."""
+        told = [(r, v) for r, v in self.before if key_of(r) == key and _has(v, {code})]
+        return all(
+            any(
+                _agree(old.configuration, new.configuration) and now.convention == was.convention and not now.findings
+                for new, now in after
+                if key_of(new) == key
+            )
+            for old, was in told
+        )
+
+
+def _has(judgement: Judgement, codes: set[str]) -> bool:
+    return any(f.code in codes for f in judgement.findings)
 
 
 def _beginning(recurrence: Recurrence) -> list[str]:

@@ -50,8 +50,9 @@ def _handed_on(machine: Interpreter, frame: Frame) -> Iterator[Expr]:
 
 def _given(machine: Interpreter) -> Iterator[Expr]:
     """What unseen code gets whose result serves nothing: ``done = keep(m)``."""
-    calls = {expr.args for _, expr, _ in machine.worth if expr.op == "opaque"}
-    whole = (node for _, expr, _ in machine.worth if expr.op != "opaque" for node in walk(expr))
+    known = [worth.expr for worth in machine.worth if not worth.listed]
+    calls = {expr.args for expr in known if expr.op == "opaque"}
+    whole = (node for expr in known if expr.op != "opaque" for node in walk(expr))
     for args in calls - {node.args for node in whole if node.op == "opaque"}:
         yield from args
 

@@ -22,6 +22,7 @@ from optlint.lift.objects import (
     Unsupported,
     Value,
     numeric,
+    one_of,
 )
 from optlint.lift.operators import Operators
 from optlint.lift.places import WHOLE, attribute, item
@@ -87,9 +88,10 @@ class Evaluator(Operators):
     def keep_worth(self, node: cst.BaseExpression, value: Value) -> None:
         """Remember what an expression of the source, read or written, was worth in this run."""
         if not self.scanning and not self.is_abroad:
-            expr = numeric(value)
+            element = one_of(value)
+            expr = numeric(element or value)
             if expr is not None:
-                self.worth.append((node, expr, self.span_of))
+                self.worth.append(Worth(node, expr, self.span_of, element is not None))
 
     def eval_Name(self, node: cst.Name) -> Value:
         holder = self.scope.holder(node.value)

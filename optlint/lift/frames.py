@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -11,8 +12,14 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Slot, Value
 from optlint.model import Span
 
-Worth = tuple[cst.BaseExpression, Expr, Callable[[cst.CSTNode], Span | None]]
-"""An expression of the source, what it was worth, and what tells its place."""
+
+class Worth(NamedTuple):
+    """An expression of the source, what it was worth, and what tells its place. listed: it is a list of such."""
+
+    node: cst.BaseExpression
+    expr: Expr
+    place: Callable[[cst.CSTNode], Span | None]
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

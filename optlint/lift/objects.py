@@ -365,6 +365,13 @@ def numeric(value: Value | None) -> Expr | None:
     return None
 
 
+def one_of(value: Value) -> Value | None:
+    """What stands for every element of a list; None where the value is none."""
+    if isinstance(value, Cell) and value.growing and value.expr is None and value.items.keys() == {"[*]"}:
+        return value.items["[*]"]
+    return value.element if isinstance(value, Each) else None
+
+
 def is_scalar(value: Value) -> bool:
     return isinstance(value, Const) or (isinstance(value, Cell) and value.scalar)
 

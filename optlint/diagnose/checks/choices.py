@@ -53,7 +53,7 @@ def epsilon_large(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 if not b.symbols & subject.second or b.symbols & {subject.g} or not _is_given(subject, a):
                     continue
                 posts = [ex.replace_node(p, node, ex.substitute(node, {a: small})) for p in subject.posts]
-                yield Repair(page.code, subject.replaced(posts), a, small, root=node, details={"kind": "shift"})
+                yield Repair(page.code, subject.replaced(posts), a, small, root=node, details={"kind": "number"})
                 return
 
 
@@ -88,7 +88,7 @@ def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     written = subject.replaced([ex.substitute(p, beside) for p in subject.posts], hypers=hypers)
     wrong, right = next(iter(alone.items()))
     root = next(s.post for s in subject.states if ex.contains(s.post, wrong))
-    yield Repair(page.code, made, wrong, right, root=root, written=written, details={"kind": "shift"})
+    yield Repair(page.code, made, wrong, right, root=root, written=written)
 
 
 def _of_two(name: str, one: Expr, two: Expr) -> Expr:
@@ -162,5 +162,5 @@ def _is_read(subject: Subject, stored: Stored) -> bool:
     recurrence = subject.recurrence
     if stored.expr in recurrence.escapes or any(ex.contains(p, stored.expr) for p in recurrence.posts()):
         return True
-    names = [n for n, e, _ in recurrence.worth if e == stored.expr and isinstance(n, (cst.Name, cst.Subscript))]
-    return len(names) != 1
+    names = [w.node for w in recurrence.worth if w.expr == stored.expr and not w.listed]
+    return sum(isinstance(n, (cst.Name, cst.Subscript)) for n in names) != 1

@@ -85,8 +85,8 @@ def _outlives_step(stored: Stored, recurrence: Recurrence) -> bool:
     """The place is an attribute, an item, what is handed back, or a name that had a content before: no mere name."""
     if "." in stored.name or "[" in stored.name or stored.expr in recurrence.escapes:
         return True
-    named = (expr for node, expr, _ in recurrence.worth if isinstance(node, cst.Name) and node.value == stored.name)
-    return any(expr.op == "const" for expr in named)
+    named = (w for w in recurrence.worth if isinstance(w.node, cst.Name) and w.node.value == stored.name)
+    return any(w.expr.op == "const" and not w.listed for w in named)
 
 
 def _square(subject: Subject) -> Expr:

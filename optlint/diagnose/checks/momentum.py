@@ -89,17 +89,19 @@ def _has_number(node: Expr) -> bool:
 
 
 def _could_decay(node: Expr) -> bool:
-    """A setting or number between 0.5 and 1, or one that the code leaves to its caller."""
+    """A setting or number between 0.5 and 1, or one that the code leaves to its caller: momentum that is off, too."""
     value = node.symbol.default if node.op == "sym" else node.value
-    return node.op in ("sym", "const") and (value is None or 0.5 <= float(value) < 1)  # type: ignore[arg-type]
+    if node.op not in ("sym", "const"):
+        return False
+    return value is None or 0.5 <= float(value) < 1 or (value == 0 and _named(node))  # type: ignore[arg-type]
 
 
 def _factor_of_gradient(subject: Subject) -> Expr | None:
-    """The factor of a gradient like ``momentum·dw`` that looks least like data."""
+    """The factor of a gradient like ``momentum·dw`` that is called a coefficient, else what looks least like data."""
     assert subject.gradient is not None
     parts = structure.factors(subject.gradient)
     plain = [f for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array]
-    return min(plain, key=gradient_rank) if plain and len(parts) > 1 else None
+    return min(plain, key=lambda f: (not _named(f), gradient_rank(f))) if plain and len(parts) > 1 else None
 
 
 @check("rate-twice")

@@ -1,0 +1,100 @@
+"""State that starts over at every call begun once: the line that makes it is left out, or made conditional."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from optlint.fix.reading import Reading
+from optlint.fix.statements import Statements
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr
+from optlint.model import Edit, Span
+
+Edits = tuple[Edit, ...]
+
+
+class Resets:
+    """What statements can do about the zeros that one update starts from each time."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.statements = Statements(reading)
+
+    def begun_once(self, posts: list[Expr]) -> Iterator[Edits]:
+        """The statements that make a state anew, without which an earlier one counts, or only where there is none."""
+        zeros = {n.origin for p in posts for n in ex.walk(p) if n.op == "const" and n.value == 0 and n.origin}
+        made = {id(s): s for s in map(self._assignment, sorted(zeros)) if s is not None}
+        found = list(made.values())
+        if not found:
+            return
+        if all(map(self._is_begun_before, found)):
+            out = [self.statements.without(self.statements.line_of(s)) for s in found]
+            if None not in out:
+                yield tuple(e for e in out if e is not None)
+        guard = self._guard(found[0].targets[0].target)
+        if guard is not None:
+            yield from self._guarded(found, guard)
+
+    def _assignment(self, zero: Span) -> cst.Assign | None:
+        """The assignment that a zero stands in."""
+        for node in self.reading.nodes(None):
+            if isinstance(node, cst.Assign) and len(node.targets) == 1:
+                span = self.reading.span(node.value)
+                if span is not None and span.covers(zero):
+                    return node
+        return None
+
+    def _is_begun_before(self, made: cst.Assign) -> bool:
+        """Its target is given a content elsewhere: in front of the loop, or where the object is made."""
+        target = made.targets[0].target
+        span = self.reading.span(target)
+        text = self.reading.text(span) if span is not None else ""
+        home, loops = self.reading.function(made), self.statements.loops_around(made)
+        for node in self.reading.nodes(None):
+            if not isinstance(node, cst.Assign) or node is made or len(node.targets) != 1:
+                continue
+            other = self.reading.span(node.targets[0].target)
+            if other is None or self.reading.text(other) != text:
+                continue
+            here = self.reading.function(node) is home
+            if here and len(self.statements.loops_around(node)) < len(loops) and span is not None and other < span:
+                return True
+            same = self.statements.class_of(node) is self.statements.class_of(made)
+            if not here and isinstance(target, cst.Attribute) and same:
+                return True
+        return False
+
+    def _guard(self, target: cst.BaseExpression) -> str | None:
+        """What tells that a place has no content yet."""
+        if not isinstance(target, (cst.Attribute, cst.Subscript)):
+            return None
+        owner = self.reading.span(target.value)
+        if owner is None:
+            return None
+        if isinstance(target, cst.Attribute):
+            return f'not hasattr({self.reading.text(owner)}, "{target.attr.value}")'
+        index = self.reading.span(target.slice[0].slice) if len(target.slice) == 1 else None
+        return f"{self.reading.text(index)} not in {self.reading.text(owner)}" if index is not None else None
+
+    def _guarded(self, made: list[cst.Assign], guard: str) -> Iterator[Edits]:
+        lines = [self.statements.line_of(s) for s in made]
+        block = self.reading.parents.get(lines[0])
+        around = self.reading.parents.get(block) if block is not None else None
+        if isinstance(around, cst.If) and all(self.reading.parents.get(line) is block for line in lines):
+            test = self.reading.span(around.test)
+            if test is not None:
+                yield (Edit(test, guard),)
+            return
+        if len(lines) > 1 or block is None:
+            return
+        span, home = self.reading.span(lines[0]), self.reading.function(lines[0])
+        start = self.reading.span(home) if home is not None else None
+        body = getattr(home, "body", None)
+        first = self.reading.span(body.body[0]) if isinstance(body, cst.IndentedBlock) else None
+        if span is None or start is None or first is None:
+            return
+        head = self.statements.before(lines[0], f"if {guard}:")
+        if head is not None and span.line == span.end_line:
+            yield (Edit(head.span, head.text + " " * (first.column - start.column)),)
