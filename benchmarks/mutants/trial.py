@@ -105,7 +105,8 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
             outcome.dropped = f"is {' or '.join(sorted(others))}"
             return
     judge(outcome, report, findings, original.name)
-    mended = findings if any(f.code == outcome.code and f.fix is not None for f in findings) else []
+    said = [f for f in findings if f.severity != "note" or f.code == outcome.code]  # whatever the mistake was called
+    mended = findings if any(f.fix is not None for f in said) else []
     outcome.fix = fixed(text, original, before, mended)  # what is explained together is mended together
 
 
