@@ -112,13 +112,8 @@ class _Update:
         if len(proofs) < 2 or len(changed) > 1 or kinds & {*_MORE_THAN_EQUATIONS, "gradient"}:
             return
         repair = replace(last.repair, effective=next(iter(changed), None))
-        made = self._fix(
-            replace(last, before=first.before, repair=repair),
-            [],
-            [p.finding for p in proofs],
-            ex.sym(self.subject.g),
-            True,
-        )
+        whole = replace(last, before=first.before, repair=repair)
+        made = self._fix([whole], [], [p.finding for p in proofs], ex.sym(self.subject.g), True)
         for proof in proofs if made is not None else ():
             assert made is not None
             yield replace(proof.finding, fix=made[0])
@@ -138,7 +133,7 @@ class _Update:
         gradient: Expr = ex.sym(self.subject.g)
         for number, proof in enumerate(proofs):
             last = number == len(proofs) - 1
-            made = self._fix(proof, done, [*mended, proof.finding], gradient, last)
+            made = self._fix(proofs[: number + 1], done, [*mended, proof.finding], gradient, last)
             if made is None:
                 return  # what follows was explained on top of this repair
             fix, effective = made
@@ -151,8 +146,10 @@ class _Update:
                 return
 
     def _fix(
-        self, proof: Proof, done: list[Edit], mended: Sequence[Finding], gradient: Expr, last: bool
+        self, proofs: Sequence[Proof], done: list[Edit], mended: Sequence[Finding], gradient: Expr, last: bool
     ) -> tuple[Fix, Expr] | None:
+        """The fix of the last of these findings, the others being mended."""
+        proof = proofs[-1]
         repair, after = proof.repair, proof.repair.subject
         g = ex.sym(self.subject.g)
         effective = gradient
@@ -164,7 +161,8 @@ class _Update:
         kind = repair.details.get("kind")
         known = not self.made_up and kind not in _MORE_THAN_EQUATIONS
         called = self._calls_epsilon(old, new, proof)  # whatever number the code gives it
-        expected = worths(after, new) if last and known and not called else None
+        whole = new if _onwards(proofs) else _all_made(proofs)
+        expected = worths(after, whole) if whole is not None and known and not called else None
         title = proof.match.title if proof.match is not None and last else ""
         partial: tuple[Fix, Expr] | None = None
         named = self.speller.named
@@ -379,6 +377,25 @@ def _fresh(before: Subject, after: Subject) -> list[Symbol]:
     """The clocks that a repaired update needs and the written one has not."""
     have = {c.symbol for c in before.clocks}
     return [c.symbol for c in after.clocks if c.symbol not in have]
+
+
+def _onwards(proofs: Sequence[Proof]) -> bool:
+    """The last repair was made on top of the one before it."""
+    return len(proofs) == 1 or proofs[-1].before.posts == proofs[-2].repair.subject.posts
+
+
+def _all_made(proofs: Sequence[Proof]) -> list[Expr] | None:
+    """The equations with all of these repairs, each made beside the others; None where two change the same one."""
+    whole = list(proofs[0].before.posts)
+    for proof in proofs:
+        before, after = proof.before.posts, proof.repair.subject.posts
+        if not len(before) == len(after) == len(whole):
+            return None
+        for number, (old, new) in enumerate(zip(before, after, strict=True)):
+            if new != old and whole[number] != old:
+                return None
+            whole[number] = new if new != old else whole[number]
+    return whole
 
 
 def _counted(before: Subject, after: Subject) -> list[Expr]:

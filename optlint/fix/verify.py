@@ -87,14 +87,14 @@ class Verifier:
         if not judged or any(f.code in notes for v in judged for f in v.findings):
             return Verdict(False)
         if +left:
-            return Verdict(any(v.family for v in judged), left=alike)
+            told = expected is None or any(_is_worth(v.subject, expected) for v in judged)
+            return Verdict(told and any(v.family for v in judged), left=alike)
         same = [v for v in judged if v.convention == title] if title else judged
         chosen = [r.configuration for r, v in mine if v.status == "unmatched" and v.subject is not None]
         doubtful = [r.configuration for r, v in self.before if key_of(r) == key and _codes([v]).keys() > codes]
         if not same or not all(any(_agree(old, new) for old in doubtful) for new in chosen):
             return Verdict(False)
-        subject = same[0].subject
-        told = expected is None or (subject is not None and _alike(worths(subject), expected))
+        told = expected is None or _is_worth(same[0].subject, expected)
         return Verdict(told, told and not chosen and same[0].worst <= EXACT, convention=same[0].convention)
 
     def restores(self, recurrence: Recurrence, mended: Finding, edits: Sequence[Edit]) -> Verdict:
@@ -208,6 +208,10 @@ def worths(subject: Subject, posts: Sequence[Expr] | None = None) -> list[Worth]
     posts = subject.posts if posts is None else posts
     values = Values(subject, posts)
     return [values.worth(p) for p in posts]
+
+
+def _is_worth(subject: Subject | None, expected: Sequence[Worth]) -> bool:
+    return subject is not None and _alike(worths(subject), expected)
 
 
 def _alike(mine: Sequence[Worth], expected: Sequence[Worth]) -> bool:
