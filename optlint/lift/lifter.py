@@ -18,7 +18,7 @@ from optlint.lift.lost import lost_updates
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
-from optlint.lift.related import at_home, count_each_call, forget_what_is_read, is_of_loop, same_step
+from optlint.lift.related import at_home, carried_into, count_each_call, forget_what_is_read, is_of_loop, same_step
 from optlint.lift.runs import run_entry
 from optlint.lift.updates import updates_of
 from optlint.lift.vocabulary.graph import commit
@@ -372,6 +372,7 @@ class _Lifter:
             recurrence.imports = frozenset(machine.imports)
             recurrence.types = frozenset(machine.types)
             recurrence.cut_short = next((c.returns for c in machine.cut_short if is_of_loop(recurrence, c)), None)
+            recurrence.carried = carried_into(recurrence, machine.frames)
             recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span
             recurrence.escapes = (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from optlint.lift.branches import says_how
 from optlint.lift.expression import walk
-from optlint.lift.frames import CutShort
+from optlint.lift.frames import CutShort, Frame
 from optlint.lift.recurrence import Recurrence
+from optlint.model import Span
 
 
 def at_home(recurrences: list[Recurrence]) -> Iterator[Recurrence]:
@@ -56,9 +57,20 @@ def same_step(one: Recurrence, other: Recurrence) -> bool:
 
 def is_of_loop(recurrence: Recurrence, cut: CutShort) -> bool:
     """The loop goes over the parameters of this update."""
-    parameter = recurrence.parameter
-    keys = parameter.name.partition("[")[2] if parameter is not None else ""
-    return bool(re.search(rf"\b{re.escape(cut.index)}\b", keys)) and all(cut.loop.covers(s) for s in recurrence.writes)
+    return _is_key(cut.index, recurrence) and all(cut.loop.covers(s) for s in recurrence.writes)
+
+
+def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Span]:
+    """Where the numbers stand that are carried on by loops around the update which do not go over its parameters."""
+    over_steps = [f for f in loops if f.span is not None and not any(_is_key(i.name, recurrence) for i in f.indices)]
+    around = [f for f in over_steps if f.span is not None and all(f.span.covers(s) for s in recurrence.writes)]
+    entries = (slot.symbol.entry for frame in around for slot in frame.slots)
+    return frozenset(e.origin for e in entries if e is not None and e.origin is not None)
+
+
+def _is_key(index: str, recurrence: Recurrence) -> bool:
+    keys = recurrence.parameter.name.partition("[")[2] if recurrence.parameter is not None else ""
+    return bool(re.search(rf"\b{re.escape(index)}\b", keys))
 
 
 def forget_what_is_read(recurrences: list[Recurrence]) -> None:

@@ -62,7 +62,7 @@ def _zeros(recurrence: Recurrence) -> list[list[Expr]]:
     found: dict[Place, list[Expr]] = {}
     for post in recurrence.posts():
         for node in ex.walk(post):
-            if node.op == "const" and node.value == 0:
+            if node.op == "const" and node.value == 0 and node.origin not in recurrence.carried:
                 place = node.origin or id(node)
                 if all(node is not other for other in found.setdefault(place, [])):
                     found[place].append(node)
