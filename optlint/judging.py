@@ -72,12 +72,15 @@ class _Sitting:
         updates = self.lifted.recurrences
         verdicts = [self.judge(recurrence, search=False) for recurrence in updates]
         unclear: Counter[str] = Counter()
+        vain: set[tuple[str, ...]] = set()
         sizes = [sum(post.size for post in recurrence.posts()) for recurrence in updates]
         for number in sorted((n for n, v in enumerate(verdicts) if v is None or v.is_open), key=lambda n: sizes[n]):
-            name = updates[number].name
-            if unclear[name] < MAX_SEARCHES and unclear.total() < MAX_UNCLEAR:
+            name, text = updates[number].name, updates[number].equations()
+            if text not in vain and unclear[name] < MAX_SEARCHES and unclear.total() < MAX_UNCLEAR:
                 verdicts[number] = verdict = self.judge(updates[number])
-                unclear[name] += verdict is not None and verdict.status == "unmatched"
+                if verdict is not None and verdict.status == "unmatched":
+                    unclear[name] += 1
+                    vain.add(text)
         judged = [(r, v) for r, v in zip(updates, verdicts, strict=True) if v is not None]
         return judged, unclear.total()
 

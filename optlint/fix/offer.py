@@ -113,7 +113,7 @@ class _Update:
             return
         repair = replace(last.repair, effective=next(iter(changed), None))
         whole = replace(last, before=first.before, repair=repair)
-        made = self._fix([whole], [], [p.finding for p in proofs], ex.sym(self.subject.g), True)
+        made = self._fix([whole], [], [p.finding for p in proofs], ex.sym(self.subject.g), True, MORE_TRIES)
         for proof in proofs if made is not None else ():
             assert made is not None
             yield replace(proof.finding, fix=made[0])
@@ -146,7 +146,13 @@ class _Update:
                 return
 
     def _fix(
-        self, proofs: Sequence[Proof], done: list[Edit], mended: Sequence[Finding], gradient: Expr, last: bool
+        self,
+        proofs: Sequence[Proof],
+        done: list[Edit],
+        mended: Sequence[Finding],
+        gradient: Expr,
+        last: bool,
+        tries: int = MAX_TRIES,
     ) -> tuple[Fix, Expr] | None:
         """The fix of the last of these findings, the others being mended."""
         proof = proofs[-1]
@@ -166,7 +172,6 @@ class _Update:
         title = proof.match.title if proof.match is not None and last else ""
         partial: tuple[Fix, Expr] | None = None
         named = self.speller.named
-        tries = MAX_TRIES
         for edits in self._candidates(old, new, proof):
             if not tries:
                 break
