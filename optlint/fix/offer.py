@@ -14,6 +14,7 @@ from optlint.fix.difference import Change, changes
 from optlint.fix.edits import edits_of
 from optlint.fix.reading import Read, Reading, unbracketed
 from optlint.fix.recipes import Recipes
+from optlint.fix.repaired import fresh_clocks, in_own_clocks, made_beside, made_on_top
 from optlint.fix.resets import Resets
 from optlint.fix.results import Results
 from optlint.fix.spelling import Speller
@@ -162,12 +163,12 @@ class _Update:
         if repair.effective is not None and not self._decays_twice(proof):
             effective = ex.substitute(repair.effective, {g: gradient})
         old = [ex.substitute(p, {g: gradient}) for p in proof.before.posts]
-        new = [ex.substitute(p, {g: effective}) for p in _counted(proof.before, after)]
-        self.made_up |= set(_fresh(proof.before, after))
+        new = [ex.substitute(p, {g: effective}) for p in in_own_clocks(proof.before, after)]
+        self.made_up |= set(fresh_clocks(proof.before, after))
         kind = repair.details.get("kind")
         known = not self.made_up and kind not in _MORE_THAN_EQUATIONS
         called = self._calls_epsilon(old, new, proof)  # whatever number the code gives it
-        whole = new if _onwards(proofs) else _all_made(proofs)
+        whole = new if made_on_top(proofs) else made_beside(proofs)
         expected = worths(after, whole) if whole is not None and known and not called else None
         title = proof.match.title if proof.match is not None and last else ""
         partial: tuple[Fix, Expr] | None = None
@@ -270,7 +271,7 @@ class _Update:
         if kind == "again":  # the repaired equation is that of a second update, not of this one
             yield from self.recipes.out_of_place(proof.finding.span)
             return
-        fresh = _fresh(before, after)
+        fresh = fresh_clocks(before, after)
         if not fresh:
             yield from self.recipes.other_word(proof.finding.span)
             yield from self._changed(old, new, proof)
@@ -376,40 +377,3 @@ def _arrays(subject: Subject) -> frozenset[Symbol]:
     numbers = {h.symbol for h in subject.hypers} | subject.time
     parameter = {subject.parameter} if subject.parameter is not None else set()
     return subject.moving | {subject.g} | parameter | (data - numbers)
-
-
-def _fresh(before: Subject, after: Subject) -> list[Symbol]:
-    """The clocks that a repaired update needs and the written one has not."""
-    have = {c.symbol for c in before.clocks}
-    return [c.symbol for c in after.clocks if c.symbol not in have]
-
-
-def _onwards(proofs: Sequence[Proof]) -> bool:
-    """The last repair was made on top of the one before it."""
-    return len(proofs) == 1 or proofs[-1].before.posts == proofs[-2].repair.subject.posts
-
-
-def _all_made(proofs: Sequence[Proof]) -> list[Expr] | None:
-    """The equations with all of these repairs, each made beside the others; None where two change the same one."""
-    whole = list(proofs[0].before.posts)
-    for proof in proofs:
-        before, after = proof.before.posts, proof.repair.subject.posts
-        if not len(before) == len(after) == len(whole):
-            return None
-        for number, (old, new) in enumerate(zip(before, after, strict=True)):
-            if new != old and whole[number] != old:
-                return None
-            whole[number] = new if new != old else whole[number]
-    return whole
-
-
-def _counted(before: Subject, after: Subject) -> list[Expr]:
-    """The repaired equations in the clocks that the source has: where t starts one later, it is t + 1."""
-    first = {c.symbol: c.first for c in before.clocks}
-    table: dict[Expr, Expr] = {}
-    for clock in after.clocks:
-        late = clock.first - first.get(clock.symbol, clock.first)
-        if late:
-            t = ex.sym(clock.symbol)
-            table[t] = ex.op("add", t, ex.const(int(late) if float(late).is_integer() else late))
-    return [ex.substitute(p, table) for p in after.posts]
