@@ -213,12 +213,13 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _folded_roots(subject: Subject) -> Iterator[tuple[Expr, State]]:
     """The √(1 − β₂) of a step size η·√(1 − β₂)/(1 − β₁ᵗ), with the second moment that it belongs to."""
-    for node in ex.walk(subject.step):
-        inside = subject.value(node.args[0]) if node.op == "sqrt" and subject.is_hyper(node) else None
-        for state in averages(subject):
-            own = subject.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
-            if inside is not None and state.old in subject.second and np.allclose(inside, 1 - own):
-                yield node, state
+    roots = [n for n in ex.walk(subject.step) if n.op == "sqrt" and subject.is_hyper(n)]
+    for state in averages(subject) if roots else ():
+        own = subject.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
+        for root in roots if state.old in subject.second else ():
+            inside = subject.value(root.args[0])
+            if inside is not None and np.allclose(inside, 1 - own):
+                yield root, state
 
 
 @check("exponent-missing-beside-a-maximum")
