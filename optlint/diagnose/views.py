@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from optlint.intent import meant
+from optlint.knowledge import conventions
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -14,7 +16,7 @@ from optlint.lift.recurrence import Recurrence
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import pseudo
 
-ZERO = ex.const(0)
+ZERO, ONE = ex.const(0), ex.const(1)
 _PRODUCT = frozenset({"mul", "div", "neg"})
 NEGLIGIBLE = 1e-12  # below a root, beside an ε outside
 
@@ -105,27 +107,38 @@ def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
 def of_plain_size(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence with u for u/max(1, ‖u‖/d) in its step: one number for the whole tensor only sizes it.
 
-    Steps are clipped so (StableAdamW), or fitted to the parameter's norm. None without any.
+    Steps are clipped so (StableAdamW), or fitted to the parameter's norm. None without any, and where such a norm
+    belongs to the optimizer that the update is called after (LAMB).
     """
     kept = frozenset(x for s in recurrence.states for x in (s.old, s.new))
 
     def go(node: Expr, parts: frozenset[str]) -> Expr:
         if not node.symbols & kept or node.op not in parts:
             return node
-        if node.op in ("mul", "div"):
-            first, second = node.args
-            if _is_one_number(second, kept):
-                return go(first, parts)
-            if node.op == "mul" and _is_one_number(first, kept):
-                return go(second, parts)
+        if node.op in ("mul", "div") and any(_is_one_number(a, kept) for a in node.args[node.op == "div" :]):
+            sizes = [_size_in(a) if _is_one_number(a, kept) else go(a, parts) for a in node.args]
+            return Expr(node.op, tuple(sizes), node.value, node.origin)
         below = _PRODUCT if node.op == "div" else parts  # a sum below the line is no sum of steps
         args = (*(go(a, parts) for a in node.args[:1]), *(go(a, below) for a in node.args[1:]))
         return node if args == node.args else Expr(node.op, args, node.value, node.origin)
 
+    def _size_in(node: Expr) -> Expr:
+        """η in −η·‖w‖/‖u‖: the sign and the settings stay."""
+        if not node.symbols & kept:
+            return node
+        if node.op not in _PRODUCT:
+            return ONE
+        return Expr(node.op, tuple(map(_size_in, node.args)), node.value, node.origin)
+
     step = go(recurrence.step, _PRODUCT | {"add", "sub"})
-    if step == recurrence.step or not recurrence.states:
+    if step == recurrence.step or not recurrence.states or _is_called_after_norms(recurrence):
         return None
     return _changed(recurrence, lambda post: step if post == recurrence.step else post)
+
+
+def _is_called_after_norms(recurrence: Recurrence) -> bool:
+    named = meant(recurrence.called)
+    return named is not None and any(v.title == named.title and "norm(" in v.equations for v in conventions())
 
 
 def _is_one_number(node: Expr, kept: frozenset[Symbol]) -> bool:
