@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.calls import Calls
 from optlint.lift.evaluator import MAX_WORK, dotted
-from optlint.lift.expression import COMPARISONS, ELEMENTWISE, const
+from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, const
 from optlint.lift.frames import Dropped, Leave, Stored
 from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lib, Scope, Seq, Unsupported, Value, is_scalar, numeric
 from optlint.lift.places import WHOLE, attribute
@@ -23,6 +24,12 @@ IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
 ZERO = const(0)
 PLACES = (cst.Name, cst.Attribute, cst.Subscript)
 CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
+
+
+def _is_behind(before: Expr, after: Expr) -> bool:
+    """What an unknown call has made of the old content stands in the new one: that may be a view of it."""
+    known = set(ex.walk(before))
+    return any(n.op == "opaque" and n not in known and n.symbols & before.symbols for n in ex.walk(after))
 
 
 def _root(call: cst.Call) -> cst.BaseExpression | None:
@@ -80,7 +87,7 @@ class Statements(Calls):
         before, after = home.expr, value.expr
         if before is None or after is None or after.op not in ELEMENTWISE or after.op in COMPARISONS:
             return
-        if before == after or not before.symbols <= after.symbols:
+        if before == after or not before.symbols <= after.symbols or _is_behind(before, after):
             return
         if not self.scanning and not self.is_abroad:
             self.dropped.append(Dropped(span, before, isinstance(callee, Lib) or self.speaks_torch))

@@ -122,8 +122,9 @@ def attribute_handler(name: str) -> Handler | None:
 
 
 def unknown_call(site: Site, name: str) -> Value | None:
-    """What can be said of a call that no table knows: a shared variable's maker, a record's constructor."""
+    """What can be said of a call that no table knows: a shared variable's maker, a record's constructor, ``x.f_()``."""
     made = theano.made_elsewhere(site, name)
+    made = made if made is not None else torch.changed_in_place(site, name)
     return made if made is not None else made_record(site, name)
 
 

@@ -344,6 +344,18 @@ def _forms() -> tuple[dict[str, Handler], dict[str, Handler]]:
     return names, methods
 
 
+def changed_in_place(site: Site, name: str) -> Value | None:
+    """``x.sigmoid_()``: in-place methods end with an underscore, and return what they have changed."""
+    home = site.receiver
+    if not name.endswith("_") or name.endswith("__") or not isinstance(home, Cell) or home.expr is None or home.klass:
+        return None
+    made = numeric(site.opaque())
+    if made is None or not site.machine.speaks_torch:
+        return None
+    site.machine.store.fill(home, made, site.span)
+    return home
+
+
 _names, _methods = _forms()
 _SAME_NAMES = (
     "view_as_real", "view_as_complex", "as_tensor", "squeeze", "unsqueeze", "reshape", "real", "nan_to_num", "ravel",
@@ -352,6 +364,7 @@ _SAME_NAMES = (
 _SAME_METHODS = (
     "float", "double", "half", "bfloat16", "to", "type_as", "cpu", "cuda", "contiguous", "view_as", "expand_as",
     "detach", "detach_", "requires_grad_", "resize_as_", "resize_", "t", "expand", "to_dense", "coalesce", "unsqueeze",
+    "squeeze_", "unsqueeze_",
     "numpy", "permute", "nan_to_num", "nan_to_num_", "share_memory_", "broadcast_to", "cast", "shard_like", "shard",
     "is_param_",
 )  # fmt: skip
