@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, groupby, islice, product
@@ -32,6 +33,7 @@ from optlint.subject import Subject
 MAX_TRIES = 16  # edited sources that are read again for one finding
 MORE_TRIES = 4  # and once one is good, for one that is better
 MAX_UPDATES = 24  # updates of one file that fixes are sought for
+MAX_PATHS = 3  # of these, such as say the same, and have shown no fix for all of it
 _MAX_WAYS = 6
 _NO_EDIT = (
     "clock",
@@ -54,11 +56,14 @@ def offered(program: Program, judged: Judged, judge: Judge) -> Found:
     found: Found = {}
     verifier = Verifier(program, judged, judge)
     wanted = [(r, v) for r, v in judged if v.proofs and v.subject is not None]
+    vain: Counter[frozenset[tuple[str, Span]]] = Counter()
     for recurrence, verdict in wanted[:MAX_UPDATES]:
-        if all((p.finding.code, p.finding.span) in found for p in verdict.proofs):
+        mine = frozenset((p.finding.code, p.finding.span) for p in verdict.proofs)
+        if mine <= found.keys() or vain[mine] == MAX_PATHS:
             continue
         for finding in _Update(program, recurrence, verdict, verifier).fixed():
             found.setdefault((finding.code, finding.span), finding)
+        vain[mine] += not mine <= found.keys()
     return found
 
 
