@@ -234,7 +234,8 @@ class Conditionals(Statements):
                 self.store.restore(target[0], target[1], shared[id(before)])
                 continue
             if target[1] == EVERY and isinstance(target[0], Cell) and target[0].growing:
-                self._filled(target[0])
+                if EVERY in target[0].items:  # else it was emptied again
+                    self._filled(target[0])
                 continue
             self.refresh(target, None)
             after = content(target)
