@@ -14,7 +14,7 @@ from optlint.subject import Clock
 
 def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     """What counts steps: counters, loop indices, and whatever a decay is raised to."""
-    states = {x for s in recurrence.states for x in (s.old, s.new)}
+    states = recurrence.moving
     decays = {structure.retention(s.post, s.old) for s in recurrence.states}
     counters = {x for c in recurrence.counters for x in (c.old, c.new)}
     exponents = _exponents(posts, states, decays, counters)
@@ -78,7 +78,7 @@ def _last_first(node: Expr) -> float | None:
 
 
 def _exponents(
-    posts: Iterable[Expr], moving: set[Symbol], decays: set[Expr | None], counters: set[Symbol]
+    posts: Iterable[Expr], moving: frozenset[Symbol], decays: set[Expr | None], counters: set[Symbol]
 ) -> list[Expr]:
     """What settings are raised to (βᵗ), or what a decay is the exponent of where the two are exchanged (t^β).
 

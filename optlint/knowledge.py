@@ -109,6 +109,11 @@ class MistakePage:
         return said.removeprefix("Unsafe: ").partition(". ")[0].rstrip(".") if said.startswith("Unsafe") else ""
 
     @property
+    def probes(self) -> tuple[str, ...]:
+        """The probes that show this mistake best, first."""
+        return tuple(self.options.get("probes", ()))
+
+    @property
     def stages(self) -> frozenset[str]:
         """When the mistake is looked for (none while it is off).
 

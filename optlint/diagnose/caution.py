@@ -19,7 +19,7 @@ _SIGNS = frozenset({"gt", "ge"})
 
 def without_caution(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence whose step no mask u·g > 0 holds back, whatever that is scaled by; None where there is no mask."""
-    moving = frozenset(x for s in recurrence.states for x in (s.old, s.new))
+    moving = recurrence.moving
     masks = list(dict.fromkeys(n for n in ex.walk(recurrence.step) if _is_mask(n, moving)))
     if not masks:
         return None

@@ -66,7 +66,7 @@ class Context:
         # the symptom of this mistake alone: all others repaired on both sides
         written = repair.written or before
         twice = decays_twice(repair, match)
-        effective, probes = None if twice else repair.effective, tuple(page.options.get("probes", ()))
+        effective, probes = None if twice else repair.effective, page.probes
         seen = look(written, repair.subject, effective, probes)
         if seen is None:
             seen = look(self.subject, explanation.repaired, effective, probes)
@@ -95,7 +95,7 @@ class Context:
         repair, page = restored.repair, find_mistake(restored.repair.code)
         if page is None:
             return None
-        seen = look(restored.written, restored.repaired, repair.effective, tuple(page.options.get("probes", ())))
+        seen = look(restored.written, restored.repaired, repair.effective, page.probes)
         law = LAWS[restored.law]
         if seen is None or (law.finite and seen.kind != "nan"):
             return None
@@ -106,7 +106,7 @@ class Context:
     def without_effect(self, page: MistakePage, effect: Effect) -> Finding | None:
         """The finding for a result that nobody takes, whatever optimizer it is that goes without."""
         written, kept = effect.written, effect.kept
-        probes = tuple(page.options.get("probes", ()))
+        probes = page.probes
         seen = look(written, kept, None, probes)
         if seen is None:
             return None
@@ -119,7 +119,7 @@ class Context:
 
     def beside(self, page: MistakePage, repair: Repair, message: str) -> Finding | None:
         """The finding for an update that behaves otherwise than another one of the same function."""
-        seen = look(self.subject, repair.subject, repair.effective, tuple(page.options.get("probes", ())))
+        seen = look(self.subject, repair.subject, repair.effective, page.probes)
         if seen is None or repair.right is None:
             return None
         right = render(repair.right, self.spell(repair))
@@ -128,7 +128,7 @@ class Context:
 
     def slip(self, page: MistakePage, repair: Repair, match: Match, message: str) -> Finding | None:
         """The finding for an update that reads what belongs to another one of the same function."""
-        seen = look(self.subject, repair.subject, None, tuple(page.options.get("probes", ())))
+        seen = look(self.subject, repair.subject, None, page.probes)
         if seen is None or repair.right is None:
             return None
         fixed = (
@@ -246,7 +246,7 @@ class Context:
 
     def confirm(self, page: MistakePage, repair: Repair, subject: Subject, match: Match) -> Finding | None:
         kind = repair.details.get("kind")
-        probes = tuple(page.options.get("probes", ()))
+        probes = page.probes
         if kind == "constants":
             text = f"decays {repair.details['first']} (first moment) and {repair.details['second']} (second moment)"
             evidence = Evidence(

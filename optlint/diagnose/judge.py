@@ -96,7 +96,8 @@ def _without_floor(
     view = without_idle(recurrence) if idle and floors <= idle else None
     bare = _judge(view, path, settings, search=True) if view is not None else None
     loud = [f for f in bare.findings if f.severity != "note"] if bare is not None else []
-    if bare is None or not loud or any(f.code != "OPT203" for f in loud):
+    pages = [find_mistake(f.code) for f in loud]
+    if bare is None or not loud or not all(p is not None and p.options.get("floor") for p in pages):
         return None
     said = f" (as long as {' and '.join(sorted(s.name for s in idle))} is 0, its default)"
     bare.findings = [replace(f, message=f.message + said) for f in bare.findings]

@@ -110,25 +110,25 @@ def of_plain_size(recurrence: Recurrence) -> Recurrence | None:
     Steps are clipped so (StableAdamW), or fitted to the parameter's norm. None without any, and where such a norm
     belongs to the optimizer that the update is called after (LAMB).
     """
-    kept = frozenset(x for s in recurrence.states for x in (s.old, s.new))
+    kept = recurrence.moving
 
     def go(node: Expr, parts: frozenset[str]) -> Expr:
         if not node.symbols & kept or node.op not in parts:
             return node
         if node.op in ("mul", "div") and any(_is_one_number(a, kept) for a in node.args[node.op == "div" :]):
-            sizes = [_size_in(a) if _is_one_number(a, kept) else go(a, parts) for a in node.args]
+            sizes = [size_in(a) if _is_one_number(a, kept) else go(a, parts) for a in node.args]
             return Expr(node.op, tuple(sizes), node.value, node.origin)
         below = _PRODUCT if node.op == "div" else parts  # a sum below the line is no sum of steps
         args = (*(go(a, parts) for a in node.args[:1]), *(go(a, below) for a in node.args[1:]))
         return node if args == node.args else Expr(node.op, args, node.value, node.origin)
 
-    def _size_in(node: Expr) -> Expr:
+    def size_in(node: Expr) -> Expr:
         """η in −η·‖w‖/‖u‖: the sign and the settings stay."""
         if not node.symbols & kept:
             return node
         if node.op not in _PRODUCT:
             return ONE
-        return Expr(node.op, tuple(map(_size_in, node.args)), node.value, node.origin)
+        return Expr(node.op, tuple(map(size_in, node.args)), node.value, node.origin)
 
     step = go(recurrence.step, _PRODUCT | {"add", "sub"})
     if step == recurrence.step or not recurrence.states or _is_called_after_norms(recurrence):
@@ -167,7 +167,7 @@ def without_idle(recurrence: Recurrence) -> Recurrence | None:
 
 def idle_settings(recurrence: Recurrence) -> frozenset[Symbol]:
     """The settings that the code itself gives the number 0, and that stand as a summand or its factor."""
-    states = {x for s in recurrence.states for x in (s.old, s.new)} | {c.old for c in recurrence.counters}
+    states = recurrence.moving | {c.old for c in recurrence.counters}
     found: set[Symbol] = set()
     for post in recurrence.posts():
         for node in ex.walk(post):

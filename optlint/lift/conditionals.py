@@ -16,12 +16,10 @@ from optlint.lift.branches import creates_state, follows_time, only_leaves
 from optlint.lift.expression import FIRST, Expr, Symbol
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.memory import started
-from optlint.lift.objects import Cell, Const, Scope, Slot, Target, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Const, Scope, Slot, Target, Value, content, numeric
 from optlint.lift.places import belongs_to, place_text
 from optlint.lift.statements import Statements
 from optlint.model import Span
-
-EVERY = "[*]"  # the key of what stands for all elements of a list
 
 
 class Conditionals(Statements):
@@ -233,8 +231,8 @@ class Conditionals(Statements):
                 assert isinstance(target[0], (Scope, Cell))
                 self.store.restore(target[0], target[1], shared[id(before)])
                 continue
-            if target[1] == EVERY and isinstance(target[0], Cell) and target[0].growing:
-                if EVERY in target[0].items:  # else it was emptied again
+            if target[1] == ANY and isinstance(target[0], Cell) and target[0].growing:
+                if ANY in target[0].items:  # else it was emptied again
                     self._filled(target[0])
                 continue
             self.refresh(target, None)
@@ -244,7 +242,7 @@ class Conditionals(Statements):
 
     def _filled(self, home: Cell) -> None:
         """A list that the first call has filled: its elements come to light where they are used."""
-        first = Cell(items={EVERY: home.items.pop(EVERY)}, growing=True)
+        first = Cell(items={ANY: home.items.pop(ANY)}, growing=True)
         self.store.journal.append(lambda: home.items.update(first.items))
         self.store.restore(home, "<template>", first)
 

@@ -8,7 +8,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Seq, Slot, Store, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Seq, Slot, Store, Value, content, numeric
 from optlint.lift.recurrence import Entry
 from optlint.model import Span
 
@@ -66,7 +66,7 @@ def filled_anew(slot: Slot, store: Store) -> list[tuple[Slot, Expr]]:
     made = content((slot.home, slot.key))
     if not isinstance(made, Cell) or made is slot.cell or not made.growing or made.expr is not None:
         return []
-    post = numeric(made.items.get("[*]"))
+    post = numeric(made.items.get(ANY))
     elements = [s for s in store.slots if s.home is slot.cell and "{" in s.key]
     return [(s, post) for s in elements] if post is not None and len(elements) == 1 else []
 

@@ -9,6 +9,7 @@ import libcst as cst
 from optlint.lift import expression as ex
 from optlint.lift.frames import Worth
 from optlint.lift.objects import (
+    ANY,
     Cell,
     Const,
     Each,
@@ -157,7 +158,7 @@ class Evaluator(Operators):
                 if missing is not None and isinstance(value, Cell):
                     elements.extend(self.child(value, f"[{i}]") for i in range(missing))
                     continue
-                return Each(self.child(value, "[*]"))
+                return Each(self.child(value, ANY))
             elements.append(value)
         return Seq(elements)
 
@@ -330,7 +331,7 @@ class Evaluator(Operators):
         for arg in node.args:
             value = self.eval(arg.value)
             if arg.star == "*":
-                args.extend(value.elements if isinstance(value, Seq) else [self.child(value, "[*]")])
+                args.extend(value.elements if isinstance(value, Seq) else [self.child(value, ANY)])
             elif arg.star == "**":
                 if isinstance(value, Cell):
                     kwargs.update({k[2:-2]: v for k, v in value.items.items() if k.startswith("['")})

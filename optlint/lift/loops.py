@@ -15,7 +15,7 @@ from optlint.lift.conditionals import Conditionals
 from optlint.lift.entries import filled_anew
 from optlint.lift.expression import Symbol
 from optlint.lift.frames import CutShort, Frame, Leave
-from optlint.lift.objects import Cell, Each, Lazy, Scope, Seq, Target, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Each, Lazy, Scope, Seq, Target, Value, content, numeric
 from optlint.lift.places import belongs_to
 from optlint.model import Span
 
@@ -131,7 +131,7 @@ class Loops(Conditionals):
         if isinstance(home, Scope):
             return key in home.vars
         assert isinstance(home, Cell)
-        if not home.place or (key == "[*]" and key not in home.items):  # a list that the loop itself fills
+        if not home.place or (key == ANY and key not in home.items):  # a list that the loop itself fills
             return False
         return not belongs_to(home.place + key, indices)
 
@@ -172,7 +172,7 @@ class Loops(Conditionals):
         if isinstance(made, Seq):
             cell.items = {f"[{i}]": v for i, v in enumerate(made.elements)}
         elif isinstance(made, Each):
-            cell.items["[*]"] = made.element
+            cell.items[ANY] = made.element
         return cell
 
     def eval_GeneratorExp(self, node: cst.GeneratorExp) -> Value:
@@ -192,7 +192,7 @@ class Loops(Conditionals):
         if isinstance(made, Seq):
             cell.items = {f"[{k}]": v for k, v in zip(keys, made.elements, strict=False)}
         elif isinstance(made, Each):
-            cell.items["[*]"] = made.element
+            cell.items[ANY] = made.element
         return cell
 
 

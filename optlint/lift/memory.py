@@ -11,6 +11,7 @@ from optlint.lift import numbers
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import number, render
 from optlint.lift.objects import (
+    ANY,
     Cell,
     Const,
     Each,
@@ -166,8 +167,8 @@ class Memory:
         if key in home.items:
             return home.items[key]
         if key.startswith("["):
-            if "[*]" in home.items:
-                return self._representative(home, home.items["[*]"], key)
+            if ANY in home.items:
+                return self._representative(home, home.items[ANY], key)
             if "{" in key:
                 alike = [k for k in home.items if loosely(k) == loosely(key)]
                 if len(alike) == 1:

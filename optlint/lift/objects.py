@@ -213,6 +213,7 @@ class Slot:
     local: bool = False  # a plain name of the function that is analysed: lost unless it is returned
 
 
+ANY = "[*]"  # the key of what stands for all elements of a list
 Target = tuple[object, str]  # (scope or cell, key); key "" is the cell's own content
 
 
@@ -367,8 +368,8 @@ def numeric(value: Value | None) -> Expr | None:
 
 def one_of(value: Value) -> Value | None:
     """What stands for every element of a list; None where the value is none."""
-    if isinstance(value, Cell) and value.growing and value.expr is None and value.items.keys() == {"[*]"}:
-        return value.items["[*]"]
+    if isinstance(value, Cell) and value.growing and value.expr is None and value.items.keys() == {ANY}:
+        return value.items[ANY]
     return value.element if isinstance(value, Each) else None
 
 

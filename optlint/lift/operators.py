@@ -8,7 +8,7 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift.memory import Memory
-from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lib, Seq, Value, is_scalar
+from optlint.lift.objects import ANY, Cell, Const, Each, Func, Klass, Lib, Seq, Value, is_scalar
 from optlint.lift.places import place_of
 from optlint.model import Span
 
@@ -50,7 +50,7 @@ class Operators(Memory):
         """``[0] * n``: many elements, one representative."""
         made = Cell(growing=True)
         if len(cell.items) >= 1:
-            made.items["[*]"] = next(iter(cell.items.values()))
+            made.items[ANY] = next(iter(cell.items.values()))
         return made
 
     def compare(self, operator: cst.BaseCompOp, left: Value, right: Value, span: Span | None) -> Value:
@@ -109,9 +109,9 @@ def _concatenated(left: Cell, right: Cell) -> Cell:
     made = Cell(growing=True)
     for value in (*left.items.values(), *right.items.values()):
         made.items[f"[{len(made.items)}]"] = value
-    if "[*]" in left.items or "[*]" in right.items:
+    if ANY in left.items or ANY in right.items:
         rest = list(made.items.values())
-        made.items = {"[*]": rest[0]} | {f"[*{i}]": v for i, v in enumerate(rest[1:], 2)}
+        made.items = {ANY: rest[0]} | {f"[*{i}]": v for i, v in enumerate(rest[1:], 2)}
     return made
 
 

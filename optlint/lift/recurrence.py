@@ -101,6 +101,11 @@ class Recurrence:
         return self.per_parameter or any(structure.rest(c.post, c.old).number > 1 for c in self.counters)
 
     @property
+    def moving(self) -> frozenset[Symbol]:
+        """The contents of its states, old and new."""
+        return frozenset(x for s in self.states for x in (s.old, s.new))
+
+    @property
     def called(self) -> str:
         """What the code calls the update: its function's name, or the heading of the notebook's section."""
         return self.heading if self.name == "<module>" and self.heading else self.name

@@ -10,7 +10,7 @@ from optlint.lift.branches import Choices
 from optlint.lift.expression import const
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Scope, Unsupported, Value, content, numeric
+from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Scope, Unsupported, Value, content, numeric, one_of
 from optlint.lift.places import attribute
 from optlint.lift.vocabulary.graph import commit, take_pairs
 
@@ -114,7 +114,7 @@ def _of_the_class(klass: Klass) -> dict[str, Const]:
 
 def _is_empty(value: Value) -> bool:
     """A list of arrays of zeros."""
-    element = value.items.get("[*]") if isinstance(value, Cell) and value.growing and len(value.items) == 1 else None
+    element = one_of(value) if isinstance(value, Cell) else None
     return isinstance(element, Cell) and element.array and element.expr == ZERO and not element.growing
 
 

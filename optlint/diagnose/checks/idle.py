@@ -51,7 +51,7 @@ def _inside(recurrence: Recurrence, idle: State, gradient: Expr) -> Expr | None:
 def _made_of(recurrence: Recurrence, gradient: Expr) -> list[Expr]:
     """What the step makes of the gradient alone: |g| + ε or c·g, which code may have put in its place."""
     counting = {x for s in recurrence.states if not ex.contains(s.post, gradient) for x in (s.old, s.new)}
-    still = _moving(recurrence) - counting
+    still = recurrence.moving - counting
     still |= {recurrence.parameter.old} if recurrence.parameter is not None else set()
     apart = {gradient: ex.sym(Symbol("g"))}
     made = (n for n in ex.walk(recurrence.step) if n.op not in ("div", "neg") and ex.contains(n, gradient))
@@ -133,13 +133,9 @@ def _first_moments(recurrence: Recurrence, below: Expr) -> Iterator[Expr]:
     """A state's content, or that content corrected, as it stands there."""
     contents = {ex.sym(s.new) for s in recurrence.states} | {ex.sym(s.old) for s in recurrence.states}
     for node in ex.walk(below):
-        corrected = node.op == "div" and node.args[0] in contents and not node.args[1].symbols & _moving(recurrence)
+        corrected = node.op == "div" and node.args[0] in contents and not node.args[1].symbols & recurrence.moving
         if corrected or node in contents:
             yield node
-
-
-def _moving(recurrence: Recurrence) -> frozenset[Symbol]:
-    return frozenset(x for s in recurrence.states for x in (s.old, s.new))
 
 
 def _repaired(page: MistakePage, recurrence: Recurrence, idle: State, step: Expr) -> Repair:

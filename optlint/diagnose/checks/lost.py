@@ -150,7 +150,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """m = β₁·self.m + (1 − β₁)·g as a local name that nothing keeps: make each such average a state."""
     recurrence = subject.recurrence
     yield from state_reset(subject, page)
-    held = {x for s in recurrence.states for x in (s.old, s.new)}
+    held = recurrence.moving
     posts = [*(s.post for s in recurrence.states), recurrence.step]
     states: list[State] = []
     table = {s.post: ex.sym(s.new) for s in recurrence.states if s.post.args}  # what contents are written as

@@ -49,7 +49,7 @@ def maximum_lost(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The step divides by max(0, v'), or by max(x, v') with a place x that stays as it is: make the maximum a state."""
     recurrence = subject.recurrence
     states = {s.new: s for s in recurrence.states}
-    moving = {x for s in recurrence.states for x in (s.old, s.new)}
+    moving = recurrence.moving
     for node in ex.walk(recurrence.step):
         if node.op != "max":
             continue
@@ -71,7 +71,7 @@ def maximum_lost(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             yield Repair(page.code, made, node, None, where="", root=recurrence.step, details={"kind": "state"})
 
 
-def _stays(kept: Expr, moving: set[Symbol]) -> bool:
+def _stays(kept: Expr, moving: frozenset[Symbol]) -> bool:
     """0, or a place that the update reads and does not write."""
     if kept.op == "sym":
         return kept.symbol not in moving and kept.symbol.kind == "place"

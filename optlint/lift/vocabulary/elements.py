@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from optlint.lift.objects import Cell, Const, Each, Lazy, Seq, Value
+from optlint.lift.objects import ANY, Cell, Const, Each, Lazy, Seq, Value
 from optlint.lift.vocabulary.site import Handler, Site
-
-ANY = "[*]"
 
 
 def is_list(value: Value | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Symbol
-from optlint.lift.objects import Cell, Const, Each, Fields, Func, Klass, Lazy, Lib, Seq, Super, Value, numeric
+from optlint.lift.objects import ANY, Cell, Const, Each, Fields, Func, Klass, Lazy, Lib, Seq, Super, Value, numeric
 from optlint.lift.places import attribute, item, place_of
 from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise
 
@@ -206,7 +206,7 @@ def _setdefault(site: Site) -> Value | None:
 
 def _append(site: Site) -> Value | None:
     if isinstance(site.receiver, Cell) and site.args:
-        site.machine.store.put(site.receiver, "[*]", site.args[0], site.span)
+        site.machine.store.put(site.receiver, ANY, site.args[0], site.span)
         return Const(None)
     return None
 

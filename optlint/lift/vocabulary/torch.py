@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.objects import Cell, Const, Klass, Lib, Seq, Slot, Super, Value, numeric
+from optlint.lift.objects import ANY, Cell, Const, Klass, Lib, Seq, Slot, Super, Value, numeric
 from optlint.lift.places import attribute
-from optlint.lift.vocabulary.elements import ANY, argument, constant, over_elements
+from optlint.lift.vocabulary.elements import argument, constant, over_elements
 from optlint.lift.vocabulary.site import (
     Handler,
     Site,
@@ -347,10 +347,9 @@ def _forms() -> tuple[dict[str, Handler], dict[str, Handler]]:
 def changed_in_place(site: Site, name: str) -> Value | None:
     """``x.sigmoid_()``: in-place methods end with an underscore, and return what they have changed."""
     home = site.receiver
-    if not name.endswith("_") or name.endswith("__") or not isinstance(home, Cell) or home.expr is None or home.klass:
+    if not name.endswith("_") or name.endswith("__") or not site.machine.speaks_torch:
         return None
-    made = numeric(site.opaque())
-    if made is None or not site.machine.speaks_torch:
+    if not isinstance(home, Cell) or home.expr is None or home.klass or (made := numeric(site.opaque())) is None:
         return None
     site.machine.store.fill(home, made, site.span)
     return home
