@@ -97,6 +97,8 @@ def _matches(subject: Subject, live: list[State], deviations: bool, families: fr
         return
     full = subject.run().step
     decoupled = _is_decoupled(subject)
+    factors = {f.value for f, _ in structure.factors(subject.drive) if f.op == "sym"}
+    sizes = [v for s, v in subject.bound.items() if s in factors]
     done: set[int] = set()
     for index in near:
         trial = trials[index]
@@ -104,7 +106,7 @@ def _matches(subject: Subject, live: list[State], deviations: bool, families: fr
         if id(trial.form) in done or not fitting:
             continue
         same, scale, worst = _agree(full, trial.run())
-        if same:
+        if same and not _plays_two_parts(trial, sizes):
             done.add(id(trial.form))
             held = [live[i] for i in trial.order]
             bound = {s.name: v for s, v in trial.bound.items()}
@@ -113,6 +115,13 @@ def _matches(subject: Subject, live: list[State], deviations: bool, families: fr
                 match = Match(form, roles, scale, decoupled, worst, bound)
                 match.spelled = len(fitting) == 1 or _is_spelled(match, subject)
                 yield match
+
+
+def _plays_two_parts(trial: Trial, sizes: list[Any]) -> bool:
+    """What was taken for a decay that no state shows (Lion's β₁) is a factor of the step's size."""
+    shown = {t.value for t in trial.form.slopes if t is not None and t.op == "sym"}
+    sought = [v for s, v in trial.bound.items() if s not in shown and s.name.startswith("beta")]
+    return any(np.array_equal(value, size) for value in sought for size in sizes)
 
 
 def _is_decoupled(subject: Subject) -> bool:

@@ -215,6 +215,16 @@ def _multiplies_all(state: State, own: Expr) -> frozenset[Symbol]:
     return frozenset().union(*(f.symbols for f in shared)) if shared < kept else frozenset()
 
 
+def _floored(node: Expr) -> Iterator[tuple[Expr, Expr]]:
+    """What may be an ε, and what it is added to, or subtracted from where that is a root's."""
+    if node.op in ("add", "max"):
+        yield from ((a, b) for a, b in (node.args, node.args[::-1]))
+    elif node.op == "sub" and any(n.op == "sqrt" for n in ex.walk(node.args[0])):
+        yield node.args[1], node.args[0]
+    elif node.op == "sqrt" and node.args[0].op == "sub":
+        yield node.args[0].args[1], node.args[0].args[0]
+
+
 def _hypers(
     states: list[State],
     posts: list[Expr],
@@ -239,10 +249,13 @@ def _hypers(
                     order.append(symbol)
             if node.op == "pow" and node.args[1].symbols & time:
                 decays |= {s for s in node.args[0].symbols if s not in moving and s not in time}
-            if node.op in ("add", "max") and parameter not in node.visible:  # what moves w itself is no floor
+            if node.op == "mul" and parameter not in node.visible:  # a mean of two, as Lion's
                 for a, b in (node.args, node.args[::-1]):
-                    if b.symbols & (moving | {g}) and not a.symbols & (moving | {g, parameter}):
-                        epsilons |= {f.symbol for f, e in structure.factors(a) if f.op == "sym" and e == 1}
+                    if b.symbols & (moving | {g}) and a.op == "sub" and a.args[0] == ex.const(1):
+                        decays |= {a.args[1].symbol} - moving - time if a.args[1].op == "sym" else set()
+            for a, b in _floored(node) if parameter not in node.visible else ():  # what moves w itself is no floor
+                if b.symbols & (moving | {g}) and not a.symbols & (moving | {g, parameter}):
+                    epsilons |= {f.symbol for f, e in structure.factors(a) if f.op == "sym" and e == 1}
     result = []
     for state in states:
         for symbol in state.initial.symbols if state.initial is not None else ():

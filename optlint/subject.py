@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -189,6 +190,11 @@ class Subject:
     def with_states(self, states: list[State], step: Expr, **changes: Any) -> Subject:
         """The same subject with other states."""
         return replace(self, states=states, step=step, **changes)
+
+    def with_settings(self, own: Mapping[Symbol, float]) -> Subject:
+        """The same subject under other settings than the code's own."""
+        hypers = [replace(h, own=own.get(h.symbol, h.own)) for h in self.hypers]
+        return replace(self, hypers=hypers)
 
     @property
     def posts(self) -> list[Expr]:

@@ -66,3 +66,21 @@ def test_what_bites_at_the_default_is_manifest() -> None:
     """0/0 needs no epsilon to be NaN."""
     assert only(FORGOTTEN.format(decay="1e-8"), "OPT201").severity == "error"
     assert "its default" not in only(FORGOTTEN.format(decay="1e-8"), "OPT201").message
+
+
+SURPRISED = """
+import numpy as np
+
+
+def adabelief(w, g, m, s, t, lr=1e-3, b1=0.9, b2=0.999, eps={eps}, eps_root=1e-16):
+    m = b1 * m + (1 - b1) * g
+    s = b2 * s + (1 - b2) * (g - m) ** 2 + eps_root
+    return w - lr * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) - eps), m, s
+"""
+
+
+def test_what_the_numbers_of_the_code_hide_is_shown_under_other_ones() -> None:
+    hidden, manifest = (only(SURPRISED.format(eps=value), "OPT204") for value in ("1e-16", "1e-3"))
+    assert (hidden.severity, manifest.severity) == ("warning", "error")
+    assert "nothing is seen of it with the code's own numbers; run with ε = 0.1" in hidden.message
+    assert "run with" not in manifest.message

@@ -7,6 +7,7 @@ What a name stands for at its place is taken from the abstract interpreter as it
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -100,6 +101,11 @@ class Code:
         with recording() as (seen, libraries):
             self.lifted: Lifted = lifted(text, path)
         self.seen, self.libraries = seen, libraries
+
+    @cached_property
+    def has_fixed_arrays(self) -> bool:
+        """Its arrays cannot be changed in place: ``x += 1`` gives the name another one."""
+        return re.search(r"^\s*(?:import|from)\s+(?:jax|optax|keras|tensorflow)\b", self.text, re.MULTILINE) is not None
 
     def place(self, node: cst.CSTNode) -> Place:
         where = self.positions[node]

@@ -22,7 +22,7 @@ from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span
 from optlint.sandbox.laws import LAWS
 from optlint.sandbox.rounding import refusal
-from optlint.sandbox.witness import Seen, latent_settings, look, look_low, sentence
+from optlint.sandbox.witness import Seen, latent_settings, look, look_low, other_settings, sentence
 from optlint.settings import Settings
 from optlint.subject import Subject
 
@@ -70,6 +70,12 @@ class Context:
         seen = look(written, repair.subject, effective, probes)
         if seen is None:
             seen = look(self.subject, explanation.repaired, effective, probes)
+        others: dict[ex.Symbol, float] = {}
+        if seen is None and len(explanation.repairs) == 1:  # the code's own settings may hide it
+            others = other_settings(written, repair.subject)
+            if others:
+                run = written.with_settings(others), repair.subject.with_settings(others)
+                seen = look(*run, effective, probes)
         if seen is None:
             return None
         meant = page.meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")
@@ -85,6 +91,8 @@ class Context:
             message += "; or " + " or ".join("+".join(n) for n in sorted(names))
         latent = latent_settings(written, repair.subject, effective, probes)
         message, severity = _as_it_bites(page, message, latent)
+        if others:
+            message, severity = _as_hidden(page, message, others)
         made = self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
         readings = 1 + len(explanation.others) + bool(reading is not None and reading.variant.deviation)
         self.proofs.append(Proof(made, page, before, repair, match, readings))
@@ -280,4 +288,16 @@ def _as_it_bites(page: MistakePage, message: str, latent: tuple[str, ...]) -> tu
     if not latent:
         return message, None
     message += f" (as long as {' and '.join(latent)} is 0, its default, nothing is seen of it)"
-    return message, "warning" if page.severity == "error" else None
+    return message, _milder(page)
+
+
+def _as_hidden(page: MistakePage, message: str, others: dict[ex.Symbol, float]) -> tuple[str, Severity | None]:
+    """The message, and another severity than the page's, of a mistake that shows only under other settings."""
+    said = ", ".join(f"{GREEK.get(s.name, s.name)} = {v:g}" for s, v in others.items())
+    if all(s.default is None for s in others):  # the code leaves them to its callers
+        return f"{message} (run with {said})", None
+    return f"{message} (nothing is seen of it with the code's own numbers; run with {said})", _milder(page)
+
+
+def _milder(page: MistakePage) -> Severity | None:
+    return "warning" if page.severity == "error" else None

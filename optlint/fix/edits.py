@@ -194,6 +194,10 @@ def _negated(site: Read, reading: Reading) -> Iterator[tuple[Edit, ...]]:
     elif isinstance(site.node, cst.BinaryOperation) and not site.node.lpar and site.text.startswith("-"):
         yield (Edit(site.span, site.text[1:].lstrip()),)
     else:
+        call = reading.parents.get(reading.parents[site.node]) if site.node in reading.parents else None
+        other = opposite(call, reading) if isinstance(call, cst.Call) and call.args[-1].value is site.node else None
+        if other is not None:
+            yield (other,)  # `sub(v, eps)` as `add(v, eps)`
         wanted = needed(site.node, reading.parents.get(site.node))
         level = 11 if site.simple or isinstance(site.node, (cst.Call, cst.Integer, cst.Float)) else 0
         text = f"-{site.text}" if level else f"-({site.text})"

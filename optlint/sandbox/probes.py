@@ -32,6 +32,13 @@ def _random(seed: int, scale: float) -> NDArray[np.float64]:
     return np.asarray(scale * np.sign(result) * (0.25 + 0.75 * np.abs(result)))
 
 
+def _turning(seed: int, scale: float) -> NDArray[np.float64]:
+    """Signs that last for some steps, and sizes over two decades: an average and a gradient in any ratio."""
+    uniform = np.abs(_random(seed, 1.0))
+    signs = np.cumprod(np.where(_random(seed + 1, 1.0) > 0.4, -1.0, 1.0), axis=0)
+    return np.asarray(scale * signs * 10.0 ** (2 * (uniform - 0.25) / 0.75 - 2))
+
+
 def _make() -> tuple[Probe, ...]:
     ones = np.ones((STEPS, 2))
     skew = np.array([1.0, 0.5])
@@ -45,7 +52,7 @@ def _make() -> tuple[Probe, ...]:
         Probe("tiny", "g = 1e-6 at every step", 1e-6 * ones * skew),
         Probe("decay", "g shrinks by a decade every six steps", 10.0 ** (-k / 6) * ones * skew),
         Probe("spike", "g = 1e-3, once 1e3", spike * skew),
-        Probe("large", "random near 1000", _random(11, 1e3)),
+        Probe("large", "up to 1000, which turns now and then", _turning(11, 1e3)),
         Probe("zero first", "g = 0 at two steps, then 1", np.where(k < 2, 0.0, 1.0) * skew),
     )
 

@@ -12,7 +12,7 @@ from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import number
 from optlint.sandbox.evaluate import Runner, System, TooLarge, Trace
-from optlint.sandbox.probes import PROBES
+from optlint.sandbox.probes import BINDING_OF_LANE, BINDINGS, PROBES
 from optlint.sandbox.rounding import Precision
 from optlint.subject import Subject, pseudo
 
@@ -36,6 +36,7 @@ class Scene:
 
 
 _RANDOM = tuple(float(x) for x in PROBES[1].gradients[:, 0])
+_SIZES = tuple(float(x) for x in np.round(PROBES[6].gradients[:, 0]) / 1000)
 
 SCENES = {
     s.name: s
@@ -59,6 +60,7 @@ RARE = {
         Scene("small gradient, many steps", (1e-6,), 0.0, LONG),
         Scene("large gradient now and then", (1.0, *(1e-3,) * 99), 0.0, LONG),
         Scene("gradient that turns", (*(1.0,) * 20, *(-1.0,) * 40), 0.0, 60, each=True),
+        Scene("gradients of many sizes", _SIZES, 0.0, 200, each=True),
     )
 }
 
@@ -206,6 +208,19 @@ def look_low(written: tuple[Subject, Precision], repaired: tuple[Subject, Precis
         if still is None and found is not None and found[1].kind == "still":
             still = found[1]
     return still
+
+
+def other_settings(written: Subject, repaired: Subject) -> dict[Symbol, float]:
+    """Numbers for the settings in which the two differ, and that the user may set, as a second run has them."""
+    changed = [p for p, q in zip(written.posts, repaired.posts, strict=False) if p != q]
+    concerned = frozenset().union(*(p.symbols for p in changed))
+    bound = repaired.bound
+    another = int(np.argmax(BINDINGS.index("rebound-1") == BINDING_OF_LANE))
+    return {
+        h.symbol: float(bound[h.symbol][another, 0])
+        for h in repaired.hypers
+        if h.symbol in concerned and h.symbol in written.bound and (h.role == "epsilon" or h.symbol.default is None)
+    }
 
 
 def latent_settings(

@@ -143,7 +143,7 @@ def epsilon_gathers_in_the_state(a: Anatomy) -> Edits:
             for role in sorted(a.held(site.expr) & a.second):
                 place, line = f.place_text(a, role), a.code.statement(site.node)
                 read = {a.code.source(n) for n in _below(a, op.operands[1 - index])}
-                if line is not None and place in read:
+                if line is not None and place in read and not (place.isidentifier() and a.code.has_fixed_arrays):
                     epsilon = a.code.source(op.operands[index])
                     edit = a.code.replaced(site.node, a.code.source(op.operands[1 - index]))
                     yield a.code.inserted(line, f"{place} += {epsilon}"), edit

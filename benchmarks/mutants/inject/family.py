@@ -35,6 +35,24 @@ def maxima(a: Anatomy) -> Iterator[tuple[cst.SimpleStatementLine, cst.BaseExpres
 
 @injects("OPT701")
 def maximum_fed_back(a: Anatomy) -> Edits:
+    """The average is set to the larger one of what it was and what it would be, and no other place keeps it."""
+    for line, place in maxima(a):
+        text, raw = a.code.source(place), f.place_text(a, "v")
+        averaged, small = f.writes(a, "v"), line.body[0]
+        first = averaged[0].body[0] if len(averaged) == 1 else None
+        op = operation(a.code, small.value) if isinstance(small, cst.Assign) else None
+        if not (isinstance(first, cst.Assign) and op is not None and op.style == "function") or op.named:
+            continue
+        whole = a.code.source(op.node)
+        if raw and raw != text and not isinstance(a.code.parents[line], cst.Module):
+            largest = whole[: whole.index("(")] + f"({raw}, {a.code.source(first.value)})"
+            uses = (a.code.replaced(n, raw) for n in f.uses_behind(a, line, text))
+            yield a.code.replaced(first.value, largest), a.code.removed(line), *uses
+
+
+@injects("OPT702")
+def maximum_kept_in_the_average(a: Anatomy) -> Edits:
+    """The place of the maximum is read, and the average written instead of it."""
     for line, place in maxima(a):
         text, raw = a.code.source(place), f.place_text(a, "v")
         if raw and raw != text:
@@ -179,7 +197,7 @@ def residual_of_the_old_average(a: Anatomy) -> Edits:
     for role in sorted(a.second):
         one, other = f.writes(a, "m"), f.writes(a, role)
         beside = len(one) == 1 and other and any(s is other[-1] for s in a.code.block(one[0]))
-        if beside and a.code.offsets(one[0]) < a.code.offsets(other[-1]):
+        if beside and f.changes_what_is_there(a, one[0]) and a.code.offsets(one[0]) < a.code.offsets(other[-1]):
             yield a.code.moved_behind(one[0], other[-1])
 
 

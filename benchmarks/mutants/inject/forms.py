@@ -208,6 +208,17 @@ def receiver(a: Anatomy, line: cst.SimpleStatementLine) -> cst.BaseExpression | 
     return node if node is not small.value else None
 
 
+def changes_what_is_there(a: Anatomy, line: cst.SimpleStatementLine) -> bool:
+    """The statement gives no name that is new there: what is read before it is the old content, and no error."""
+    node = target(a, line)
+    if not isinstance(node, cst.Name):
+        return True
+    name, (start, end) = node.value, a.code.offsets(line)
+    reads = (n for n in a.code.positions if isinstance(n, cst.Name) and n is not node and n.value == name)
+    inside = (n for n in reads if start <= a.code.offsets(n)[0] < end)
+    return any(not (isinstance(p := a.code.parents[n], cst.Attribute) and p.attr is n) for n in inside)
+
+
 def place_text(a: Anatomy, role: str) -> str:
     """How the code writes the state's place: ``self.m[k]``, ``exp_avg``."""
     for line in writes(a, role):

@@ -148,7 +148,8 @@ def _look_ahead(a: Anatomy) -> Iterator[tuple[ex.Expr, Operation]]:
     """g + μ·v in the step."""
     for site, op in f.operations(a, "add", "sub"):
         moves = any(a.is_parameter(p) for _, t in structure.terms(site.expr) for p, _ in structure.factors(t))
-        both = bool(a.held(site.expr)) and a.takes_gradient(site.expr)
+        sides = (site.expr.args, site.expr.args[::-1]) if len(site.expr.args) == 2 else ()
+        both = any(a.held(one) and a.takes_gradient(other) for one, other in sides)
         if site.part == "step" and both and not moves and len(op.operands) == 2:
             yield site.expr, op
 

@@ -25,7 +25,7 @@ def gradient_squares(a: Anatomy) -> Iterator[f.Square]:
 def decay_outside_the_square(a: Anatomy) -> Edits:
     for square in gradient_squares(a):
         w = f.parameter_text(a, square.op.node)
-        if w:
+        if w and not square.op.each:  # a list of tensors takes no sum
             yield square.instead(a, f"{square.squared(a, square.text)} + 0.01 * {w}")
 
 
@@ -90,6 +90,8 @@ def root_taken_twice(a: Anatomy) -> Edits:
 
 @injects("OPT107")
 def multiplied_by_the_denominator(a: Anatomy) -> Edits:
+    if not a.adaptive:
+        return  # the norm that a matrix is divided by
     for site, op in f.operations(a, "div"):
         above, below = site.expr.args if site.expr.op == "div" else (None, None)
         if below is None or above is None or not a.held(below) & a.second:

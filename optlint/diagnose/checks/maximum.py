@@ -46,29 +46,50 @@ def _bounded_by(state: State) -> Expr | None:
 
 @check("maximum-lost")
 def maximum_lost(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """The step divides by max(0, v'), or by max(x, v') with a place x that stays as it is: make the maximum a state."""
+    """The step divides by max(0, v'), or by max(x, v') with a place x that stays as it is: make the maximum a state.
+
+    Or v' itself is that maximum: the average was written where x was meant.
+    """
     recurrence = subject.recurrence
     states = {s.new: s for s in recurrence.states}
-    moving = recurrence.moving
-    for node in ex.walk(recurrence.step):
-        if node.op != "max":
-            continue
-        for kept, average in (node.args, node.args[::-1]):
-            of = [states[s] for s in average.symbols if s in states]
-            if len(of) != 1 or not _stays(kept, moving) or recurrence.parameter is None:
-                continue
-            shown = kept.op == "const" or kept.symbol.initial is not None
-            if not shown and not families_in(recurrence.text) & set(page.families):
-                continue  # an argument may well be a bound
-            old = kept.symbol if kept.op == "sym" else Symbol(f"{of[0].name} (largest)")
-            new = Symbol(f"{old.name}'")
-            post = ex.op("max", ex.sym(old), average, origin=node.origin)
-            largest = State(old.name, old, new, post, ex.const(0), (node.origin,) if node.origin else ())
-            parameter = replace(
-                recurrence.parameter, post=ex.substitute(recurrence.parameter.post, {node: ex.sym(new)})
-            )
+    for kept, average, node in _maxima(recurrence.step, subject, page):
+        of = [states[s] for s in average.symbols if s in states]
+        if len(of) == 1 and recurrence.parameter is not None:
+            largest = _largest(kept, average, of[0], node)
+            post = ex.substitute(recurrence.parameter.post, {node: ex.sym(largest.new)})
+            parameter = replace(recurrence.parameter, post=post)
             made = prepare(replace(recurrence, states=[*recurrence.states, largest], parameter=parameter))
             yield Repair(page.code, made, node, None, where="", root=recurrence.step, details={"kind": "state"})
+    for position, state in enumerate(recurrence.states):
+        for kept, average, node in _maxima(state.post, subject, page) if state.post.op == "max" else ():
+            if node is not state.post or state.old not in average.symbols or recurrence.parameter is None:
+                continue
+            largest = _largest(kept, ex.sym(state.new), state, node)
+            posts = list(recurrence.states)
+            posts[position] = replace(state, post=average)
+            step = ex.substitute(recurrence.parameter.post, {ex.sym(state.new): ex.sym(largest.new)})
+            changed = replace(recurrence, states=[*posts, largest], parameter=replace(recurrence.parameter, post=step))
+            details = {"kind": "state"}
+            yield Repair(page.code, prepare(changed), node, None, where=state.name, root=state.post, details=details)
+
+
+def _maxima(root: Expr, subject: Subject, page: MistakePage) -> Iterator[tuple[Expr, Expr, Expr]]:
+    """max(x, average) with an x that stays as it is: (x, average, the maximum)."""
+    moving = subject.recurrence.moving
+    for node in ex.walk(root):
+        for kept, average in (node.args, node.args[::-1]) if node.op == "max" else ():
+            if not _stays(kept, moving) or not average.symbols & moving:
+                continue
+            shown = kept.op == "const" or kept.symbol.initial is not None
+            if shown or families_in(subject.recurrence.text) & set(page.families):  # an argument may well be a bound
+                yield kept, average, node
+
+
+def _largest(kept: Expr, average: Expr, of: State, node: Expr) -> State:
+    """The state that keeps the maximum."""
+    old = kept.symbol if kept.op == "sym" else Symbol(f"{of.name} (largest)")
+    post = ex.op("max", ex.sym(old), average, origin=node.origin)
+    return State(old.name, old, Symbol(f"{old.name}'"), post, ex.const(0), (node.origin,) if node.origin else ())
 
 
 def _stays(kept: Expr, moving: frozenset[Symbol]) -> bool:
