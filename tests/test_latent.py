@@ -72,7 +72,7 @@ SURPRISED = """
 import numpy as np
 
 
-def adabelief(w, g, m, s, t, lr=1e-3, b1=0.9, b2=0.999, eps={eps}, eps_root=1e-16):
+def adabelief(w, g, m, s, t, lr=1e-3, b1=0.9, b2=0.999, eps={eps}, eps_root={eps}):
     m = b1 * m + (1 - b1) * g
     s = b2 * s + (1 - b2) * (g - m) ** 2 + eps_root
     return w - lr * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) - eps), m, s
