@@ -347,11 +347,10 @@ def epsilon_values(subject: Subject) -> list[Any]:
     data = subject.moving | {subject.g}
     for post in subject.posts:
         for node in ex.walk(post):
-            if node.op in ("add", "max"):
-                for a, b in (node.args, node.args[::-1]):
-                    floor = _without_time(subject, a)
-                    if b.symbols & data and floor is not None and floor not in found:
-                        found.append(floor)
+            for a, b in structure.floored(node):
+                floor = _without_time(subject, a)
+                if b.symbols & data and floor is not None and floor not in found:
+                    found.append(floor)
     found += [ex.sym(h.symbol) for h in subject.hypers if h.role == "epsilon"]  # ε/η, ε·(1 − β₁ᵗ)/η
     values: list[Any] = []
     for value in (subject.value(a) for a in dict.fromkeys(found)):

@@ -213,7 +213,8 @@ def _mark(recurrence: Recurrence) -> Mark:
         tuple(sorted(map(repr, known))),
         tuple((s.name, repr(s.initial), s.becomes, s.in_place, s.exact) for s in states),
         tuple(recurrence.configuration.items()),
-        *(recurrence.frame, recurrence.depth, recurrence.at_home, recurrence.on_data, recurrence.handed_on),
+        *(recurrence.frame, recurrence.depth, recurrence.at_home, recurrence.handed_on),
+        tuple(sorted(recurrence.on_data)),
         *(
             recurrence.cut_short is None,
             recurrence.per_parameter,
@@ -288,9 +289,13 @@ def _keep_lasting(judged: Judged) -> None:
 
 
 def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> None:
-    """On a path that data chooses, only what every path of the update shows is the update's mistake."""
+    """On a path that data chooses, only what every path of the same options shows is the update's mistake."""
+    data = recurrence.on_data
+    mine = {c: way for c, way in recurrence.configuration.items() if c not in data}
     for other, view in judged:
-        if other is not recurrence and set(other.writes) & set(recurrence.writes) and view.status != "unmatched":
+        elsewhere = any(other.configuration.get(c, way) != way for c, way in mine.items())
+        beside = other is not recurrence and not elsewhere and set(other.writes) & set(recurrence.writes)
+        if beside and view.status != "unmatched":
             codes = {f.code for f in view.findings}
             verdict.findings = [f for f in verdict.findings if f.code in codes]
     if verdict.status == "mistaken" and all(f.severity == "note" for f in verdict.findings):

@@ -217,9 +217,8 @@ def _multiplies_all(state: State, own: Expr) -> frozenset[Symbol]:
 
 def _floored(node: Expr) -> Iterator[tuple[Expr, Expr]]:
     """What may be an ε, and what it is added to, or subtracted from where that is a root's."""
-    if node.op in ("add", "max"):
-        yield from ((a, b) for a, b in (node.args, node.args[::-1]))
-    elif node.op == "sub" and any(n.op == "sqrt" for n in ex.walk(node.args[0])):
+    yield from structure.floored(node)
+    if node.op == "sub" and any(n.op == "sqrt" for n in ex.walk(node.args[0])):
         yield node.args[1], node.args[0]
     elif node.op == "sqrt" and node.args[0].op == "sub":
         yield node.args[0].args[1], node.args[0].args[0]

@@ -11,6 +11,7 @@ from optlint.forms import Form, forms
 from optlint.identify import Match, best, epsilon_values, matches, small_step
 from optlint.knowledge import MistakePage, Variant, find_mistake, known
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.notation import number
 from optlint.model import Evidence, Finding, Severity, Span
 
@@ -136,8 +137,7 @@ def _place(context: Context) -> Span:
     subject = context.subject
     for post in reversed(subject.posts):
         for node in ex.walk(post):
-            if node.op in ("add", "max") and node.origin is not None:
-                for a, b in (node.args, node.args[::-1]):
-                    if b.symbols & subject.moving and subject.is_hyper(a):
-                        return node.origin
+            for a, b in structure.floored(node):
+                if node.origin is not None and b.symbols & subject.moving and subject.is_hyper(a):
+                    return node.origin
     return context.recurrence.step.origin or context.recurrence.span

@@ -123,7 +123,8 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     prefer = context.preferred
     plain = best([m for m in found if not m.variant.deviation], prefer)
     if recurrence.lost:
-        forgotten = explain_forgotten(subject, plain)
+        stepping = plain is not None and (plain.family != "sgd" or is_gradient_step(subject, plain))
+        forgotten = explain_forgotten(subject, plain) if stepping else None
         return mistaken(context, forgotten, None) if forgotten is not None and recurrence.at_home else None
     sure = recurrence.at_home or any(d.bound for d in recurrence.dropped)  # by whoever has made the state
     if recurrence.as_kept:

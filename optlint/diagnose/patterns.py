@@ -87,7 +87,8 @@ class Matcher:
             yield from (e for e, rest in self.products(p, n, env) if not rest)
             return
         if p.op == n.op and len(p.args) == len(n.args):
-            yield from self._each(p.args, n.args, env)
+            args = tuple(a.args[0] if n.op == "abs" and a.op == "neg" else a for a in n.args)  # |−g|
+            yield from self._each(p.args, args, env)
 
     def _each(self, ps: tuple[Expr, ...], ns: tuple[Expr, ...], env: Binding) -> Iterator[Binding]:
         if not ps:

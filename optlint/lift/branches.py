@@ -23,7 +23,7 @@ class Choices:
     given: dict[str, bool] = field(default_factory=dict)
     taken: dict[str, bool] = field(default_factory=dict)
     spans: dict[str, Span | None] = field(default_factory=dict)
-    on_data: bool = False  # some condition looks at data, not at a setting
+    on_data: set[str] = field(default_factory=set)  # the conditions that look at data, not at a setting
 
     def take(self, condition: Expr, span: Span | None, quietly: bool = False) -> bool:
         """Which way to go. quietly: a question about the library's version has no other way that is worth a run."""
@@ -38,7 +38,8 @@ class Choices:
             return by_default(condition) is not False
         if name not in self.taken:
             self.spans[name] = span
-            self.on_data |= _looks_at_data(condition) and not says_how(name)
+            if _looks_at_data(condition) and not says_how(name):
+                self.on_data.add(name)
             if name in self.given:
                 self.taken[name] = self.given[name]
             else:

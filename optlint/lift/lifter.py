@@ -367,7 +367,7 @@ class _Lifter:
             recurrence.worth = machine.worth
             recurrence.inputs = [*recurrence.inputs, *changed]
             recurrence.aliases = list(machine.shared)
-            recurrence.on_data = machine.choices.on_data
+            recurrence.on_data = frozenset(machine.choices.on_data)
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
             recurrence.types = frozenset(machine.types)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -30,7 +30,7 @@ def lost_updates(
     """
     table = entry_values(inner)
     entries = entries_of(frame, store, table)
-    written = {e.slot.symbol for e in entries}
+    written = {e.slot.symbol: e.post for e in entries}
     arguments = arguments_of(frame, store)
     found = []
     for one in stored:
@@ -38,9 +38,9 @@ def lost_updates(
             continue
         post = resolved(one.expr, table)
         place = _moved(post, arguments.keys())
-        if place is None or place in written:
+        if place is None or not _only_decayed(place, written):
             continue
-        grouping = Grouping(frame, entries, [], [], name)
+        grouping = Grouping(frame, [e for e in entries if e.slot.symbol is not place], [], [], name)
         parameter = State(place.name, place, Symbol(f"{place.name}'"), post, place.initial, (one.span,))
         recurrence = grouping.of(parameter)
         recurrence.lost = True
@@ -49,13 +49,19 @@ def lost_updates(
 
 
 def _moved(post: Expr, arguments: Iterable[Symbol]) -> Symbol | None:
-    """S where ``post`` is S − …: an element, an attribute or an argument."""
-    parts = structure.terms(post)
-    bare = [t.symbol for sign, t in parts if sign > 0 and t.op == "sym" and t.symbol.kind == "place"]
-    kept = [s for s in bare if "[" in s.name or "." in s.name or s in arguments]
-    if len(parts) < 2 or len(kept) != 1 or structure.slope(post, kept[0]) != ex.const(1):
+    """S where ``post`` is S − …, or S·(1 − η·λ) − …: an element, an attribute or an argument."""
+    places = [s for s in post.symbols if s.kind == "place" and ("[" in s.name or "." in s.name or s in arguments)]
+    own = {s: structure.slope(post, s) for s in places}
+    kept = [s for s, slope in own.items() if slope is not None and (1, ex.const(1)) in structure.terms(slope)]
+    if len(kept) != 1 or structure.rest(post, kept[0]) == ex.const(0):
         return None
     return kept[0]
+
+
+def _only_decayed(place: Symbol, written: Mapping[Symbol, Expr]) -> bool:
+    """What the run leaves in the place is what was there, times a factor: the step is lost all the same."""
+    left = written.get(place)
+    return left is None or structure.rest(left, place) == ex.const(0)
 
 
 def _is_named_later(one: Stored, later: str) -> bool:

@@ -76,7 +76,7 @@ class Recurrence:
     key: str = ""  # the argument that is the key of all states (self.m[key]), while the counter has none
     shared_products: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and all read
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
-    on_data: bool = False  # lies on a path that depends on computed quantities
+    on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
     kept: Recurrence | None = None  # what it would be if the results that nobody takes were kept
     as_kept: bool = False  # it is there only in that case

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from optlint.lift.expression import FIRST, FOLD, Expr, Symbol, const, op, substitute, sym, walk
 from optlint.model import Span
@@ -279,3 +279,11 @@ def _tidy(name: str, *args: Expr, origin: Span | None = None, old: Expr | None =
     if old is not None and all(a is b for a, b in zip(args, old.args, strict=True)):
         return old
     return op(name, *args, origin=origin)
+
+
+def floored(node: Expr) -> Iterator[tuple[Expr, Expr]]:
+    """What a sum or maximum may have as its ε, and what beside it: each way. The 1 of 1 + e⁻ˣ is none."""
+    if node.op in ("add", "max"):
+        for floor, rest in (node.args, node.args[::-1]):
+            if rest.op != "exp":
+                yield floor, rest

@@ -49,7 +49,7 @@ def epsilon_large(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     small = ex.const(1e-8)
     for post in subject.posts:
         for node in ex.walk(post):
-            for a, b in (node.args, node.args[::-1]) if node.op in ("add", "max") else ():
+            for a, b in structure.floored(node):
                 if not b.symbols & subject.second or b.symbols & {subject.g} or not _is_given(subject, a):
                     continue
                 posts = [ex.replace_node(p, node, ex.substitute(node, {a: small})) for p in subject.posts]

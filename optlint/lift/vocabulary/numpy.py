@@ -16,6 +16,7 @@ from optlint.lift.vocabulary.site import (
     reciprocal_root,
     reduction,
     same,
+    sigmoid,
     square,
     uninitialized,
 )
@@ -95,6 +96,10 @@ NAMES: dict[str, Handler] = {
     "numpy.sqr": composed(square, 1),
     "numpy.reciprocal": composed(lambda x: ex.op("div", ex.const(1), x), 1),
     "numpy.rsqrt": composed(reciprocal_root, 1),
+    **{n: composed(sigmoid, 1) for n in (
+        "numpy.sigmoid", "scipy.special.expit", "jax.nn.sigmoid", "tensorflow.nn.sigmoid",
+        "torch.nn.functional.sigmoid",
+    )},
     "numpy.hypot": composed(_hypot, 2),
     **{f"numpy.{n}": filled(0) for n in ("zeros", "zeros_like")},
     **{f"numpy.{n}": uninitialized for n in ("empty", "empty_like")},

@@ -94,6 +94,10 @@ def reciprocal_root(x: Expr) -> Expr:
     return ex.op("div", ex.const(1), ex.op("sqrt", x))
 
 
+def sigmoid(x: Expr) -> Expr:
+    return ex.op("div", ex.const(1), ex.op("add", ex.const(1), ex.op("exp", ex.op("neg", x))))
+
+
 def same(site: Site) -> Value | None:
     """The very object (``asarray``, ``.T``): an alias."""
     values = site.all()

@@ -19,6 +19,7 @@ from optlint.lift.vocabulary.site import (
     reciprocal_root,
     reduction,
     same,
+    sigmoid,
     square,
     uninitialized,
 )
@@ -141,6 +142,7 @@ OPERATIONS: dict[str, Operation] = {
     "sgn": _unary("sign"),
     "square": _one(square),
     "rsqrt": _one(reciprocal_root),
+    "sigmoid": _one(sigmoid),
     "reciprocal": _one(lambda x: ex.op("div", ONE, x)),
 }
 
@@ -345,10 +347,19 @@ def _forms() -> tuple[dict[str, Handler], dict[str, Handler]]:
 
 
 def changed_in_place(site: Site, name: str) -> Value | None:
-    """``x.sigmoid_()``: in-place methods end with an underscore, and return what they have changed."""
-    home = site.receiver
+    """``x.erf_()``, ``torch._foreach_erf_(xs)``: what ends with an underscore changes its first operand."""
     if not name.endswith("_") or name.endswith("__") or not site.machine.speaks_torch:
         return None
+    if site.receiver is None and name.startswith("torch._foreach_"):
+        return over_elements(_changed_first)(site)
+    return _changed_first(site) if site.receiver is None else _changed(site, site.receiver)
+
+
+def _changed_first(site: Site) -> Value | None:
+    return _changed(site, site.args[0]) if site.args else None
+
+
+def _changed(site: Site, home: Value) -> Value | None:
     if not isinstance(home, Cell) or home.expr is None or home.klass or (made := numeric(site.opaque())) is None:
         return None
     site.machine.store.fill(home, made, site.span)
