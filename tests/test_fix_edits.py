@@ -219,6 +219,7 @@ PROGRAMS = [
     pytest.param(CACHED, "        self.cache[key] = new\n", "", id="a place that was read into a name"),
     pytest.param(MAXIMIZE, "grad ** 2", "torch.abs(grad)", id="a slip that has another name on another branch"),
     pytest.param(LION, f"ops.sign({MIXED})", MIXED, id="a function that the library has"),
+    pytest.param(FOREACH, ", value=1 - alpha", "", id="the weight of a call that multiplies and adds"),
     pytest.param(GROUP, ' + group["eps"]', "", id="an epsilon that the defaults name"),
 ]
 

@@ -58,7 +58,7 @@ def _behaviour(recurrence: Recurrence) -> bytes:
         return repr(recurrence.equations()).encode()
     with np.errstate(all="ignore"):
         size = np.floor(np.log10(np.where((steps == 0) | ~np.isfinite(steps), 1.0, np.abs(steps))))
-        rounded = np.round(steps / 10**size, 8) * 10**size
+        rounded = np.round(steps / 10**size, 8) * 10**size + 0.0  # a zero has no sign
     clocks = [(c.first, c.by, c.known, c.every, c.outer) for c in subject.clocks]
     around = (recurrence.per_parameter, len(recurrence.aliases), recurrence.kept is None, clocks)
     return bytes(rounded.tobytes()) + repr(around).encode()

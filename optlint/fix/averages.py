@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import libcst as cst
 
@@ -71,6 +72,24 @@ def _call(state: State, own: Expr, reading: Reading, speller: Speller) -> Iterat
                 Edit(_behind(receiver), f".mul_({decay.text})"),
                 Edit(_behind(last), f", {weight}=1 - {decay.at(10)}"),
             )
+
+
+def weighed(before: Subject, after: Subject, reading: Reading, speller: Speller) -> Iterator[Edits]:
+    """``addcmul_(g, g)`` as ``addcmul_(g, g, value=1 - β)``: what the fused call adds has no place of its own."""
+    for one, other in zip(before.states, after.states, strict=True):
+        own = structure.retention(other.post, other.old)
+        if own is None or one.post == other.post:
+            continue
+        for read in (*reading.reads, *reading.lists):
+            node, whole = read.node, read.span
+            called = node.func if isinstance(node, cst.Call) else None
+            name = called.attr.value if isinstance(called, cst.Attribute) else ""
+            last = reading.span(node.args[-1]) if isinstance(node, cst.Call) and node.args else None
+            if last is None or "addcmul" not in name or any(a.keyword for a in getattr(node, "args", ())):
+                continue
+            weight = speller.spell(ex.op("sub", ex.const(1), structure.tidy(own)), replace(read, listed=False))
+            if weight is not None and any(s.covers(whole) or whole.covers(s) for s in one.spans):
+                yield (Edit(_behind(last), f", value={weight.text}"),)
 
 
 def _behind(span: Span) -> Span:

@@ -84,8 +84,9 @@ def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Itera
     if reading.changes_in_place(site.node):
         return
     yield from _without_factor(site, change, reading)
-    text = speller.spell(change.new, site)
-    if text is not None:
+    number = bool(change.old.symbols & speller.arrays) and change.new.symbols <= speller.numbers
+    text = speller.spell(change.new, site) if not (number and isinstance(parent, cst.Arg)) else None
+    if text is not None:  # a call that takes an array may take no number
         bare = text.level >= level_in(site.node, parent)
         span = reading.with_brackets(site.node) if bare else site.span
         yield (Edit(span or site.span, text.at(needed(site.node, parent))),)

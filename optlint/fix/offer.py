@@ -9,7 +9,7 @@ from itertools import chain, groupby, islice, product
 
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.proof import Proof, decays_already, decays_twice
-from optlint.fix.averages import gathered
+from optlint.fix.averages import gathered, weighed
 from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes
 from optlint.fix.edits import edits_of
@@ -85,7 +85,8 @@ class _Update:
         self.reading = Reading(program, recurrence, self.values)
         source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
         self.speller = Speller(self.reading, source, self._home(source))
-        self.speller.arrays = _arrays(self.subject)
+        self.speller.numbers = frozenset(h.symbol for h in self.subject.hypers) | self.subject.time
+        self.speller.arrays = _arrays(self.subject) - self.speller.numbers
         self.recipes = Recipes(recurrence, self.reading, source)
         self.stores = Stores(self.reading)
         self.resets = Resets(self.reading)
@@ -270,6 +271,7 @@ class _Update:
         yield from self.recipes.renamed(before, after)
         if any(a.post != b.post for a, b in zip(before.states, after.states, strict=True)):
             yield from self._left_alone(old, new, proof)
+            yield from weighed(before, after, self.reading, self.speller)
             yield from self.stores.copied(proof.finding.span)
             yield from self.stores.replaced(before, after)
         yield from self.stores.earlier(before, after, proof.finding.span)
@@ -327,11 +329,17 @@ class _Update:
         """Edits of expressions that turn the one equations into the others."""
         ways: list[list[list[Change]]] = []
         for home, before, after in zip(self._homes(proof.before), old, new, strict=True):
-            found = changes(before, after, self.values)
+            found = sorted(changes(before, after, self.values), key=self._is_apart)
             if found:
                 ways.append([[replace(c, home=home) for c in way] for way in found[:_MAX_WAYS]])
         for together in islice(product(*ways), _MAX_WAYS * 2) if ways else ():
             yield from self._edits([c for way in together for c in way], proof.finding.span)
+
+    def _is_apart(self, way: list[Change]) -> bool:
+        """A correction that is made where no other one stands, which the same step size may hold (η·√(1 − β₂ᵗ))."""
+        time, data = self.subject.time, self.subject.moving | {self.subject.g}
+        beside = (c.old.symbols & time and not c.new.symbols & data for c in way)
+        return not all(beside)
 
     def _homes(self, subject: Subject) -> list[tuple[Span, ...]]:
         """Where each equation's place is written."""
@@ -377,8 +385,7 @@ def _told(edits: tuple[Edit, ...]) -> str:
 
 
 def _arrays(subject: Subject) -> frozenset[Symbol]:
-    """The symbols that may hold arrays: all but settings and counts."""
+    """The symbols of data, which may be arrays."""
     data = subject.gradient.symbols if subject.gradient is not None else frozenset()
-    numbers = {h.symbol for h in subject.hypers} | subject.time
     parameter = {subject.parameter} if subject.parameter is not None else set()
-    return subject.moving | {subject.g} | parameter | (data - numbers)
+    return subject.moving | {subject.g} | parameter | data

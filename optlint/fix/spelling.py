@@ -34,6 +34,7 @@ class Speller:
         self.reading = reading
         self.idioms = Idioms(home, source)
         self.arrays: frozenset[Symbol] = frozenset()  # what may hold an array
+        self.numbers: frozenset[Symbol] = frozenset()  # what holds none: settings and counts
         self.named: dict[Symbol, Text] = {}  # symbols that a fix brings into being
         self.settings: dict[float, Text] = {}  # what the code calls a number that a fix brings in
 

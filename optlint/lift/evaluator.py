@@ -92,7 +92,8 @@ class Evaluator(Operators):
             element = one_of(value)
             expr = numeric(element or value)
             if expr is not None:
-                self.worth.append(Worth(node, expr, self.span_of, element is not None))
+                listed = element is not None or (isinstance(value, Cell) and value.listed)
+                self.worth.append(Worth(node, expr, self.span_of, listed))
 
     def eval_Name(self, node: cst.Name) -> Value:
         holder = self.scope.holder(node.value)

@@ -47,6 +47,7 @@ class Cell(Value):
     open: children that are not there exist all the same (an argument, a library object).
     array/scalar: what is known of the type; both False means unknown. dtype: its number type (``lift/numbers.py``).
     exact: an augmented assignment has changed it in place, which NumPy refuses where the types do not fit.
+    listed: a list of arrays that the code does not show as one, seen as one of them.
     """
 
     expr: Expr | None = None
@@ -61,6 +62,7 @@ class Cell(Value):
     fixed: bool = False  # an index alone does not make new children (a literal list)
     dtype: str = ""
     exact: bool = False
+    listed: bool = False
 
 
 @dataclass(eq=False, slots=True)

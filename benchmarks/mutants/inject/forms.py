@@ -46,6 +46,8 @@ class Square:
     def squared(self, a: Anatomy, text: str) -> str:
         """Another text squared as this one is."""
         node, old = self.op.node, self.op.operands[0]
+        if self.op.each:
+            return f"{self.op.home}_foreach_mul({text}, {text})"
         if self.fused or self.op.style == "operator" or self.op.means == "mul":
             return f"({text})**2"
         (start, end), (first, last) = a.code.offsets(node), a.code.offsets(old)

@@ -313,14 +313,14 @@ def step_size_inside_the_accumulator(a: Anatomy) -> Edits:
         return
     for square in gradient_squares(a):
         size = f.around(a, a.is_scale, square.op.node)
-        if size:
+        if size and not square.op.each:
             text = square.text if is_atom(square.text) else f"({square.text})"
             yield square.instead(a, square.squared(a, f"{size} * {text}"))
 
 
 @injects("OPT117")
 def mean_of_the_squares(a: Anatomy) -> Edits:
-    for square in gradient_squares(a):
+    for square in (s for s in gradient_squares(a) if not s.op.each):  # here and below: a list has no arithmetic
         whole = square.squared(a, square.text) if square.fused else a.code.source(square.op.node)
         yield square.instead(a, f.unary(a, square.op.node, "mean", whole))
 
@@ -329,7 +329,7 @@ def mean_of_the_squares(a: Anatomy) -> Edits:
 def decay_in_the_second_moment_only(a: Anatomy) -> Edits:
     for square in gradient_squares(a):
         w = f.parameter_text(a, square.op.node)
-        if w:
+        if w and not square.op.each:
             yield square.instead(a, square.squared(a, f"{square.text} + 0.01 * {w}"))
 
 

@@ -40,6 +40,9 @@ def over_elements(handler: Handler) -> Handler:
         args = [element(site, a) for a in site.args]
         kwargs = {k: element(site, v) for k, v in site.kwargs.items()}
         made = handler(Site(site.machine, args, kwargs, site.span, site.text))
+        unseen = [a for a in (*site.args[:1], made) if isinstance(a, Cell) and not is_list(a)]
+        for value in unseen if site.args and not is_list(site.args[0]) else ():
+            value.listed = True
         return listed(made, *site.args)
 
     return mapped
