@@ -12,7 +12,7 @@ from optlint.diagnose.twins import twins_that_differ
 from optlint.fix.offer import offered
 from optlint.fix.verify import Judged, Key
 from optlint.intent import meant
-from optlint.judging import Bench, comes_out_clear
+from optlint.judging import Bench
 from optlint.lift import Lifted, Recurrence
 from optlint.lift.program import Program
 from optlint.model import Finding, Problem, Report, Update
@@ -34,10 +34,7 @@ def analyze(source: Source, settings: Settings) -> Report:
         candidates = lifted.candidates
 
         def again(units: tuple[Unit, ...], changed: Key, clear: bool) -> Judged:
-            edited = Program.read(units, modules)
-            if clear and not comes_out_clear(edited, changed):
-                return []
-            return bench.judged(edited, changed)[1]
+            return bench.judged(Program.read(units, modules), changed, clear)[1]
 
         fixes = offered(program, judged, again)
         for recurrence, verdict in judged:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from optlint.diagnose.judge import Judgement, is_published, judge
+from optlint.diagnose.search import DEPTH
 from optlint.fix.verify import Judged, Key, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
@@ -14,8 +15,11 @@ from optlint.lift.program import Program
 from optlint.model import Finding, Span
 from optlint.settings import Settings
 
-MAX_SEARCHES = 4  # configurations of one update that may turn out to be like nothing known
-MAX_UNCLEAR = 12  # and those of one file
+MAX_PATHS = 12  # configurations of one update that one mistake may be sought in, in vain
+MAX_OPEN = 36  # and those of one file
+MAX_SEARCHES = 3  # the same, for several mistakes
+MAX_UNCLEAR = 9
+MAX_SIZE = 120  # nodes of an update that several mistakes are sought in: larger ones hide too many
 MAX_DEAR = 16  # verdicts of edited versions that a long search gave; beyond it no more fixes are tried
 
 Mark = tuple[object, ...]
@@ -34,11 +38,17 @@ class Bench:
     several: set[Mark] = field(default_factory=set)
     dear: int = 0
 
-    def judged(self, program: Program, changed: Key | None = None) -> tuple[Lifted, Judged]:
-        """Every update with its verdict. changed: the one that an edit concerns, which is judged anew."""
+    def judged(self, program: Program, changed: Key | None = None, clear: bool = False) -> tuple[Lifted, Judged]:
+        """Every update with its verdict. changed: the one that an edit concerns, which is judged anew.
+
+        clear: only if that one comes out as a published one; no search for mistakes is worth while else.
+        """
         if not program.has_candidates or (changed is not None and self.dear > MAX_DEAR):
             return Lifted(), []
-        return _Sitting(self, program, lift(program), changed).judged()
+        lifted = lift(program)
+        if clear and not any(key_of(r) == changed and is_published(r) for r in lifted.recurrences):
+            return Lifted(), []
+        return _Sitting(self, program, lifted, changed).judged()
 
 
 @dataclass(slots=True)
@@ -64,35 +74,40 @@ class _Sitting:
         return self.lifted, judged
 
     def searched(self) -> tuple[Judged, int]:
-        """Every update's verdict, and how many were searched for mistakes in vain.
+        """Every update's verdict, and how many were searched for several mistakes in vain.
 
-        What is clear costs no search. Of the rest the simplest come first: the paths of an update that leave out its
-        options are the likeliest to be like something known.
+        What is clear costs no search, and one mistake is sought everywhere before several are. The simplest come first:
+        the paths of an update that leave out its options are the likeliest to be like something known.
         """
         updates = self.lifted.recurrences
-        verdicts = [self.judge(recurrence, search=False) for recurrence in updates]
-        unclear: Counter[str] = Counter()
-        vain: set[tuple[str, ...]] = set()
+        verdicts = [self.judge(recurrence, 0) for recurrence in updates]
         sizes = [sum(post.size for post in recurrence.posts()) for recurrence in updates]
-        for number in sorted((n for n, v in enumerate(verdicts) if v is None or v.is_open), key=lambda n: sizes[n]):
-            name, text = updates[number].name, updates[number].equations()
-            if text not in vain and unclear[name] < MAX_SEARCHES and unclear.total() < MAX_UNCLEAR:
-                verdicts[number] = verdict = self.judge(updates[number])
-                if verdict is not None and verdict.status == "unmatched":
-                    unclear[name] += 1
-                    vain.add(text)
+        unclear: Counter[str] = Counter()
+        for depth, of_update, of_file in ((1, MAX_PATHS, MAX_OPEN), (DEPTH, MAX_SEARCHES, MAX_UNCLEAR)):
+            unclear = Counter()
+            vain: set[tuple[str, ...]] = set()
+            still = (n for n, v in enumerate(verdicts) if v is None or v.is_open)
+            if depth > 1:
+                still = (n for n in still if sizes[n] <= MAX_SIZE)
+            for number in sorted(still, key=lambda n: sizes[n]):
+                name, text = updates[number].name, updates[number].equations()
+                if text not in vain and unclear[name] < of_update and unclear.total() < of_file:
+                    verdicts[number] = verdict = self.judge(updates[number], depth)
+                    if verdict is not None and verdict.status == "unmatched":
+                        unclear[name] += 1
+                        vain.add(text)
         judged = [(r, v) for r, v in zip(updates, verdicts, strict=True) if v is not None]
         return judged, unclear.total()
 
-    def judge(self, recurrence: Recurrence, search: bool = True) -> Judgement | None:
+    def judge(self, recurrence: Recurrence, depth: int = DEPTH) -> Judgement | None:
         self.read_around(recurrence)
-        known, mark = self.bench.known, (search, *_mark(recurrence))
+        known, mark = self.bench.known, (depth, *_mark(recurrence))
         writes = recurrence.writes
         if self.changed is None and mark in known and known[mark][0] != writes:
             self.bench.several.add(mark)  # equal updates, but what is found in one is found at its own place
         if mark not in known or mark in self.bench.several or key_of(recurrence) == self.changed:
-            known[mark] = writes, judge(recurrence, self.bench.path, self.bench.settings, search)
-            self.bench.dear += self.changed is not None and search and _was_long(known[mark][1])
+            known[mark] = writes, judge(recurrence, self.bench.path, self.bench.settings, depth)
+            self.bench.dear += self.changed is not None and depth > 1 and _was_long(known[mark][1])
         verdict = known[mark][1]
         return replace(verdict, findings=list(verdict.findings)) if verdict is not None else None
 
@@ -119,7 +134,7 @@ class _Sitting:
             for views in self.lifted.seen_from_callers(name):
                 clear = []
                 for number, recurrence in enumerate(views):
-                    view = self.judge(recurrence, search=number < MAX_SEARCHES and left > 0)
+                    view = self.judge(recurrence, DEPTH if number < MAX_SEARCHES and left > 0 else 0)
                     left -= view is not None and view.status == "unmatched"
                     if view is not None and view.status in ("matched", "mistaken"):
                         clear.append((recurrence, view))
@@ -134,7 +149,7 @@ class _Sitting:
         for name in list(self.lifted.unsure):
             for recurrence in next(self.lifted.seen_from_callers(name), []):
                 lost = any(d.bound for d in recurrence.dropped)
-                view = self.judge(recurrence, search=False) if lost else None
+                view = self.judge(recurrence, 0) if lost else None
                 if view is not None and view.status == "mistaken":
                     found.append((recurrence, view))
         return found
@@ -190,11 +205,6 @@ class _Sitting:
 def _was_long(verdict: Judgement | None) -> bool:
     """Nothing, or more than one mistake, explains the update: the whole search was made."""
     return verdict is not None and (verdict.status == "unmatched" or len(verdict.findings) > 1)
-
-
-def comes_out_clear(program: Program, key: Key) -> bool:
-    """Whether an update of a program behaves as a published one: no search for mistakes is worth while else."""
-    return program.has_candidates and any(key_of(r) == key and is_published(r) for r in lift(program).recurrences)
 
 
 def _mark(recurrence: Recurrence) -> Mark:

@@ -13,6 +13,7 @@ from optlint.diagnose.proof import Proof
 from optlint.diagnose.repairs import Repair
 from optlint.diagnose.restore import remember, restore
 from optlint.diagnose.search import (
+    DEPTH,
     Explanation,
     explain,
     explain_forgotten,
@@ -64,21 +65,21 @@ class Judgement:
         return self.status == "unmatched" or (self.status == "matched" and (self.deviates or self.viewed))
 
 
-def judge(recurrence: Recurrence, path: str, settings: Settings, search: bool = True) -> Judgement | None:
+def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DEPTH) -> Judgement | None:
     """None where the recurrence is no optimizer's update at all.
 
-    Without ``search`` an update that is no published one is not compared with the known mistakes.
+    depth: the known mistakes that may together keep the update from being a published one; 0: these are not sought.
 
     An average that starts with the first gradient instead of zero is judged by what it does from then on, and a
     setting that is 0 unless the user sets it may be left out. A cautious step is judged where nothing holds it back.
     """
     recurrence = without_caution(recurrence) or recurrence
-    verdict = _judge(recurrence, path, settings, search)
+    verdict = _judge(recurrence, path, settings, depth)
     if verdict is None or verdict.status == "unmatched":
         simpler = list(views(recurrence))
-        for searched in (False, True) if search else (False,):
+        for sought in (0, depth) if depth else (0,):
             for view in simpler:
-                seen = _judge(view, path, settings, searched)
+                seen = _judge(view, path, settings, sought)
                 if seen is not None and seen.status in ("matched", "mistaken"):
                     seen.viewed = True
                     return seen
@@ -94,7 +95,7 @@ def _without_floor(
     floors = {h.symbol for h in verdict.subject.hypers if h.role == "epsilon"}
     idle = floors & idle_settings(recurrence)
     view = without_idle(recurrence) if idle and floors <= idle else None
-    bare = _judge(view, path, settings, search=True) if view is not None else None
+    bare = _judge(view, path, settings, DEPTH) if view is not None else None
     loud = [f for f in bare.findings if f.severity != "note"] if bare is not None else []
     pages = [find_mistake(f.code) for f in loud]
     if bare is None or not loud or not all(p is not None and p.options.get("floor") for p in pages):
@@ -113,7 +114,7 @@ def is_published(recurrence: Recurrence) -> bool:
         return False
 
 
-def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) -> Judgement | None:
+def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) -> Judgement | None:
     try:
         subject = prepare(recurrence)
         found = list(matches(subject))
@@ -129,7 +130,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     sure = recurrence.at_home or any(d.bound for d in recurrence.dropped)  # by whoever has made the state
     if recurrence.as_kept:
         return _as_kept(context, plain) if sure else None
-    lost = explain_lost(subject, plain, recurrence.text, search) if recurrence.at_home else None
+    lost = explain_lost(subject, plain, recurrence.text, depth) if recurrence.at_home else None
     if lost is not None:
         return mistaken(context, in_its_family(subject, lost), None)
     dropped = _without_effect(context, plain) if sure else None
@@ -156,7 +157,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
     if not looks_like_update(subject):
         return Judgement("unmatched", named.family) if named and subject.states and subject.gradient else None
     try:
-        explanation = _explained(context, beyond) if search else None
+        explanation = _explained(context, beyond, depth) if depth else None
     except TooLarge as error:
         return Judgement("unsupported", family_of(subject), reason=str(error))
     deviation = best(found)
@@ -168,17 +169,17 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, search: bool) 
         return verdict
     if deviation is not None:
         return matched(context, deviation)
-    restored = restore(subject) if search else None
+    restored = restore(subject) if depth else None
     if restored is not None and (lawless := context.lawless(restored)) is not None:
         return Judgement("mistaken", family_of(subject), findings=[lawless])
     return Judgement("unmatched", family_of(subject))
 
 
-def _explained(context: Context, beyond: NamePattern | None) -> Explanation | None:
+def _explained(context: Context, beyond: NamePattern | None, depth: int) -> Explanation | None:
     """beyond: the optimizer without equations that the update's name speaks of, of which the core alone is known."""
     subject, text = context.subject, context.recurrence.text
     if beyond is None:
-        return explain(subject, text, context.cites)
+        return explain(subject, text, context.cites, depth=depth)
     return explain(subject, text, context.cites, beyond.core, depth=1) if beyond.core else None
 
 

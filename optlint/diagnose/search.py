@@ -146,11 +146,11 @@ def explain_named(subject: Subject, plain: Match) -> Explanation | None:
     return None
 
 
-def explain_lost(subject: Subject, plain: Match | None, intent: str = "", search: bool = True) -> Explanation | None:
+def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth: int = DEPTH) -> Explanation | None:
     """The mistakes that keep a state from being one: what is left of the update may well look like another optimizer.
 
-    Pages with ``when = "lost"``; ``plain`` is what the update equals as it stands. A second mistake may stand beside:
-    it is looked for with ``search``.
+    Pages with ``when = "lost"``; ``plain`` is what the update equals as it stands. depth: mistakes that are sought
+    beside that one.
     """
     load_checks()
     kept = plain is not None and bool(plain.form.states)
@@ -171,8 +171,8 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", search
                 return Explanation([repair], match)
             if match is None and repair.subject.states and "alone" not in repair.details:
                 doubtful.append(repair)
-        for repair in doubtful if named and search else ():
-            beside = explain(repair.subject, intent)
+        for repair in doubtful if named and depth else ():
+            beside = explain(repair.subject, intent, depth=depth)
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)
     return None

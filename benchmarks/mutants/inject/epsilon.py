@@ -165,7 +165,8 @@ def epsilon_of_nine_tenths(a: Anatomy) -> Edits:
     values = {float(h.own) for h in a.subject.hypers if h.role == "epsilon" and h.symbol.default is not None}
     values = {v for v in values if v < 0.01}  # AdaBound's bounds are no ε
     for node in a.code.positions:
-        if isinstance(node, cst.Float) and float(node.value) in values and a.code.inside(node, cst.Parameters):
+        param = a.code.inside(node, cst.Param) if isinstance(node, cst.Float) and float(node.value) in values else None
+        if isinstance(param, cst.Param) and "ep" in param.name.value.lower():  # the learning rate may be as small
             block = a.code.outermost(node)
             if block is None or not a.code.place(block)[0] <= span.line <= a.code.place(block)[2]:
                 continue

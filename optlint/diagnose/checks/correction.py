@@ -52,6 +52,14 @@ def _keeps_a_norm(subject: Subject) -> bool:
     return any(s.post.op == "max" and any(n.op == "abs" for n in ex.walk(s.post)) for s in subject.states)
 
 
+def _stands_without_power(subject: Subject, state: State) -> bool:
+    """Something is divided by 1 − β."""
+    own = structure.slope(state.post, state.old)
+    below = (n.args[1] for n in ex.walk(subject.step) if n.op == "div")
+    factors = (f for b in below for f, _ in structure.factors(b))
+    return own is not None and any(structure.is_complement(f, own) for f in factors)
+
+
 @check("correction-missing")
 def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Divide one or more averages by 1 − βᵗ. ``moments`` says how many must lack it: "all" or "one"."""
@@ -68,6 +76,8 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for group in groups:
         if both and uses_time:
             continue
+        if not both and any(_stands_without_power(subject, state) for state in group):
+            continue  # it is there, and only its exponent is not
         if not both and not uses_time and not wants_dead:
             continue
         span = unused[0][1] if wants_dead and unused else None
@@ -241,9 +251,10 @@ def exponent_missing_beside_a_maximum(subject: Subject, page: MistakePage) -> It
 
 
 def _folded(subject: Subject) -> Iterator[tuple[Expr, Expr, State]]:
-    """The step size over a setting, η/(1 − β)·m: (quotient, divisor, average)."""
+    """The step size over a setting, η/(1 − β)·m, or η·√(1 − β₂ᵗ)/(1 − β₁): (quotient, divisor, average)."""
+    data = subject.moving | {subject.g, subject.parameter}
     for node in ex.walk(subject.step):
-        if node.op == "div" and subject.is_hyper(node) and node.args[1].symbols:
+        if node.op == "div" and not node.symbols & data and node.args[1].symbols and subject.is_hyper(node.args[1]):
             yield from ((node, node.args[1], state) for state in averages(subject))
 
 
