@@ -195,8 +195,9 @@ def _negated(site: Read, reading: Reading) -> Iterator[tuple[Edit, ...]]:
     elif isinstance(site.node, cst.BinaryOperation) and not site.node.lpar and site.text.startswith("-"):
         yield (Edit(site.span, site.text[1:].lstrip()),)
     else:
-        call = reading.parents.get(reading.parents[site.node]) if site.node in reading.parents else None
-        other = opposite(call, reading) if isinstance(call, cst.Call) and call.args[-1].value is site.node else None
+        arg = reading.parents.get(site.node)
+        call = reading.parents.get(arg) if isinstance(arg, cst.Arg) else None
+        other = opposite(call, reading) if isinstance(call, cst.Call) and call.args[-1] is arg else None
         if other is not None:
             yield (other,)  # `sub(v, eps)` as `add(v, eps)`
         wanted = needed(site.node, reading.parents.get(site.node))
