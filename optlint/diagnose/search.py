@@ -280,7 +280,9 @@ def _of_family(explanation: Explanation, families: frozenset[str] | None) -> boo
 
 
 def _climbs(explanation: Explanation) -> bool:
-    return explanation.repaired.parameter is not None and bool(explanation.match.scale[0] < 0)
+    """The parameter moves against the step; a step that is only handed back may have either sign."""
+    moves = explanation.repaired.recurrence.parameter is not None
+    return moves and bool(explanation.match.scale[0] < 0)
 
 
 def size_of(repairs: Iterable[Repair]) -> int:
