@@ -262,6 +262,13 @@ def only_leaves(body: cst.BaseSuite) -> bool:
     )
 
 
+def last_return(body: cst.BaseSuite) -> cst.BaseExpression | None:
+    """What a block hands back as its last statement."""
+    line = body.body[-1] if body.body else None
+    last = line.body[-1] if isinstance(line, cst.SimpleStatementLine) and line.body else line
+    return last.value if isinstance(last, cst.Return) else None
+
+
 def _is_talk(statement: cst.Expr) -> bool:
     call = statement.value
     if not isinstance(call, cst.Call):

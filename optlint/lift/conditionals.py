@@ -12,7 +12,7 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.branches import creates_state, follows_time, only_leaves
+from optlint.lift.branches import creates_state, follows_time, last_return, only_leaves
 from optlint.lift.expression import FIRST, Expr, Symbol
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.memory import started
@@ -44,11 +44,19 @@ class Conditionals(Statements):
             branch, other = (node.body, no) if creating.when else (no, node.body)
             if branch is not None and self.create(branch, other, creating.tested):
                 return
-        if no is None and only_leaves(node.body):
+        if no is None and only_leaves(node.body) and not self._hands_back(node.body):
             return
         if follows_time(expr) and self.join(expr, node.body, no):
             return
         self._take(node.body if self.choices.take(expr, self.span_of(node.test), self.is_abroad) else no)
+
+    def _hands_back(self, body: cst.BaseSuite) -> bool:
+        """A helper hands back one thing here and another at its end: ``if schedule is None: return beta``."""
+        helper = self.stack[-1] if len(self.stack) > 1 else None
+        if not isinstance(helper, cst.FunctionDef):
+            return False
+        here, at_end = last_return(body), last_return(helper.body)
+        return here is not None and at_end is not None and not here.deep_equals(at_end)
 
     def _open(self, condition: Value) -> bool:
         expr = numeric(condition)
