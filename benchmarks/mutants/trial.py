@@ -100,7 +100,8 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
         and changed
         and not any(f.severity != "note" for f in findings)
     ):
-        others = {published(r) for r in changed}
+        known = [a.recurrence.configuration for a in original.anatomies]
+        others = {published(r) for r in [r for r in changed if r.configuration in known] or changed}
         if "" not in others:
             outcome.dropped = f"is {' or '.join(sorted(others))}"
             return

@@ -287,7 +287,8 @@ def looks_like_update(subject: Subject) -> bool:
         if not any(s.post.symbols & subject.time and subject.g in s.post.symbols for s in subject.states):
             return False
     rooted = any(n.op in ("sqrt", "pow", "max") for p in subject.posts for n in ex.walk(p))
-    return subject.parameter is not None or rooted or meant(subject.recurrence.called) is not None
+    named = meant(subject.recurrence.called) is not None or bool(mentioned(subject.recurrence))
+    return subject.parameter is not None or rooted or named
 
 
 def _keeps_part(subject: Subject, state: State) -> bool:

@@ -65,7 +65,8 @@ def corrected_value_not_used(a: Anatomy) -> Edits:
             continue
         raw = c.op.operands[0]
         uses = f.uses_behind(a, line, name.value)
-        if uses and isinstance(raw, (cst.Name, cst.Attribute, cst.Subscript)):
+        changed = any(f.changed_next(a, n) is not None for n in uses)  # the state itself would be, and that is worse
+        if uses and not changed and isinstance(raw, (cst.Name, cst.Attribute, cst.Subscript)):
             yield tuple(a.code.replaced(n, a.code.source(raw)) for n in uses)
 
 
