@@ -10,7 +10,7 @@ from optlint.diagnose.search import DEPTH
 from optlint.fix.verify import Judged, Key, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
-from optlint.lift.branches import says_how
+from optlint.lift.branches import says_how, says_which
 from optlint.lift.program import Program
 from optlint.model import Finding, Span
 from optlint.settings import Settings
@@ -301,7 +301,7 @@ def _keep_lasting(judged: Judged) -> None:
 def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> None:
     """On a path that data chooses, only what every path of the same options shows is the update's mistake."""
     data = recurrence.on_data
-    mine = {c: way for c, way in recurrence.configuration.items() if c not in data}
+    mine = {c: way for c, way in recurrence.configuration.items() if c not in data and not says_which(c)}
     for other, view in judged:
         elsewhere = any(other.configuration.get(c, way) != way for c, way in mine.items())
         beside = other is not recurrence and not elsewhere and set(other.writes) & set(recurrence.writes)

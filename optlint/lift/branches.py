@@ -180,6 +180,14 @@ def says_how(condition: str) -> bool:
     return bool(_HOW.search(condition))
 
 
+_SHAPE = re.compile(r"\.(shape|ndim|size|dim|rank|numel)\b|^len ")
+
+
+def says_which(condition: str) -> bool:
+    """The condition asks for a parameter's shape: which parameters take this way, and no option of the user's."""
+    return bool(_SHAPE.search(condition))
+
+
 @dataclass(frozen=True, slots=True)
 class Creation:
     when: bool  # which value of the condition leads to the creating branch
