@@ -9,7 +9,7 @@ import numpy as np
 
 from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
 from optlint.identify import Match, best, matches
-from optlint.intent import SIMPLE, families_in, meant_families, mentioned, speaks_of_descent
+from optlint.intent import SIMPLE, families_in, meant, meant_families, mentioned, speaks_of_descent
 from optlint.knowledge import find_mistake, mistakes
 from optlint.lift.expression import Symbol
 from optlint.moments import known_moments
@@ -40,8 +40,8 @@ Cites = Callable[[Match], bool]  # whether the code says that it means a publish
 def ordinary(subject: Subject, families: frozenset[str] | None = None, cites: Cites | None = None) -> Match | None:
     """A published form of certain families where these are given; a deliberate deviation only where it is cited."""
     found = matches(subject, deviations=cites is not None, families=families)
-    meant = (m for m in found if not m.variant.deviation or (cites is not None and cites(m)))
-    return best(m for m in meant if families is None or m.family in families)
+    intended = (m for m in found if not m.variant.deviation or (cites is not None and cites(m)))
+    return best(m for m in intended if families is None or m.family in families)
 
 
 @dataclass(slots=True)
@@ -73,11 +73,11 @@ def explain(
     """
     level = [_Partial([], subject, known_moments(subject))]
     seen: set[tuple[object, ...]] = {_key(subject)}
-    meant = families or meant_families(subject.recurrence.called)
+    intended = families or meant_families(subject.recurrence.called)
     said = families_in(intent)
-    descends = meant is not None or speaks_of_descent(intent)
-    if meant is not None and meant <= SIMPLE and subject.second:
-        meant = None  # it is called after the method that all others are built on
+    descends = intended is not None or speaks_of_descent(intent)
+    if intended is not None and intended <= SIMPLE and subject.second:
+        intended = None  # it is called after the method that all others are built on
     tries = 0
     proposals = Proposals(said)
     for made in range(depth):
@@ -99,9 +99,9 @@ def explain(
                 seen.add(key)
                 tries += 1
                 if tries > TRIES:
-                    return _choose(hits, meant or frozenset())
+                    return _choose(hits, intended or frozenset())
                 try:
-                    match = ordinary(repair.subject, meant, cites)
+                    match = ordinary(repair.subject, intended, cites)
                 except TooLarge:
                     continue
                 if match is not None and not _in_its_family(repair, match):
@@ -116,7 +116,7 @@ def explain(
                 elif not last and not alone:
                     following.append(_Partial([*partial.done, repair], repair.subject, known_moments(repair.subject)))
         if hits:
-            return _choose(hits, meant or frozenset())
+            return _choose(hits, intended or frozenset())
         level = sorted(following, key=lambda p: p.strange)[:WIDTH]
     return None
 
@@ -154,7 +154,7 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth:
     """
     load_checks()
     kept = plain is not None and bool(plain.form.states)
-    meant = meant_families(subject.recurrence.called)
+    intended = meant_families(subject.recurrence.called)
     named = mentioned(subject.recurrence)
     for page in mistakes():
         if "lost" not in page.stages or (kept and not page.options.get("even_matched")):
@@ -167,7 +167,7 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth:
             sure = bool(named or page.options.get("certain") or _named_moment(repair, subject, match))
             if match is not None and doubted and not sure:
                 continue  # what else the state is for, nobody knows
-            if match is not None and match.form.states and (meant is None or match.family in meant):
+            if match is not None and match.form.states and (intended is None or match.family in intended):
                 return Explanation([repair], match)
             if match is None and repair.subject.states and "alone" not in repair.details:
                 doubtful.append(repair)
@@ -202,8 +202,8 @@ def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | No
     Pages with ``forgotten``.
     """
     load_checks()
-    meant = meant_families(subject.recurrence.called)
-    if plain is None or (meant is not None and plain.family not in meant):
+    named = meant(subject.recurrence.called)
+    if plain is None or (named is not None and plain.family not in named.allows | named.core):
         return None
     pages = (page for page in mistakes() if "forgotten" in page.stages)
     repairs = (repair for page in pages for repair in from_check(subject, page, "forgotten"))
@@ -231,13 +231,13 @@ def _key(subject: Subject) -> tuple[object, ...]:
     return (*subject.posts, *((c.symbol, c.first) for c in subject.clocks))
 
 
-def _choose(hits: list[Explanation], meant: frozenset[str]) -> Explanation | None:
-    """The likeliest explanation. meant: the families that the update's name allows."""
+def _choose(hits: list[Explanation], intended: frozenset[str]) -> Explanation | None:
+    """The likeliest explanation. intended: the families that the update's name allows."""
     if not hits:
         return None
 
     def rank(hit: Explanation) -> tuple[object, ...]:
-        own, special = _of_family(hit, meant), _of_family(hit, None)
+        own, special = _of_family(hit, intended), _of_family(hit, None)
         choice = any(map(_stands_alone, hit.repairs))
         return (
             choice,
