@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from optlint.floors import epsilon_values
 from optlint.forms import Form, forms_with
 from optlint.knowledge import Variant, derived
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.expression import Expr, Symbol
+from optlint.lift.expression import Symbol
 from optlint.lift.recurrence import State
 from optlint.sandbox.evaluate import Array, Trace, evaluate
 from optlint.sandbox.probes import BINDING_OF_LANE, BINDINGS, GRADIENTS, LANES, PARAMETERS, STEPS
@@ -339,33 +340,6 @@ def _trace(
     if "t" in form.symbols:
         series[form.symbols["t"]] = [float(k + 1) for k in range(steps)]
     return form.runner.run(bound, series, initial, 0.0, steps, shape)
-
-
-def epsilon_values(subject: Subject) -> list[Any]:
-    """What the update adds to a root, or floors it with: candidates for ε."""
-    found: list[Expr] = []
-    data = subject.moving | {subject.g}
-    for post in subject.posts:
-        for node in ex.walk(post):
-            for a, b in structure.floored(node):
-                floor = _without_time(subject, a)
-                if b.symbols & data and floor is not None and floor not in found:
-                    found.append(floor)
-    found += [ex.sym(h.symbol) for h in subject.hypers if h.role == "epsilon"]  # ε/η, ε·(1 − β₁ᵗ)/η
-    values: list[Any] = []
-    for value in (subject.value(a) for a in dict.fromkeys(found)):
-        if value is not None and np.all(value >= 0) and not any(np.array_equal(value, v) for v in values):
-            values.append(value)
-    return values[:4]
-
-
-def _without_time(subject: Subject, node: Expr) -> Expr | None:
-    """ε of ε·√(1 − β₂ᵗ), which is Algorithm 1 multiplied out; None where there are more than settings."""
-    if subject.is_hyper(node):
-        return node
-    kept = [(f, e) for f, e in structure.factors(node) if not f.symbols & subject.time]
-    still = structure.product(kept)
-    return still if kept and not node.symbols & subject.moving and subject.is_hyper(still) else None
 
 
 def _is_floorless(form: Form) -> bool:

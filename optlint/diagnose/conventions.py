@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from optlint.diagnose.proof import Proof
 from optlint.diagnose.repairs import Proposals
+from optlint.floors import epsilon_values
 from optlint.forms import Form, forms
-from optlint.identify import Match, best, epsilon_values, matches, small_step
+from optlint.identify import Match, best, matches, small_step
 from optlint.knowledge import MistakePage, Variant, find_mistake, known
 from optlint.lift import expression as ex
 from optlint.lift import structure
