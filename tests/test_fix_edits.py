@@ -22,6 +22,17 @@ def _multi_tensor_rmsprop(params, grads, square_avgs, alpha, lr, eps):
     torch._foreach_add_(params, torch._foreach_div(grads, torch._foreach_add(roots, eps)), alpha=-lr)
 """
 
+LISTS = """
+import torch
+
+
+def rmsprop(weights, grads, squares, lr=1e-3, rho=0.9, eps=1e-8):
+    torch._foreach_mul_(squares, rho)
+    torch._foreach_add_(squares, torch._foreach_mul(grads, grads), alpha=1 - rho)
+    roots = torch._foreach_add(torch._foreach_sqrt(squares), eps)
+    torch._foreach_addcdiv_(weights, grads, roots, value=-lr)
+"""
+
 RMSPROP_LISTS = """
 import torch
 
@@ -219,6 +230,8 @@ PROGRAMS = [
     pytest.param(CACHED, "        self.cache[key] = new\n", "", id="a place that was read into a name"),
     pytest.param(MAXIMIZE, "grad ** 2", "torch.abs(grad)", id="a slip that has another name on another branch"),
     pytest.param(LION, f"ops.sign({MIXED})", MIXED, id="a function that the library has"),
+    pytest.param(LISTS, "torch._foreach_mul(grads, grads)", "grads", id="a square of lists"),
+    pytest.param(LISTS, "torch._foreach_sqrt(squares)", "squares", id="a root of lists"),
     pytest.param(FOREACH, ", value=1 - alpha", "", id="the weight of a call that multiplies and adds"),
     pytest.param(GROUP, ' + group["eps"]', "", id="an epsilon that the defaults name"),
 ]

@@ -85,7 +85,7 @@ class _Update:
         self.reading = Reading(program, recurrence, self.values)
         source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
         self.speller = Speller(self.reading, source, self._home(source))
-        self.speller.numbers = frozenset(h.symbol for h in self.subject.hypers) | self.subject.time
+        self.speller.numbers = self.values.settings
         self.speller.arrays = _arrays(self.subject) - self.speller.numbers
         self.recipes = Recipes(recurrence, self.reading, source)
         self.stores = Stores(self.reading)

@@ -52,6 +52,7 @@ class Reading:
             if span is None or node not in self.parents:
                 continue
             simple = isinstance(node, (cst.Name, cst.Attribute, cst.Subscript))
+            listed = listed or (self._is_for_lists(node) and not expr.symbols <= values.settings)
             read = Read(moment, node, span, expr, self.text(span), self._is_written(node), simple, listed)
             (self.lists if listed else self.reads).append(read)
             by_worth = self.lists_by_worth if listed else self.by_worth
@@ -76,6 +77,13 @@ class Reading:
                 if met and parsed is not None:
                     self.parents |= own
                     self._places.update((id(node), parsed.span) for node in (statement, *own))
+
+    def _is_for_lists(self, node: cst.CSTNode) -> bool:
+        """An operand of ``torch._foreach_*``."""
+        arg = self.parents.get(node)
+        call = self.parents.get(arg) if isinstance(arg, cst.Arg) and arg.keyword is None else None
+        called = call.func if isinstance(call, cst.Call) else None
+        return isinstance(called, cst.Attribute) and called.attr.value.startswith("_foreach_")
 
     def span(self, node: cst.CSTNode) -> Span | None:
         place = self._places.get(id(node))

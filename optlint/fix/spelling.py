@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
@@ -40,7 +40,7 @@ class Speller:
 
     def spell(self, expr: Expr, site: Read) -> Text | None:
         if site.listed:
-            return self.available(expr, site)  # a list has no arithmetic
+            return self._of_lists(expr, site)
         if expr.op == "const" and (float(expr.number).is_integer() or abs(expr.number) == 0.5):
             return Text(number(expr.number), ATOM if expr.number >= 0 else 11)
         if expr.op == "sym" and expr.symbol in self.named:
@@ -59,6 +59,25 @@ class Speller:
         if not parts or any(p is None for p in parts):
             return None
         return self._built(expr, [p for p in parts if p is not None])
+
+    def _of_lists(self, expr: Expr, site: Read) -> Text | None:
+        """A list has no arithmetic: what the code has no name for is made by functions that take lists."""
+        known = self.available(expr, site)
+        library = self.idioms.of_lists
+        if known is not None or not library:
+            return known
+        square = structure.square_root_of(expr)
+        args = (square, square) if square is not None else expr.args
+        parts = [self._of_lists(a, site) if a.symbols & self.arrays else None for a in args]
+        if not parts or parts[0] is None or (square is None and expr.op not in _OF_LISTS):
+            return None
+        if len(parts) == 2 and parts[1] is None:  # a number: the second operand alone may be one
+            number = args[1].symbols <= self.numbers
+            parts[1] = self.spell(args[1], replace(site, listed=False)) if number else None
+        if any(p is None for p in parts):
+            return None
+        word = "mul" if square is not None else expr.op
+        return Text(f"{library}_foreach_{word}({', '.join(p.text for p in parts if p is not None)})", ATOM)
 
     def _built(self, expr: Expr, parts: list[Text]) -> Text | None:
         if expr.op in _SIGNS:
@@ -135,6 +154,7 @@ class Speller:
         return None if best is None else Text(best[1], level_of(best[1]))
 
 
+_OF_LISTS = frozenset({"add", "sub", "mul", "div", "sqrt", "abs", "neg", "sign", "exp"})
 _ROOT = re.compile(r"\b([\w.]+)\.sqrt\(")
 _CALLED = re.compile(r"\b([\w.]+)\.\w+\(")
 _SQUARE = re.compile(r"\b([\w.]+)\.square\(")
@@ -157,6 +177,8 @@ class Idioms:
         imported = _IMPORTED.search(source)
         self.module = (imported[2] or imported[3]) if imported else ""
         self.tensors = bool(_TENSOR.search(home))
+        listed = re.search(r"([\w.]+\.)_foreach_\w+\(", home)
+        self.of_lists = listed[1] if listed else ""  # what stands before the functions that take lists
 
     def root(self, x: Text) -> Text:
         for text in (self.home, self.source):

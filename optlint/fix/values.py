@@ -40,6 +40,7 @@ class Values:
             self._means.pop(state.old, None)
         for made, post in zip(subject.states, posts or (), strict=False):
             self._means[made.new] = post
+        self.settings = frozenset(h.symbol for h in subject.hypers) | subject.time  # numbers, and no arrays
         self.left_out = recurrence.left_out  # what is 0 by default, and stays where it stands
         self._means |= dict.fromkeys(recurrence.left_out, ex.const(0))
         held = {s.old for s in (*recurrence.states, *recurrence.counters)} | {h.symbol for h in subject.hypers}
