@@ -269,3 +269,29 @@ def test_a_statement_is_not_moved_to_where_its_names_mean_something_else() -> No
     text = KERAS.replace(STEP, LARGEST + STEP)
     slipped = KERAS.replace(SQUARES, "").replace(STEP, LARGEST + STEP + SQUARES)
     assert fixed(slipped) == text
+
+
+LION_IN_PLACE = """
+import numpy as np
+
+
+class Lion:
+    def __init__(self, lr=1e-4, beta1=0.9, beta2=0.99):
+        self.lr, self.beta1, self.beta2 = lr, beta1, beta2
+        self.m = {}
+
+    def step(self, params, grads):
+        for k in params:
+            m = self.m.setdefault(k, np.zeros_like(params[k]))
+            update = np.sign(self.beta1 * m + (1 - self.beta1) * grads[k])
+            # the momentum: a slower average
+            m[...] = self.beta2 * m + (1 - self.beta2) * grads[k]
+            params[k] -= self.lr * update
+"""
+
+
+def test_a_statement_is_moved_behind_what_wants_the_old_content_with_its_comment() -> None:
+    lines = LION_IN_PLACE.split("\n")
+    at = next(n for n, line in enumerate(lines) if "update = " in line)
+    slipped = "\n".join([*lines[:at], *lines[at + 1 : at + 3], lines[at], *lines[at + 3 :]])
+    assert fixed(slipped) == LION_IN_PLACE

@@ -275,6 +275,7 @@ class _Update:
             yield from self.stores.copied(proof.finding.span)
             yield from self.stores.replaced(before, after)
         yield from self.stores.earlier(before, after, proof.finding.span)
+        yield from self.stores.later(before, after, proof.finding.span)
         if kind == "again":  # the repaired equation is that of a second update, not of this one
             yield from self.recipes.out_of_place(proof.finding.span)
             return

@@ -108,6 +108,20 @@ class Statements:
             return None
         return Edit(Span(span.line, 1, span.end_line + 1, 1, span.cell), "")
 
+    def taken_out(self, node: cst.CSTNode) -> tuple[Edit, list[str]] | None:
+        """A statement line taken out with the comments right above it, and the lines that it was."""
+        out, text = self.without(node), self.text_of(node)
+        if out is None or text is None:
+            return None
+        above: list[str] = []
+        for line in reversed(node.leading_lines if isinstance(node, cst.SimpleStatementLine) else ()):
+            if line.comment is None:
+                break
+            above.insert(0, line.comment.value)
+        span = out.span
+        whole = Span(span.line - len(above), 1, span.end_line, 1, span.cell)
+        return Edit(whole, ""), [*above, text]
+
     def text_of(self, node: cst.CSTNode) -> str | None:
         """A statement line's own text, without its comment."""
         span = self._span(node)

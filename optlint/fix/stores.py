@@ -36,11 +36,28 @@ class Stores:
             first = self.statements.line_of(reader.node)
             inside = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in state.spans)]
             for later in {id(line): line for line in map(self.statements.line_of, inside)}.values():
-                out, text = self.statements.without(later), self.statements.text_of(later)
-                into = self.statements.before(self._unbound(first, text), text) if text is not None else None
+                taken = self.statements.taken_out(later)
+                lines = taken[1] if taken is not None else []
+                into = self.statements.before(self._unbound(first, "\n".join(lines)), *lines) if lines else None
                 same = self.reading.parents.get(first) is self.reading.parents.get(later)  # none that starts the state
-                if first is not later and same and out is not None and into is not None:
-                    yield (into, out)
+                if first is not later and same and taken is not None and into is not None:
+                    yield (into, taken[0])
+
+    def later(self, before: Subject, after: Subject, near: Span) -> Iterator[Edits]:
+        """The line that gives a state its new content, behind the line that wants to read the old one."""
+        for state in before.states:
+            reader = next((r for r in self.reading.reads if near.covers(r.span)), None)
+            if reader is None or not _readers(after, state) - _readers(before, state):
+                continue
+            last = self.statements.line_of(reader.node)
+            inside = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in state.spans)]
+            lines = {id(line): line for line in map(self.statements.line_of, inside)}
+            for first in lines.values() if len(lines) == 1 else ():  # what takes two statements is not torn apart
+                taken = self.statements.taken_out(first)
+                into = self.statements.after(last, *taken[1]) if taken is not None else None
+                same = self.reading.parents.get(first) is self.reading.parents.get(last)
+                if first is not last and same and taken is not None and into is not None:
+                    yield (taken[0], into)
 
     def _unbound(self, line: cst.CSTNode, text: str) -> cst.CSTNode:
         """The line, or the branch before it that gives another meaning to a name of the text (``v = v_hat``)."""
