@@ -74,10 +74,15 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
     setting that is 0 unless the user sets it may be left out. A cautious step is judged where nothing holds it back.
     """
     recurrence = without_caution(recurrence) or recurrence
-    verdict = _judge(recurrence, path, settings, depth)
-    if verdict is None or verdict.status == "unmatched":
+    verdict: Judgement | None = None
+    for level in sorted({min(depth, 1), depth}):  # one mistake is sought in every view before several are in any
+        verdict = _judge(recurrence, path, settings, level)
+        if verdict is not None and verdict.status != "unmatched":
+            if not verdict.deviates:
+                break
+            continue  # several mistakes may be likelier than a published departure
         simpler = list(views(recurrence))
-        for sought in (0, depth) if depth else (0,):
+        for sought in (0, level) if level == 1 else (level,):
             for view in simpler:
                 seen = _judge(view, path, settings, sought)
                 if seen is not None and seen.status in ("matched", "mistaken"):
