@@ -112,14 +112,20 @@ class _Sitting:
         return replace(verdict, findings=list(verdict.findings)) if verdict is not None else None
 
     def read_around(self, recurrence: Recurrence) -> None:
-        """Note the names and comments of the block that holds the update, and what the file imports."""
+        """Note the names and comments of the blocks that hold the update, and what the file imports.
+
+        They are where it moves its parameter and where the run began: a helper may hold a state of it, and no more.
+        """
+        moved = recurrence.writes[-1] if recurrence.writes else recurrence.span
+        wanted = [moved] if recurrence.home is None else [moved, recurrence.home]
+        lines: list[str] = []
         for number, block in self.program.blocks:
             unit = self.program.units[number]
-            if unit.cell == recurrence.span.cell and block.line <= recurrence.span.line <= block.end_line:
+            if any(unit.cell == w.cell and block.line <= w.line <= block.end_line for w in wanted):
                 recurrence.heading = unit.heading
-                lines = unit.text.split("\n")[block.line - 1 : block.end_line]
-                recurrence.text = "\n".join([*lines, *sorted(recurrence.imports)])
-                return
+                lines += unit.text.split("\n")[block.line - 1 : block.end_line]
+        if lines:
+            recurrence.text = "\n".join([*lines, *sorted(recurrence.imports)])
 
     def seen_from_callers(self, judged: Judged, left: int) -> Judged:
         """Functions whose update is like nothing known by itself, judged with what their callers hand in.
