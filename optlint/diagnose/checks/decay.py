@@ -177,6 +177,8 @@ def decay_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         found = decay_term(subject, expr)
         if found is None or found[1].symbols - {w} <= read or not ex.contains(expr, gradient):
             continue
+        if found[1].symbols & recurrence.left_out:
+            continue  # it is this view of the update that goes without
         yield Repair(page.code, subject, gradient, expr, effective=expr, span=span, details={"kind": "gradient"})
         return
 
