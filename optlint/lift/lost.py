@@ -65,5 +65,10 @@ def _only_decayed(place: Symbol, written: Mapping[Symbol, Expr]) -> bool:
 
 
 def _is_named_later(one: Stored, later: str) -> bool:
-    """Whether the name stands anywhere in the text behind, or that text may read names that it does not show."""
-    return bool(re.search(rf"(?<![\w.]){re.escape(one.name)}\b|\b(exec|eval|locals|vars)\(", later))
+    """Whether the name stands anywhere in the text behind, or that text may read names that it does not show.
+
+    A line that gives the same name something else made of it (``p = p.detach()``) is no place where it goes on.
+    """
+    name = re.escape(one.name)
+    elsewhere = re.sub(rf"^\s*{name} = [^\n]*\)$", "", later, flags=re.MULTILINE)
+    return bool(re.search(rf"(?<![\w.]){name}\b|\b(exec|eval|locals|vars)\(", elsewhere))
