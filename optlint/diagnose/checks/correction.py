@@ -223,7 +223,8 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _folded_roots(subject: Subject) -> Iterator[tuple[Expr, State]]:
     """The √(1 − β₂) of a step size η·√(1 − β₂)/(1 − β₁ᵗ), with the second moment that it belongs to."""
-    roots = [n for n in ex.walk(subject.step) if n.op == "sqrt" and subject.is_hyper(n)]
+    halves = (n for n in ex.walk(subject.step) if n.op == "sqrt" or (n.op == "pow" and n.args[1] == ex.const(0.5)))
+    roots = [n for n in halves if subject.is_hyper(n)]
     for state in averages(subject) if roots else ():
         own = subject.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
         for root in roots if state.old in subject.second else ():
