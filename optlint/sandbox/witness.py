@@ -35,8 +35,9 @@ class Scene:
         return list(self.gradient * times)[: self.steps]
 
 
-_RANDOM = tuple(float(x) for x in PROBES[1].gradients[:, 0])
-_SIZES = tuple(float(x) for x in np.round(PROBES[6].gradients[:, 0]) / 1000)
+_PROBES = {p.name: p.gradients[:, 0] for p in PROBES}
+_RANDOM = tuple(float(x) for x in _PROBES["random"])
+_SIZES = tuple(float(x) for x in np.round(_PROBES["large"]) / 1000)
 
 SCENES = {
     s.name: s
