@@ -295,3 +295,26 @@ def test_a_statement_is_moved_behind_what_wants_the_old_content_with_its_comment
     at = next(n for n, line in enumerate(lines) if "update = " in line)
     slipped = "\n".join([*lines[:at], *lines[at + 1 : at + 3], lines[at], *lines[at + 3 :]])
     assert fixed(slipped) == LION_IN_PLACE
+
+
+IN_BUFFERS = """
+import numpy as np
+
+
+def rmsprop(w, g, v, buffer, lr=1e-3, rho=0.9, eps=1e-8):
+    np.multiply(v, rho, v)
+    np.multiply(g, g)
+    np.multiply(buffer, 1 - rho, buffer)
+    np.add(v, buffer, v)
+    np.sqrt(v, buffer)
+    np.add(buffer, eps, buffer)
+    np.divide(g, buffer, buffer)
+    np.multiply(buffer, lr, buffer)
+    np.subtract(w, buffer, w)
+"""
+
+
+def test_no_fix_puts_a_result_where_the_gradient_is() -> None:
+    report = analyze(source_from_text("example.py", IN_BUFFERS), Settings())
+    assert [f.code for f in report.findings] == ["OPT603"]
+    assert fixed(IN_BUFFERS) == IN_BUFFERS

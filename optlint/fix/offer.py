@@ -90,7 +90,7 @@ class _Update:
         self.recipes = Recipes(recurrence, self.reading, source)
         self.stores = Stores(self.reading)
         self.resets = Resets(self.reading)
-        self.results = Results(recurrence, self.reading)
+        self.results = Results(recurrence, self.reading, self.subject.gradient)
 
     def _home(self, source: str) -> str:
         span = self.recurrence.home or self.recurrence.span

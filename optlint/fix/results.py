@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from optlint.fix.reading import Reading
+from optlint.lift.expression import Expr
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit, Span
 
@@ -16,9 +17,12 @@ Edits = tuple[Edit, ...]
 class Results:
     """What can be done with the results that one update drops."""
 
-    def __init__(self, recurrence: Recurrence, reading: Reading) -> None:
+    def __init__(self, recurrence: Recurrence, reading: Reading, gradient: Expr | None) -> None:
         self.recurrence = recurrence
         self.reading = reading
+        self.given = (
+            {s.name for s in gradient.symbols} if gradient is not None else set()
+        )  # what is no place to keep in
 
     def kept(self) -> Iterator[Edits]:
         """``v.mul(b)`` as a statement: in place, or assigned."""
@@ -34,6 +38,8 @@ class Results:
                 continue
             if all(root is not a.value for a in node.args):
                 yield from self._in_place(node)
+            elif any({s.name for s in r.expr.symbols} <= self.given for r in self.reading.reads if r.node is root):
+                continue  # `np.square(g)`: the gradient would be gone, and where its square belongs, nothing says
             else:
                 yield from self._into(span, self.reading.text(home))
             start = Span(span.line, span.column, span.line, span.column, span.cell)
