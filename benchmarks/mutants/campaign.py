@@ -12,11 +12,12 @@ from multiprocessing import Pool
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.mutants.anatomy import Code, Edit, Original, originals_in
+from benchmarks.mutants.anatomy import Original, originals_in
 from benchmarks.mutants.inject import Injector, load
 from benchmarks.mutants.ledger import Saying, saying
 from benchmarks.mutants.originals import ROOT, Program
 from benchmarks.mutants.slices import slice_around
+from benchmarks.mutants.source import Code, Edit
 from benchmarks.mutants.trial import Outcome, attempt, behaviours, loud_on
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import subprocess
 import sys
 import zipfile
@@ -13,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.mutants.source import framework_of
 from optlint.knowledge import mistakes
 
 if sys.version_info >= (3, 11):
@@ -36,25 +36,7 @@ class Program:
     @property
     def framework(self) -> str:
         """Whose language the program speaks."""
-        for title, pattern in _IMPORTS:
-            if re.search(pattern, self.text, re.MULTILINE):
-                return title
-        return "plain Python"
-
-
-def _imports(modules: str) -> str:
-    return rf"^\s*(?:import|from)\s+(?:{modules})\b"
-
-
-_IMPORTS = (
-    ("optax", _imports("optax")),
-    ("JAX", _imports("jax")),
-    ("Keras", _imports("keras")),
-    ("TensorFlow", _imports("tensorflow")),
-    ("tinygrad", _imports("tinygrad")),
-    ("PyTorch", _imports("torch")),
-    ("NumPy", _imports(r"numpy|autograd|cupy")),
-)
+        return framework_of(self.text)
 
 
 def programs(sources: list[str], cache: Path | None) -> Iterator[Program]:

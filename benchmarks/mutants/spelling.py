@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from benchmarks.mutants.anatomy import Code
+from benchmarks.mutants.source import Code
 
 # what a name means, whatever library it is from
 MEANS = {

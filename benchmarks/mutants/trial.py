@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from benchmarks.mutants.anatomy import Original, lifted
+from benchmarks.mutants.anatomy import Original
 from benchmarks.mutants.inject import Injector
+from benchmarks.mutants.source import lifted
 from optlint import lint_source
 from optlint.diagnose.views import views
 from optlint.identify import best, matches

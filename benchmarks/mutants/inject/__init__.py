@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from benchmarks.mutants.anatomy import Anatomy, Edit
+from benchmarks.mutants.anatomy import Anatomy
+from benchmarks.mutants.source import Edit
 
 Edits = Edit | tuple[Edit, ...]
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from benchmarks.mutants.anatomy import Anatomy, Edit, Site, place
+from benchmarks.mutants.anatomy import Anatomy, Site
 from benchmarks.mutants.inject import forms as f
 from benchmarks.mutants.inject import injects
+from benchmarks.mutants.source import Edit, place
 from benchmarks.mutants.spelling import Operation, number, renamed
 from optlint.lift import expression as ex
 

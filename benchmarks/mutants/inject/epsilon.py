@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from benchmarks.mutants.anatomy import Anatomy, Edit, Site
+from benchmarks.mutants.anatomy import Anatomy, Site
 from benchmarks.mutants.inject import forms as f
 from benchmarks.mutants.inject import injects
+from benchmarks.mutants.source import Edit
 from benchmarks.mutants.spelling import Operation, operation, renamed
 
 Edits = Iterator[Edit | tuple[Edit, ...]]

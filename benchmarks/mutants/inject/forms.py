@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import libcst as cst
 
-from benchmarks.mutants.anatomy import Anatomy, Edit, Site
+from benchmarks.mutants.anatomy import Anatomy, Site
+from benchmarks.mutants.source import Edit
 from benchmarks.mutants.spelling import Operation, function_of, operation
 from optlint.lift import expression as ex
 from optlint.lift import structure

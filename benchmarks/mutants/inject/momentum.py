@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from benchmarks.mutants.anatomy import Anatomy, Edit
+from benchmarks.mutants.anatomy import Anatomy
 from benchmarks.mutants.inject import forms as f
 from benchmarks.mutants.inject import injects
 from benchmarks.mutants.inject.second_moment import reversed_average
+from benchmarks.mutants.source import Edit
 from benchmarks.mutants.spelling import Operation, operation, renamed
 from optlint.lift import expression as ex
 from optlint.lift import structure

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import libcst as cst
 
-from benchmarks.mutants.anatomy import Anatomy, Edit, is_atom
+from benchmarks.mutants.anatomy import Anatomy
 from benchmarks.mutants.inject import forms as f
 from benchmarks.mutants.inject import injects
+from benchmarks.mutants.source import Edit, is_atom
 from benchmarks.mutants.spelling import operation, renamed
 from optlint.lift import expression as ex
 from optlint.lift import structure

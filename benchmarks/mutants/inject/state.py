@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from benchmarks.mutants.anatomy import Anatomy, Edit
+from benchmarks.mutants.anatomy import Anatomy
 from benchmarks.mutants.inject import forms as f
 from benchmarks.mutants.inject import injects
+from benchmarks.mutants.source import Edit
 from benchmarks.mutants.spelling import Operation, operation
 
 Edits = Iterator[Edit | tuple[Edit, ...]]
