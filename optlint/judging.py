@@ -100,7 +100,16 @@ class _Sitting:
         return judged, unclear.total()
 
     def judge(self, recurrence: Recurrence, depth: int = DEPTH) -> Judgement | None:
+        """The verdict; one mistake is sought in every view of the update before several are in any."""
         self.read_around(recurrence)
+        verdict: Judgement | None = None
+        for level in sorted({min(depth, 1), depth}):
+            verdict = self.judge_at(recurrence, level)
+            if verdict is not None and verdict.is_settled:
+                break
+        return replace(verdict, findings=list(verdict.findings)) if verdict is not None else None
+
+    def judge_at(self, recurrence: Recurrence, depth: int) -> Judgement | None:
         known, mark = self.bench.known, (depth, *_mark(recurrence))
         writes = recurrence.writes
         if self.changed is None and mark in known and known[mark][0] != writes:
@@ -108,8 +117,7 @@ class _Sitting:
         if mark not in known or mark in self.bench.several or key_of(recurrence) == self.changed:
             known[mark] = writes, judge(recurrence, self.bench.path, self.bench.settings, depth)
             self.bench.dear += self.changed is not None and depth > 1 and _was_long(known[mark][1])
-        verdict = known[mark][1]
-        return replace(verdict, findings=list(verdict.findings)) if verdict is not None else None
+        return known[mark][1]
 
     def read_around(self, recurrence: Recurrence) -> None:
         """Note the names and comments of the blocks that hold the update, and what the file imports.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+import standins
 
 os.environ |= {"OPTLINT_JOBS": "1", "OPTLINT_NO_CACHE": "1"}
 for server in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):  # reports write paths from there
@@ -23,3 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return order[item.path], example
 
     items.sort(key=place)
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of the test's own, with the stand-in analyzer, and none of the caller's wishes."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPTLINT_OUTPUT_FORMAT", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    standins.install(monkeypatch, knowledge=False)
+    return tmp_path

@@ -60,6 +60,11 @@ class Judgement:
     viewed: bool = False
 
     @property
+    def is_settled(self) -> bool:
+        """Several mistakes are no likelier: they may be than a published departure."""
+        return self.status != "unmatched" and (self.viewed or not self.deviates)
+
+    @property
     def is_open(self) -> bool:
         """A search for mistakes might tell more."""
         return self.status == "unmatched" or (self.status == "matched" and (self.deviates or self.viewed))
@@ -74,15 +79,10 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
     setting that is 0 unless the user sets it may be left out. A cautious step is judged where nothing holds it back.
     """
     recurrence = without_caution(recurrence) or recurrence
-    verdict: Judgement | None = None
-    for level in sorted({min(depth, 1), depth}):  # one mistake is sought in every view before several are in any
-        verdict = _judge(recurrence, path, settings, level)
-        if verdict is not None and verdict.status != "unmatched":
-            if not verdict.deviates:
-                break
-            continue  # several mistakes may be likelier than a published departure
+    verdict = _judge(recurrence, path, settings, depth)
+    if verdict is None or verdict.status == "unmatched":
         simpler = list(views(recurrence))
-        for sought in (0, level) if level == 1 else (level,):
+        for sought in sorted({0, depth}):
             for view in simpler:
                 seen = _judge(view, path, settings, sought)
                 if seen is not None and seen.status in ("matched", "mistaken"):

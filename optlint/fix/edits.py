@@ -20,6 +20,7 @@ _OPPOSITE = {
     "add": "sub", "sub": "add", "subtract": "add",
 }  # fmt: skip
 _WORD = re.compile(rf"(_foreach_)?({'|'.join(_OPPOSITE)})(_?)")
+_SUM = re.compile(r"(_foreach_)?(add|sub)_?")
 _SITES = 6  # places that are tried for one change
 
 
@@ -198,7 +199,7 @@ def _negated(site: Read, reading: Reading) -> Iterator[tuple[Edit, ...]]:
         arg = reading.parents.get(site.node)
         call = reading.parents.get(arg) if isinstance(arg, cst.Arg) else None
         other = opposite(call, reading) if isinstance(call, cst.Call) and call.args[-1] is arg else None
-        if other is not None:
+        if other is not None and _SUM.fullmatch(other.text):
             yield (other,)  # `sub(v, eps)` as `add(v, eps)`
         wanted = needed(site.node, reading.parents.get(site.node))
         level = 11 if site.simple or isinstance(site.node, (cst.Call, cst.Integer, cst.Float)) else 0

@@ -20,9 +20,8 @@ class Results:
     def __init__(self, recurrence: Recurrence, reading: Reading, gradient: Expr | None) -> None:
         self.recurrence = recurrence
         self.reading = reading
-        self.given = (
-            {s.name for s in gradient.symbols} if gradient is not None else set()
-        )  # what is no place to keep in
+        # what is no place to keep a result in
+        self.given = {s.name for s in gradient.symbols} if gradient is not None else set()
 
     def kept(self) -> Iterator[Edits]:
         """``v.mul(b)`` as a statement: in place, or assigned."""

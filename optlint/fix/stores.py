@@ -28,36 +28,39 @@ class Stores:
     def earlier(self, before: Subject, after: Subject, near: Span) -> Iterator[Edits]:
         """The line that gives a state its new content, in front of the line that wants to read that."""
         for state in before.states:
-            if not _readers(before, state) - _readers(after, state):
-                continue
-            reader = next((r for r in self.reading.reads if near.covers(r.span)), None)
-            if reader is None:
-                continue
-            first = self.statements.line_of(reader.node)
-            inside = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in state.spans)]
-            for later in {id(line): line for line in map(self.statements.line_of, inside)}.values():
-                taken = self.statements.taken_out(later)
-                lines = taken[1] if taken is not None else []
-                into = self.statements.before(self._unbound(first, "\n".join(lines)), *lines) if lines else None
-                same = self.reading.parents.get(first) is self.reading.parents.get(later)  # none that starts the state
-                if first is not later and same and taken is not None and into is not None:
-                    yield (into, taken[0])
+            first = self._line_at(near) if _readers(before, state) - _readers(after, state) else None
+            for line in self._lines_of(state) if first is not None else ():
+                taken = self._taken_to(line, first)
+                if first is not None and taken is not None:
+                    into = self.statements.before(self._unbound(first, "\n".join(taken[1])), *taken[1])
+                    if into is not None:
+                        yield (into, taken[0])
 
     def later(self, before: Subject, after: Subject, near: Span) -> Iterator[Edits]:
         """The line that gives a state its new content, behind the line that wants to read the old one."""
         for state in before.states:
-            reader = next((r for r in self.reading.reads if near.covers(r.span)), None)
-            if reader is None or not _readers(after, state) - _readers(before, state):
-                continue
-            last = self.statements.line_of(reader.node)
-            inside = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in state.spans)]
-            lines = {id(line): line for line in map(self.statements.line_of, inside)}
-            for first in lines.values() if len(lines) == 1 else ():  # what takes two statements is not torn apart
-                taken = self.statements.taken_out(first)
-                into = self.statements.after(last, *taken[1]) if taken is not None else None
-                same = self.reading.parents.get(first) is self.reading.parents.get(last)
-                if first is not last and same and taken is not None and into is not None:
-                    yield (taken[0], into)
+            last = self._line_at(near) if _readers(after, state) - _readers(before, state) else None
+            lines = self._lines_of(state) if last is not None else []
+            for line in lines if len(lines) == 1 else ():  # what takes two statements is not torn apart
+                taken = self._taken_to(line, last)
+                if last is not None and taken is not None:
+                    into = self.statements.after(last, *taken[1])
+                    if into is not None:
+                        yield (taken[0], into)
+
+    def _line_at(self, near: Span) -> cst.CSTNode | None:
+        reader = next((r for r in self.reading.reads if near.covers(r.span)), None)
+        return self.statements.line_of(reader.node) if reader is not None else None
+
+    def _lines_of(self, state: State) -> list[cst.CSTNode]:
+        """The lines that give a state its new content."""
+        inside = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in state.spans)]
+        return list({id(line): line for line in map(self.statements.line_of, inside)}.values())
+
+    def _taken_to(self, line: cst.CSTNode, other: cst.CSTNode | None) -> tuple[Edit, list[str]] | None:
+        """A line taken out to stand beside another one of the same block: none that starts the state."""
+        same = self.reading.parents.get(line) is self.reading.parents.get(other) if other is not None else False
+        return self.statements.taken_out(line) if same and line is not other else None
 
     def _unbound(self, line: cst.CSTNode, text: str) -> cst.CSTNode:
         """The line, or the branch before it that gives another meaning to a name of the text (``v = v_hat``)."""
