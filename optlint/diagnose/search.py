@@ -164,7 +164,8 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth:
             match = ordinary(repair.subject)
             simple = match is not None and match.family in SIMPLE
             doubted = simple or (kept and match is not None and match.family not in families_in(intent))
-            sure = bool(named or page.options.get("certain") or _named_moment(repair, subject, match))
+            certain = page.options.get("certain") or "certain" in repair.details
+            sure = bool(named or certain or _named_moment(repair, subject, match))
             if match is not None and doubted and not sure:
                 continue  # what else the state is for, nobody knows
             if match is not None and match.form.states and (intended is None or match.family in intended):

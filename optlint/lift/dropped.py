@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from optlint.lift.expression import Expr, walk
 from optlint.lift.frames import Dropped, Frame
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.objects import Cell, content, numeric
+from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.recurrence import Recurrence
 
 
@@ -57,10 +57,18 @@ def _given(machine: Interpreter) -> Iterator[Expr]:
         yield from args
 
 
+def is_found_there(held: Expr, slot: Slot) -> bool:
+    """What the run has reached on another way, under the same name, and leaves where it is."""
+    return held.op == "sym" and held.symbol.name == slot.symbol.name
+
+
 def forget_what_is_written(recurrences: list[Recurrence]) -> None:
-    """A state that another run of the same function or class writes is not lost where a mere name takes its content."""
+    """A state that another run of the same function or class writes is not lost where a mere name takes its content.
+
+    That the other run begins it, with zeros, is no such writing.
+    """
     for recurrence in (r for r in recurrences if any(d.bound for d in r.dropped)):
         home = recurrence.name.partition(".")[0]
         others = [r for r in recurrences if r.name.partition(".")[0] == home and not r.as_kept]
-        written = {s.name for r in others for s in r.advanced}
+        written = {s.name for r in others for s in r.advanced - r.begun}
         recurrence.dropped = tuple(d for d in recurrence.dropped if not d.bound or d.before.symbol.name not in written)

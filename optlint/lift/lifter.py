@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
-from optlint.lift.dropped import forget_what_is_written, is_log, lasts, reads_result
+from optlint.lift.dropped import forget_what_is_written, is_found_there, is_log, lasts, reads_result
 from optlint.lift.entries import changed_gradients
-from optlint.lift.expression import sym
+from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.lost import lost_updates
+from optlint.lift.lost import lost_updates, moves_with
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
@@ -344,25 +344,27 @@ class _Lifter:
         for candidate in frames:
             inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
             found.extend(updates_of(candidate, inner, machine.store, machine.sinks, name))
-        if frame.span is not None and all(r.parameter is not None and not r.states for r in found):
+        if frame.span is not None and all(r.parameter is not None for r in found):
             behind = self._rest_of(frame.span)
             lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
-            moved = {r.parameter.old for r in found if r.parameter is not None}
-            lost = [r for r in lost if moved <= {s.old for s in r.states}]  # an accumulator seems to be a parameter
-            found = lost or found
+            found = [r for r in lost if moves_with(r, found)] or found
         found.sort(key=lambda r: (-len(r.states), -r.depth))
         kept: list[Recurrence] = []
         for recurrence in found:
             if not any(same_step(recurrence, other) for other in kept):
                 kept.append(recurrence)
         advanced = {s.symbol for f in frames for s, _ in f.posts}
+        begun: set[Symbol] = set()
         for slot in machine.store.slots:
-            if numeric(content((slot.home, slot.key))) != sym(slot.symbol):
+            held = numeric(content((slot.home, slot.key)))
+            if held != sym(slot.symbol):
                 advanced.add(slot.symbol)
+                if held is not None and (held.op == "const" or is_found_there(held, slot)):
+                    begun.add(slot.symbol)
         kept.sort(key=lambda r: (r.span.line, r.span.column))
         changed = changed_gradients(machine.given, machine.store)
         for recurrence in kept:
-            recurrence.advanced = frozenset(advanced)
+            recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth
             recurrence.inputs = [*recurrence.inputs, *changed]

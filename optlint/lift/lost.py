@@ -15,6 +15,8 @@ from optlint.lift.recurrence import Recurrence, State
 from optlint.lift.updates import Grouping
 from optlint.model import Span
 
+_LOOP = re.compile(r"\s*(?:async )?for (?P<target>.+?) in (?P<over>.*):\s*(#.*)?$")
+
 
 def lost_updates(
     frame: Frame,
@@ -26,36 +28,61 @@ def lost_updates(
 ) -> list[Recurrence]:
     """The updates that a run computes for a place, and binds to a plain name that nothing reads afterwards.
 
-    Their parameter is the place as it would be if the value were kept. behind: the function's text after a statement.
+    Their parameter is the place as it would be if the value were kept, or the name itself where it held something else
+    that was computed (``g = ∇ + λ·w; g −= η·v``). behind: the function's text after a statement.
     """
     table = entry_values(inner)
     entries = entries_of(frame, store, table)
     written = {e.slot.symbol: e.post for e in entries}
     arguments = arguments_of(frame, store)
     found = []
-    for one in stored:
+    for position, one in enumerate(stored):
         if not one.name.isidentifier() or one.span is None or _is_named_later(one, behind(one.span)):
             continue
         post = resolved(one.expr, table)
         place = _moved(post, arguments.keys())
-        if place is None or not _only_decayed(place, written):
-            continue
-        grouping = Grouping(frame, [e for e in entries if e.slot.symbol is not place], [], [], name)
-        parameter = State(place.name, place, Symbol(f"{place.name}'"), post, place.initial, (one.span,))
-        recurrence = grouping.of(parameter)
-        recurrence.lost = True
-        found.append(recurrence)
+        if place is not None and _only_decayed(place, written):
+            grouping = Grouping(frame, [e for e in entries if e.slot.symbol is not place], [], [], name)
+            found.append(_lost(grouping, place, post, one.span))
+        held = next((s for s in reversed(stored[:position]) if s.name == one.name), None)
+        before = resolved(held.expr, table) if held is not None else None
+        if before is not None and before.args and post.op in ("add", "sub") and post.args[0] == before:
+            place = Symbol("w", kind="place")
+            moved = Expr(post.op, (ex.sym(place), post.args[1]), post.value, post.origin)
+            found.append(_lost(Grouping(frame, entries, [], [], name), place, moved, one.span))
     return found
+
+
+def moves_with(lost: Recurrence, found: list[Recurrence]) -> bool:
+    """What seem to be parameters are this one's accumulators: it reads them, and they do not read it."""
+    moved = {r.parameter.old for r in found if r.parameter is not None}
+    read = frozenset().union(*(p.symbols for r in found for p in r.posts()))
+    own = lost.parameter.old if lost.parameter is not None else None
+    return moved <= {s.old for s in lost.states} and own not in read
+
+
+def _lost(grouping: Grouping, place: Symbol, post: Expr, span: Span) -> Recurrence:
+    parameter = State(place.name, place, Symbol(f"{place.name}'"), post, place.initial, (span,))
+    recurrence = grouping.of(parameter)
+    recurrence.lost = True
+    return recurrence
 
 
 def _moved(post: Expr, arguments: Iterable[Symbol]) -> Symbol | None:
     """S where ``post`` is S − …, or S·(1 − η·λ) − …: an element, an attribute or an argument."""
     places = [s for s in post.symbols if s.kind == "place" and ("[" in s.name or "." in s.name or s in arguments)]
-    own = {s: structure.slope(post, s) for s in places}
-    kept = [s for s, slope in own.items() if slope is not None and (1, ex.const(1)) in structure.terms(slope)]
+    kept = [s for s in places if _stays(post, s)]
     if len(kept) != 1 or structure.rest(post, kept[0]) == ex.const(0):
         return None
     return kept[0]
+
+
+def _stays(post: Expr, place: Symbol) -> bool:
+    """The content is one of the terms, whatever else reads it (a gradient with its decay that is clipped)."""
+    slope = structure.slope(post, place)
+    return (
+        (1, ex.const(1)) in structure.terms(slope) if slope is not None else (1, ex.sym(place)) in structure.terms(post)
+    )
 
 
 def _only_decayed(place: Symbol, written: Mapping[Symbol, Expr]) -> bool:
@@ -67,8 +94,21 @@ def _only_decayed(place: Symbol, written: Mapping[Symbol, Expr]) -> bool:
 def _is_named_later(one: Stored, later: str) -> bool:
     """Whether the name stands anywhere in the text behind, or that text may read names that it does not show.
 
-    A line that gives the same name something else made of it (``p = p.detach()``) is no place where it goes on.
+    A line that gives the same name something else made of it (``p = p.detach()``) is no place where it goes on, nor is
+    a loop that binds the name itself.
     """
     name = re.escape(one.name)
+    named = re.compile(rf"(?<![\w.]){name}\b")
     elsewhere = re.sub(rf"^\s*{name} = [^\n]*\)$", "", later, flags=re.MULTILINE)
-    return bool(re.search(rf"(?<![\w.]){name}\b|\b(exec|eval|locals|vars)\(", elsewhere))
+    lines, bound = [], -1  # bound: the indentation of the loop that holds the line and binds the name
+    for line in elsewhere.split("\n"):
+        depth = len(line) - len(line.lstrip())
+        if line.strip() and depth <= bound:
+            bound = -1
+        if bound < 0:
+            loop = _LOOP.match(line)
+            if loop and named.search(loop["target"]) and not named.search(loop["over"]):
+                bound = depth
+            else:
+                lines.append(line)
+    return bool(re.search(r"(?<![\w.])(exec|eval|locals|vars)\(", later)) or any(map(named.search, lines))

@@ -78,6 +78,7 @@ class Recurrence:
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
+    begun: frozenset[Symbol] = frozenset()  # of these, what gets a number: a first content
     kept: Recurrence | None = None  # what it would be if the results that nobody takes were kept
     as_kept: bool = False  # it is there only in that case
     dropped: tuple[Dropped, ...] = ()  # those results, as far as it reads them

@@ -54,6 +54,9 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             for repaired in (made, _with_time(made)):
                 if repaired is not None:
                     details = {"kind": "state"} | ({"alone": "yes"} if subject.states else {})
+                    begun = repaired.states[: len(chosen)]
+                    if len(begun) == len(chosen) and all(_is_decayed(s.post, s.old) for s in begun):
+                        details["certain"] = "yes"  # nobody multiplies 0 by a decay on purpose
                     yield Repair(page.code, repaired, first, made.states[0].post, where="", details=details)
 
 
@@ -100,20 +103,27 @@ def _starts_over(node: Expr, zeros: set[int]) -> bool:
 
 
 def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]) -> Subject | None:
-    """The update with a state for each of these contents, whose zeros are its old content."""
+    """The update with a state for each of these contents, whose zeros are its old content.
+
+    A content that a state is given as a whole is that state's: it was emptied just before.
+    """
     states: list[State] = []
     table: dict[Expr, Expr] = {}
+    emptied = {s.post: s for s in recurrence.states}
     for number, (content, zeros) in enumerate(contents, 1):
-        old, new = Symbol(f"state{number}"), Symbol(f"state{number}'")
+        spans = (content.origin,) if content.origin else ()
+        made = State(f"state{number}", Symbol(f"state{number}"), Symbol(f"state{number}'"), content, ZERO, spans)
+        state = emptied.get(content, made)
         post = content
         for zero in zeros:
-            post = ex.replace_node(post, zero, ex.sym(old))
-        states.append(State(old.name, old, new, post, ZERO, (content.origin,) if content.origin else ()))
-        table[content] = ex.sym(new)
+            post = ex.replace_node(post, zero, ex.sym(state.old))
+        states.append(replace(state, post=post))
+        table[content] = ex.sym(state.new)
     for state, (content, _) in zip(states, contents, strict=True):
         others = {c: n for c, n in table.items() if c != content}
         state.post = ex.substitute(state.post, others)
-    kept = [replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states]
+    mine = {s.old for s in states}
+    kept = [replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states if s.old not in mine]
     if any(len(s.post.visible & {o.new for o in states}) > 1 for s in states):
         return None
     states.sort(key=lambda s: bool(s.post.visible & {o.new for o in states}))
@@ -182,7 +192,10 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if all(made.g in s.post.symbols or s.post.op == "max" for s in made.states if s.old in lost):
         # else it was the gradient itself
         span = states[0].spans[0] if states[0].spans else None
-        yield Repair(page.code, made, states[0].post, None, span=span, where="", details={"kind": "state"})
+        details = {"kind": "state"}
+        if all(_is_decayed(s.post, s.old) and _is_only_begun(recurrence, s.old) for s in states):
+            details["certain"] = "yes"
+        yield Repair(page.code, made, states[0].post, None, span=span, where="", details=details)
 
 
 def _only_decays(made: Subject) -> bool:
@@ -232,6 +245,29 @@ _MOMENTUM = re.compile(r"momentum|beta|(?<![a-z])mu(?![a-z])", re.IGNORECASE)
 def _is_momentum(symbol: Symbol, post: Expr) -> bool:
     """A decay, though 0 unless the user sets it (as λ is): called so, or the rest weighs 1 − it."""
     return bool(_MOMENTUM.search(symbol.name)) or structure.is_complemented(post, symbol)
+
+
+def _is_decayed(post: Expr, symbol: Symbol) -> bool:
+    """β·s + …, where the code shows that β is a decay: a number below 1, its name, or a rest that weighs 1 − β."""
+    own = structure.retention(post, symbol)
+    if own is None or not _is_part(own):
+        return False
+    return not own.symbols or all(_is_momentum(s, post) for s in own.symbols)
+
+
+def _is_only_begun(recurrence: Recurrence, symbol: Symbol) -> bool:
+    """The code makes the place, with zeros, and no line around the update gives it anything else."""
+    key = re.search(r"\w+(?=['\"\]]*$)", re.sub(r"(\[[^'\"\[\]]*\])+$", "", symbol.name))
+    if symbol.initial != ZERO or key is None:
+        return False
+    name = re.escape(key[0])
+    place = rf"(?:\.|['\"]){name}\b['\"]?\]?(?:\[[^\]]*\])*"
+    write = re.compile(rf"{place}\s*(?:[-+*/@]?=(?!=)|\.\w+_\(|,[^=()]*=(?!=))(?P<value>.*)")
+    values = [m["value"] for line in recurrence.text.split("\n") if (m := write.search(line))]
+    return bool(values) and all(map(_NOTHING.search, values))
+
+
+_NOTHING = re.compile(r"zeros|\bNone\b|\b0(\.0*)?\s*$|\{\s*\}|\[\s*\]|dict\(")
 
 
 def _keeps_most(post: Expr, symbol: Symbol) -> bool:

@@ -16,7 +16,9 @@ from optlint.lift.expression import Symbol
 from optlint.prepare import prepare
 from optlint.subject import Subject
 
-_GRADIENT = re.compile(r"(?i:grad)|(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|b|theta|weights?|bias(?:es)?)(?![A-Za-z])")
+_GRADIENT = re.compile(
+    r"(?i:grad)|(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|x|b|theta|weights?|bias(?:es)?)(?![A-Za-z])"
+)
 
 
 @check("value-forgotten")
@@ -56,14 +58,17 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
     w = Symbol("w")
     bare = ex.sym(place.old)
-    rest = [(sign, t) for sign, t in structure.terms(place.post) if t != bare]
-    if len(rest) != 1 or rest[0][0] > 0 or len(structure.terms(place.post)) != 2:
+    terms = structure.terms(place.post)
+    rest = [(sign, t) for sign, t in terms if t != bare]
+    if not rest or len(terms) != len(rest) + 1:
         return
     moved = structure.total([(1, ex.sym(w)), *rest], place.post.origin)
     whole = replace(recurrence, parameter=replace(place, name="w", old=w, new=Symbol("w'"), post=moved))
     made = prepare(whole)
     if made.gradient != bare or not (made.second or mentioned(recurrence)):
         return  # a gradient without its average is a gradient still
+    if not made.as_applied.beginning.step[0, 0, 0] < 0:
+        return  # so is one that its average is added to (Nesterov's)
     stays = made.replaced([*(s.post for s in made.states), ex.sym(w)])
     span = place.spans[0] if place.spans else None
     yield Repair(page.code, made, place.post, moved, span=span, written=stays, details={"kind": "target"})
