@@ -51,6 +51,11 @@ class Form:
         return frozenset().union(self.drive.symbols, *(post.symbols for _, _, post in self.states))
 
     @cached_property
+    def floors(self) -> list[Symbol]:
+        """Its ε, and the one inside the second moment where that is another setting."""
+        return [self.symbols[n] for n in ("eps", "eps_root") if n in self.symbols]
+
+    @cached_property
     def runner(self) -> Runner:
         return Runner(System(self.states, self.drive, None))
 

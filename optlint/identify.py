@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -207,9 +207,9 @@ def _trials(subject: Subject, live: list[State], families: frozenset[str] | None
                 continue
             initial = {old: starts[i] for (old, _, _), i in zip(form.states, order, strict=True)}
             for more in _unsolved(form, bound, settings, weights):
-                for epsilon in (epsilons or [0.0] * _is_floorless(form)) if "eps" in form.symbols else [None]:
-                    floor = {} if epsilon is None else {form.symbols["eps"]: epsilon}
-                    mine.append(Trial(form, order, {**bound, **more, **floor}, initial))
+                for values in product(epsilons or [0.0] * _is_floorless(form), repeat=len(form.floors)):
+                    floors = dict(zip(form.floors, values, strict=True))
+                    mine.append(Trial(form, order, {**bound, **more, **floors}, initial))
         if mine:
             trials += mine
             starts_of.append(_starts(form, mine))
@@ -303,7 +303,7 @@ def _unsolved(
     A setting plays one part. More than two are sought only where the update has just as many left, and perhaps ε and λ
     (AdaBound).
     """
-    known = _given(form) | {form.symbols[n] for n in ("eps",) if n in form.symbols}
+    known = _given(form) | {*form.floors}
     missing = sorted((s for s in form.needs if s not in bound and s not in known), key=lambda s: s.name)
     usual = dict(form.variant.defaults)
     few = len(missing) <= 2
@@ -386,8 +386,7 @@ def small_step(match: Match, other: Form, subject: Subject) -> tuple[float, floa
         bound = _bind(form, subject, [_state_slope(subject, s) for s in states])
         if bound is None:
             return None
-        if "eps" in form.symbols:
-            bound[form.symbols["eps"]] = (epsilon_values(subject) or [0.0])[0]
+        bound |= dict.fromkeys(form.floors, (epsilon_values(subject) or [0.0])[0])
         states_of = {x for old, new, _ in form.states for x in (old, new)}
         for symbol in form.needs - bound.keys() - states_of:
             if symbol.name in match.bound:

@@ -81,6 +81,9 @@ class _Sitting:
         """
         updates = self.lifted.recurrences
         verdicts = [self.judge(recurrence, 0) for recurrence in updates]
+        published = frozenset(v.convention for v in verdicts if v is not None and v.status == "matched")
+        for recurrence in updates:
+            recurrence.beside = published
         sizes = [sum(post.size for post in recurrence.posts()) for recurrence in updates]
         unclear: Counter[str] = Counter()
         for depth, of_update, of_file in ((1, MAX_PATHS, MAX_OPEN), (DEPTH, MAX_SEARCHES, MAX_UNCLEAR)):
@@ -161,11 +164,14 @@ class _Sitting:
         """Functions that give a new content of what they are handed to a mere name: a state, as their callers show."""
         found: Judged = []
         for name in list(self.lifted.unsure):
-            for recurrence in next(self.lifted.seen_from_callers(name), []):
-                lost = any(d.bound for d in recurrence.dropped)
-                view = self.judge(recurrence, 0) if lost else None
-                if view is not None and view.status == "mistaken":
-                    found.append((recurrence, view))
+            for views in self.lifted.seen_from_callers(name):
+                lost = [r for r in views if any(d.bound for d in r.dropped)]
+                for recurrence in lost:
+                    view = self.judge(recurrence, 0)
+                    if view is not None and view.status == "mistaken":
+                        found.append((recurrence, view))
+                if lost:
+                    break  # else these hand on what they are handed
         return found
 
     def keep_confirmed(self, judged: Judged) -> None:
@@ -239,6 +245,7 @@ def _mark(recurrence: Recurrence) -> Mark:
         tuple(recurrence.configuration.items()),
         *(recurrence.frame, recurrence.depth, recurrence.at_home, recurrence.handed_on),
         tuple(sorted(recurrence.on_data)),
+        tuple(sorted(recurrence.beside)),
         *(
             recurrence.cut_short is None,
             recurrence.per_parameter,

@@ -20,6 +20,8 @@ from optlint.prepare import prepare
 from optlint.sandbox.evaluate import TooLarge
 from optlint.settings import CONVENTIONS, Settings
 
+MAX_ROUNDS = 3  # of fixes: what is left after one is fixed in the next
+
 
 @dataclass
 class Outcome:
@@ -36,7 +38,8 @@ class Outcome:
     dropped: str = ""
     reported: list[str] = field(default_factory=list)
     fixed: str = ""
-    fix: str = ""  # what applying the offered fix gives: "restores", "other form", "wrong", or "" without one
+    fix: str = ""  # what applying the offered fixes gives: "restores", "other form", "part" (the rest is still told),
+    # "wrong", or "" without one
     status: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
@@ -60,6 +63,7 @@ def _behaviour(recurrence: Recurrence) -> bytes:
     with np.errstate(all="ignore"):
         size = np.floor(np.log10(np.where((steps == 0) | ~np.isfinite(steps), 1.0, np.abs(steps))))
         rounded = np.round(steps / 10**size, 8) * 10**size + 0.0  # a zero has no sign
+        rounded[np.isnan(rounded)] = np.nan  # nor has this
     clocks = [(c.first, c.by, c.known, c.every, c.outer) for c in subject.clocks]
     around = (recurrence.per_parameter, len(recurrence.aliases), recurrence.kept is None, clocks)
     return bytes(rounded.tobytes()) + repr(around).encode()
@@ -119,10 +123,27 @@ def settings_for(original: Original) -> Settings:
 
 
 def fixed(text: str, original: Original, before: set[bytes], findings: list[Finding]) -> str:
-    """What the update is once the offered fixes are applied."""
+    """What the update is once the offered fixes are applied, and those that are offered then."""
+    said = ""
+    for _ in range(MAX_ROUNDS):
+        after = applied(text, findings)
+        if after is None:
+            break
+        said, text = _became(after, original, before), after
+        if said != "wrong":
+            break
+        report = lint_source(text, original.code.path)
+        findings = [f for f in report.findings if f.severity != "note" and concerns(f, original.name, ast.parse(text))]
+        if findings:
+            said = "part"
+    return said
+
+
+def applied(text: str, findings: list[Finding]) -> str | None:
+    """The text with the findings' fixes, or None where they have none."""
     edits = list(dict.fromkeys(edit for f in findings if f.fix is not None for edit in f.fix.edits))
     if not edits:
-        return ""
+        return None
     lines = text.split("\n")
     starts = [0]
     for line in lines:
@@ -131,6 +152,10 @@ def fixed(text: str, original: Original, before: set[bytes], findings: list[Find
         first = starts[edit.span.line - 1] + edit.span.column - 1
         last = starts[edit.span.end_line - 1] + edit.span.end_column - 1
         text = text[:first] + edit.text + text[last:]
+    return text
+
+
+def _became(text: str, original: Original, before: set[bytes]) -> str:
     try:
         found = [r for r in lifted(text, original.code.path).recurrences if r.name == original.name]
     except (SyntaxError, ValueError):

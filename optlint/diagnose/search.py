@@ -99,7 +99,7 @@ def explain(
                 seen.add(key)
                 tries += 1
                 if tries > TRIES:
-                    return _choose(hits, intended or frozenset())
+                    return _choose(hits, intended or frozenset(), subject.recurrence.beside)
                 try:
                     match = ordinary(repair.subject, intended, cites)
                 except TooLarge:
@@ -116,7 +116,7 @@ def explain(
                 elif not last and not alone:
                     following.append(_Partial([*partial.done, repair], repair.subject, known_moments(repair.subject)))
         if hits:
-            return _choose(hits, intended or frozenset())
+            return _choose(hits, intended or frozenset(), subject.recurrence.beside)
         level = sorted(following, key=lambda p: p.strange)[:WIDTH]
     return None
 
@@ -232,8 +232,8 @@ def _key(subject: Subject) -> tuple[object, ...]:
     return (*subject.posts, *((c.symbol, c.first) for c in subject.clocks))
 
 
-def _choose(hits: list[Explanation], intended: frozenset[str]) -> Explanation | None:
-    """The likeliest explanation. intended: the families that the update's name allows."""
+def _choose(hits: list[Explanation], intended: frozenset[str], beside: frozenset[str]) -> Explanation | None:
+    """The likeliest explanation. intended: the families that the update's name allows; beside: what others are."""
     if not hits:
         return None
 
@@ -245,6 +245,7 @@ def _choose(hits: list[Explanation], intended: frozenset[str]) -> Explanation | 
             _climbs(hit),
             _floorless(hit),
             not own,
+            hit.match.title not in beside,
             size_of(hit.repairs),
             not special,
             [r.code for r in hit.repairs],

@@ -368,7 +368,7 @@ class _Update:
         self.exact = verdict.exact
         self.comes_to = verdict.convention if verdict.exact else ""
         self.chosen = self.chosen or self.reason
-        return _fix_of(edits, _told(edits), reason or ("" if verdict.exact else "only part of the update's mistakes"))
+        return _fix_of(edits, _told(edits), reason or verdict.but)
 
 
 _UNSAFE = " (unsafe: "

@@ -20,6 +20,7 @@ from optlint.source import Unit
 from optlint.subject import Subject
 
 EXACT = 1e-12
+_PART = "only part of the update's mistakes"
 
 Judged = list[tuple[Recurrence, Judgement]]
 Key = tuple[str, str]
@@ -32,12 +33,14 @@ class Verdict:
     """What an edited source is. exact: it equals the meant optimizer on every probe to the last digits.
 
     left: findings of the mended kind that the update still has elsewhere. convention: what it is where nothing is left.
+    but: why it is not exact.
     """
 
     good: bool
     exact: bool = False
     left: int = 0
     convention: str = ""
+    but: str = ""
 
 
 def key_of(recurrence: Recurrence) -> Key:
@@ -88,14 +91,16 @@ class Verifier:
             return Verdict(False)
         if +left:
             told = expected is None or any(_is_worth(v.subject, expected) for v in judged)
-            return Verdict(told and any(v.family for v in judged), left=alike)
+            return Verdict(told and any(v.family for v in judged), left=alike, but=_PART)
         same = [v for v in judged if v.convention == title] if title else judged
         chosen = [r.configuration for r, v in mine if v.status == "unmatched" and v.subject is not None]
         doubtful = [r.configuration for r, v in self.before if key_of(r) == key and _codes([v]).keys() > codes]
         if not same or not all(any(_agree(old, new) for old in doubtful) for new in chosen):
             return Verdict(False)
         told = expected is None or _is_worth(same[0].subject, expected)
-        return Verdict(told, told and not chosen and same[0].worst <= EXACT, convention=same[0].convention)
+        worst = same[0].worst
+        but = _PART if chosen else f"it equals that optimizer to {worst:.0e} only" if worst > EXACT else ""
+        return Verdict(told, told and not but, convention=same[0].convention, but=but)
 
     def restores(self, recurrence: Recurrence, mended: Finding, edits: Sequence[Edit]) -> Verdict:
         """Whether the edited update is the one that this one would be if it kept the result that it drops."""
@@ -109,7 +114,7 @@ class Verifier:
         mine = [(r, v) for r, v in after if key_of(r) == key and r.configuration == recurrence.configuration]
         good = [v for r, v in mine if r.equations() == recurrence.kept.equations()]
         left = _codes(good)[mended.code]
-        return Verdict(bool(good), exact=not left, left=left)
+        return Verdict(bool(good), exact=not left, left=left, but=_PART if left else "")
 
     def _reduced(self, edits: Sequence[Edit]) -> tuple[Unit, ...] | None:
         """The edited units, without the blocks that have nothing to do with the edits; None if they do not parse."""

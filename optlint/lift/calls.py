@@ -78,6 +78,7 @@ class Calls(Evaluator):
         self.dropped: list[Dropped] = []
         self.unsure = False  # some name takes a new content of what may be a state
         self.keeps_results = False  # run as if each such result were kept
+        self.aims: frozenset[str] = frozenset()  # names of functions that the run is to come by
         self.types: set[str] = set()  # number types that the run names
         self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run
 

@@ -7,8 +7,10 @@ initial values.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 
 import libcst as cst
+from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -30,6 +32,9 @@ class Conditionals(Statements):
     def exec_If(self, node: cst.If) -> None:
         condition = self.eval(node.test)
         no = node.orelse
+        if self.aims and (aimed := _one_that_names(self.aims, node)) is not None:
+            self._take(aimed)
+            return
         known = self.decide(condition, node) if not self._open(condition) else None
         if known is not None:
             self._take(node.body if known else no)
@@ -291,6 +296,20 @@ class Conditionals(Statements):
     def place_text(self, target: Target) -> str:
         home, key = target
         return key if isinstance(home, Scope) else f"{home.place if isinstance(home, Cell) else ''}{key}"
+
+
+def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.If | cst.Else | None:
+    """The branch that alone mentions one of the names: ``func = _multi_tensor`` or ``func = _single_tensor``."""
+    no = node.orelse
+    if no is None:
+        return None
+    here, there = (any(matchers.findall(side, _named(names))) for side in (node.body, no))
+    return None if here == there else node.body if here else no
+
+
+@lru_cache(maxsize=8)
+def _named(names: frozenset[str]) -> matchers.OneOf[matchers.Name]:
+    return matchers.OneOf(*(matchers.Name(name) for name in sorted(names)))
 
 
 def first_step() -> Expr:

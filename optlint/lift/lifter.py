@@ -163,9 +163,11 @@ class _Lifter:
             done |= wanted
             first = len(self.result.recurrences)
             self.seen.clear()  # a caller's view may have been met, and left for the function's own
+            self.machine.aims = frozenset(n.rpartition(".")[2] for n in done)
             for caller in sorted(wanted)[:MAX_CALLERS]:
                 func, klass = everything[caller]
                 self.entry(self.machine, func, caller, klass, limit=CALLER_PATHS)
+            self.machine.aims = frozenset()
             found = self.result.recurrences[first:]
             del self.result.recurrences[first:]
             inside = [r for r in found if r.writes and home is not None and all(home.covers(s) for s in r.writes)]

@@ -69,6 +69,7 @@ class Recurrence:
     depth: int = 0
     imports: frozenset[str] = frozenset()
     text: str = ""  # names and comments around the update: intent, never roles
+    beside: frozenset[str] = frozenset()  # the published forms that other updates of the file are
     heading: str = ""  # of the notebook's section that holds it
     at_home: bool = True  # seen from the function that holds it, not from a caller
     per_parameter: bool = False  # a counter advances once for each tensor

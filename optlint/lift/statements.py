@@ -10,7 +10,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.calls import Calls
 from optlint.lift.evaluator import MAX_WORK, dotted
-from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, const
+from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, Symbol, const
 from optlint.lift.frames import Dropped, Leave, Stored
 from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lib, Scope, Seq, Unsupported, Value, is_scalar, numeric
 from optlint.lift.places import WHOLE, attribute
@@ -24,6 +24,14 @@ IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
 ZERO = const(0)
 PLACES = (cst.Name, cst.Attribute, cst.Subscript)
 CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
+
+
+def _keeps_part(after: Expr, symbol: Symbol) -> bool:
+    """β·s + …, whatever else reads s (Adadelta's steps)."""
+    own = structure.retention(after, symbol)
+    if own is not None:
+        return own != ZERO and structure.rest(after, symbol) != ZERO
+    return any(structure.slope(term, symbol) not in (None, ZERO) for _, term in structure.terms(after))
 
 
 def _is_behind(before: Expr, after: Expr) -> bool:
@@ -104,7 +112,7 @@ class Statements(Calls):
         before = home.expr
         if span is None or before is None or after is None or before.op != "sym":
             return made
-        if structure.retention(after, before.symbol) in (None, ZERO) or structure.rest(after, before.symbol) == ZERO:
+        if not _keeps_part(after, before.symbol):
             return made
         if "[" not in home.place and "." not in home.place:
             return made

@@ -80,7 +80,20 @@ def _remembers(state: State, other: State) -> bool:
 
 def _keeps_part(state: State) -> bool:
     """Neither all nor nothing of the old content stays: a parameter's decayed gradient may well go into it."""
-    return structure.slope(state.post, state.old) not in (None, ex.const(0), ex.const(1))
+    own = structure.slope(state.post, state.old)
+    return own not in (None, ex.const(0), ex.const(1)) or _gathers_squares(state)
+
+
+def _gathers_squares(state: State) -> bool:
+    """s + g²: no parameter moves like that."""
+    if structure.slope(state.post, state.old) != ex.const(1):
+        return False
+    parts = structure.terms(structure.rest(state.post, state.old))
+    return all(sign > 0 and _is_squared(term) for sign, term in parts)
+
+
+def _is_squared(term: Expr) -> bool:
+    return any(f.symbols and structure.exponent_of(term, f) == 2 for f, _ in structure.factors(term))
 
 
 def _is_average(state: State, own: Expr) -> bool:
@@ -228,7 +241,7 @@ class Grouping:
             if any(self._moves_by(s, state) for s in self.states if s is not state):
                 return False  # an accumulator that the real parameter reads (Adadelta's)
             own = ex.const(1)  # w − η·f(w): the gradient is written out
-        if own is None or state.is_counter or _is_average(state, own):
+        if own is None or state.is_counter or _is_average(state, own) or _gathers_squares(state):
             return False
         if ex.const(0) in (own, *(own.args if own.op == "where" else ())):  # it forgets its content
             return False

@@ -119,6 +119,24 @@ def decay_in_gathered_steps(subject: Subject, page: MistakePage) -> Iterator[Rep
             yield Repair(page.code, subject.replaced(posts), node, right, where=state.name, root=state.post)
 
 
+@check("decay-beside-gathered-steps")
+def decay_beside_gathered_steps(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """u gathers Δ² + r, where r reads w alone and Δ is the step that the code takes."""
+    w = subject.parameter
+    for position, state in enumerate(subject.states):
+        sums = (n for n in ex.walk(state.post) if n.op in ("add", "sub") and w in n.visible)
+        for node in sums:
+            parts = structure.terms(node)
+            taken = [(s, t) for s, t in parts if t.symbols & subject.moving and subject.g in t.symbols]
+            if len(taken) != 1 or structure.square_root_of(taken[0][1]) is None:
+                continue
+            if all(_of_parameter_alone(subject, t) for s, t in parts if (s, t) not in taken):
+                right = structure.total(taken, node.origin)
+                posts = subject.posts
+                posts[position] = ex.replace_node(state.post, node, right)
+                yield Repair(page.code, subject.replaced(posts), node, right, where=state.name, root=state.post)
+
+
 def _of_parameter_alone(subject: Subject, term: Expr) -> bool:
     others = term.symbols - {subject.parameter}
     return subject.parameter in term.visible and all(s in {h.symbol for h in subject.hypers} for s in others)

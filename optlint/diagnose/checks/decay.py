@@ -70,7 +70,8 @@ def _gradient_becomes(subject: Subject, page: MistakePage, wrong: Expr, right: E
 
 @check("decay-sign")
 def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """g − λw for g + λw, or w + η·λ·w beside the step: the decay term drives the weights away from zero."""
+    """g − λw for g + λw, w + η·λ·w beside the step, or u − λw in a step that is scaled as a whole (LAMB's): the decay
+    term drives the weights away from zero."""
     found = decay_term(subject)
     if found is not None and found[2] < 0 and subject.gradient is not None:
         node, term, _ = found
@@ -84,6 +85,23 @@ def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             if np.allclose(made.decay, -subject.decay, rtol=1e-9) and np.allclose(made.run().step, drive, rtol=near):
                 yield Repair(page.code, made, wrong, right, root=subject.step, details=details)
                 return
+
+    if subject.reads_parameter:
+        yield from _decay_turned_in_step(subject, page)
+
+
+def _decay_turned_in_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """u + λ·w for u − λ·w, wherever the step holds that sum, its norm too."""
+    w = subject.parameter
+    for node in dict.fromkeys(n for n in ex.walk(subject.step) if n.op in ("add", "sub")):
+        parts = structure.terms(node)
+        decays = [(s, t) for s, t in parts if w is not None and s * _decays(t, w) < 0]
+        others = [t for s, t in parts if (s, t) not in decays]
+        if len(decays) == 1 and others and all(t.symbols & subject.moving and w not in t.visible for t in others):
+            right = structure.total([(-s if (s, t) in decays else s, t) for s, t in parts], node.origin)
+            step = ex.substitute(subject.step, {node: right})
+            made = subject.replaced([*(s.post for s in subject.states), step])
+            yield Repair(page.code, made, node, right, root=subject.step)
 
 
 def _with_a_term_turned(subject: Subject) -> Iterator[tuple[Subject, Expr, Expr]]:

@@ -69,7 +69,8 @@ class Timed:
 
 @check("correction-power")
 def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """βᵗ, (1 − β)ᵗ, 1 − β·t … as a factor where 1 − βᵗ belongs: all of them at once."""
+    """βᵗ, (1 − β)ᵗ, 1 − β·t … as a factor where 1 − βᵗ belongs: all of them at once, and those of one kind alone, for
+    another one may be meant (the βᵗ in RAdam's ρₜ)."""
     if complements(subject):
         return  # β weights the gradient: which of the two is meant is another question
     timed = Timed(subject)
@@ -78,17 +79,19 @@ def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         decay = timed.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
         if decay is not None:
             right[state.name] = decay, one_minus_power(subject, state, timed.time)
-    table: dict[Expr, Expr] = {}
+    slips: dict[int, dict[Expr, Expr]] = {}
     for node in dict.fromkeys(_time_factors(subject, timed)) if right else ():
         value = timed.value(node)
         for decay, new in right.values() if value is not None else ():
-            if node not in table and _is_slip(value, decay):
-                table[node] = new
-    if not table:
-        return
-    posts = [ex.substitute(p, table) for p in subject.posts]
-    wrong, new = next(iter(table.items()))
-    yield Repair(page.code, subject.replaced(posts, clocks=timed.clocks), wrong, new, root=subject.step)
+            kind = _slip(value, decay)
+            if kind is not None and all(node not in table for table in slips.values()):
+                slips.setdefault(kind, {})[node] = new
+    whole = {node: new for table in slips.values() for node, new in table.items()}
+    for table in [whole, *(slips.values() if len(slips) > 1 else ())]:
+        if table:
+            posts = [ex.substitute(p, table) for p in subject.posts]
+            wrong, new = next(iter(table.items()))
+            yield Repair(page.code, subject.replaced(posts, clocks=timed.clocks), wrong, new, root=subject.step)
 
 
 def _time_factors(subject: Subject, timed: Timed) -> Iterator[Expr]:
@@ -101,9 +104,10 @@ def _time_factors(subject: Subject, timed: Timed) -> Iterator[Expr]:
                         yield part
 
 
-def _is_slip(value: Any, decay: Any) -> bool:
+def _slip(value: Any, decay: Any) -> int | None:
+    """Which of the slips a value is."""
     times = np.array(TIMES)[:, None, None]
-    return any(np.allclose(value, slip(decay, times), rtol=1e-9) for slip in SLIPS)
+    return next((n for n, slip in enumerate(SLIPS) if np.allclose(value, slip(decay, times), rtol=1e-9)), None)
 
 
 EXPONENTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
