@@ -182,13 +182,14 @@ class _Sitting:
             if recurrence.at_home and any(_up_to_callers(f) for f in verdict.findings):
                 doubtful.setdefault(recurrence.name, []).append(verdict)
         for name, verdicts in doubtful.items():
-            views = next(self.lifted.seen_from_callers(name), [])
-            codes: set[str] = set()
-            for recurrence in views:
-                view = self.judge(recurrence)
-                codes |= {f.code for f in view.findings} if view is not None else set()
-            for verdict in verdicts if views else ():
-                verdict.findings = [f for f in verdict.findings if f.code in codes or not _up_to_callers(f)]
+            codes: set[str] | None = None
+            for views in self.lifted.seen_from_callers(name):
+                seen = {f.code for r in views if (view := self.judge(r, 1)) is not None for f in view.findings}
+                codes = seen if codes is None else codes & seen
+                if not codes:
+                    break  # else these may hand on what they are handed
+            for verdict in verdicts if codes is not None else ():
+                verdict.findings = [f for f in verdict.findings if f.code in (codes or ()) or not _up_to_callers(f)]
                 if not verdict.findings:
                     verdict.status = "unmatched"
 

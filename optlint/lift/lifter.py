@@ -238,7 +238,7 @@ class _Lifter:
                             if found or len(self.result.recurrences) > before or machine.effort < enough:
                                 self.nested(machine, inner, f"{name}.{inner.name}")
                     dropped = {d.span for d in machine.dropped if not d.bound or not lasts(d, machine, frame)}
-                if machine.unsure and klass is None:
+                if machine.unsure:
                     self.result.unsure.setdefault(name)
                 if dropped:
                     self._as_if_kept(machine, func, klass, name, choices, made, dropped)

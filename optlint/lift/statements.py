@@ -114,10 +114,10 @@ class Statements(Calls):
             return made
         if not _keeps_part(after, before.symbol):
             return made
-        if "[" not in home.place and "." not in home.place:
-            return made
         if before.symbol.initial is None:  # it may as well be a gradient; who hands it in knows
             self.unsure = True
+            return made
+        if "[" not in home.place and "." not in home.place:
             return made
         if not self.scanning and not self.is_abroad:
             self.dropped.append(Dropped(span, before, self.speaks_torch, bound=True))

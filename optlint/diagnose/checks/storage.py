@@ -64,11 +64,8 @@ def _second_contents(state: State, inner: Expr, first: Symbol) -> Iterator[Expr]
 def _first_average(state: State) -> Expr | None:
     """The first moment's post inside a post that was built on it."""
     for node in ex.walk(state.post):
-        if (
-            node is not state.post
-            and node.op in ("add", "sub")
-            and structure.slope(node, state.old) not in (None, ex.const(0))
-        ):
+        own = structure.slope(node, state.old) if node.op in ("add", "sub") and node is not state.post else None
+        if own not in (None, ex.const(0), ex.const(-1)):  # not the g − m of m + (1 − β)·(g − m)
             rest = structure.rest(node, state.old)
             if rest.symbols and not structure.squared_in(rest):
                 return node
