@@ -255,6 +255,7 @@ def _mark(recurrence: Recurrence) -> Mark:
             recurrence.lost,
             *(recurrence.kept is None, recurrence.as_kept),
             tuple((d.span, d.certain, d.bound) for d in recurrence.dropped),
+            tuple(sorted(s.name for s in recurrence.stuck)),
         ),
         tuple(sorted(s.name for s in (*recurrence.shared, *recurrence.shared_products))),
         tuple(e.slot.symbol.name for e in (*recurrence.overwritten, *recurrence.inputs)),

@@ -207,7 +207,8 @@ class Subject:
 
     def frozen_at(self, symbol: Symbol) -> bool:
         """A stored number that nothing in sight advances (an argument is its caller's matter)."""
-        return symbol.default is not None and not symbol.external and symbol not in self.recurrence.advanced
+        stored = symbol.default is not None and not symbol.external and symbol not in self.recurrence.advanced
+        return stored or symbol in self.recurrence.stuck
 
     @cached_property
     def time(self) -> frozenset[Symbol]:

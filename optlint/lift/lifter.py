@@ -18,7 +18,15 @@ from optlint.lift.lost import lost_updates, moves_with
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
-from optlint.lift.related import at_home, carried_into, count_each_call, forget_what_is_read, is_of_loop, same_step
+from optlint.lift.related import (
+    at_home,
+    carried_into,
+    count_each_call,
+    forget_what_is_read,
+    is_of_loop,
+    note_what_stands_still,
+    same_step,
+)
 from optlint.lift.runs import run_entry
 from optlint.lift.updates import updates_of
 from optlint.lift.vocabulary.graph import commit
@@ -92,6 +100,7 @@ class _Lifter:
                 self.functions(machine)
         self.result.recurrences = list(at_home(self.result.recurrences))
         count_each_call(self.result.recurrences)
+        note_what_stands_still(self.result.recurrences)
         forget_what_is_read(self.result.recurrences)
         forget_what_is_written(self.result.recurrences)
         return self.result

@@ -80,6 +80,7 @@ class Recurrence:
     on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
     begun: frozenset[Symbol] = frozenset()  # of these, what gets a number: a first content
+    stuck: frozenset[Symbol] = frozenset()  # counts that it reads, and that only another way to compute it advances
     kept: Recurrence | None = None  # what it would be if the results that nobody takes were kept
     as_kept: bool = False  # it is there only in that case
     dropped: tuple[Dropped, ...] = ()  # those results, as far as it reads them

@@ -35,6 +35,27 @@ def _is_part(part: Recurrence, whole: Recurrence) -> bool:
     return part.parameter is None and len(part.states) < len(whole.states)
 
 
+def note_what_stands_still(recurrences: list[Recurrence]) -> None:
+    """A count that one path leaves as it is, and that another path advances which differs only in how it computes."""
+    for recurrence in recurrences:
+        mine = {_list_of(c.old.name) for c in recurrence.counters}
+        symbols = (s for p in recurrence.posts() for s in p.symbols)
+        read = {name: s for s in symbols if (name := _list_of(s.name)) not in mine}
+        counted: set[str] = set()
+        for other in recurrences if read else ():
+            if other.name == recurrence.name and set(other.writes) & set(recurrence.writes):
+                ways = recurrence.configuration
+                turned = [c for c, way in other.configuration.items() if ways.get(c, way) != way]
+                if len(turned) == 1 and says_how(turned[0]):
+                    counted |= {_list_of(c.old.name) for c in other.counters}
+        recurrence.stuck = frozenset(read[name] for name in counted & read.keys())
+
+
+def _list_of(name: str) -> str:
+    """The list that holds an element: ``steps`` for ``steps[i]``."""
+    return re.sub(r"\[\w+\]$", "", name)
+
+
 def count_each_call(recurrences: list[Recurrence]) -> None:
     """A counter that only some paths of a function advance (``if key == first:``) counts no calls."""
     sometimes = {s for r in recurrences if not (r.owner or r.key) for s in r.writes}
