@@ -74,11 +74,12 @@ class NamePattern:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """``wrong`` → ``right`` in the equation of one part: m, v, step, or any."""
+    """``wrong`` → ``right`` in the equation of one part: m, v, step, or any; not where ``unless`` fits as well."""
 
     part: str
     wrong: str
     right: str
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +330,9 @@ def read_mistake(path: Path) -> MistakePage:
             summary=data["summary"],
             message=data.get("message", data["summary"]),
             check=data.get("check", ""),
-            rewrites=tuple(Rewrite(r["part"], r["wrong"], r["right"]) for r in data.get("rewrite", ())),
+            rewrites=tuple(
+                Rewrite(r["part"], r["wrong"], r["right"], r.get("unless", "")) for r in data.get("rewrite", ())
+            ),
             families=tuple(data.get("families", ())),
             meant=data.get("meant", ""),
             text=text.strip() + "\n",

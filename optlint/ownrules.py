@@ -179,7 +179,8 @@ def _rewrite_faults(rewrite: Rewrite, gradient: str | None) -> Iterator[str]:
     from optlint.lift.notation import NotationError
 
     bound = {"g", "s", "eps"}
-    for formula in (rewrite.wrong, rewrite.right, *([] if gradient is None else [gradient])):
+    formulas = [rewrite.wrong, rewrite.right, *([rewrite.unless] if rewrite.unless else [])]
+    for formula in (*formulas, *([] if gradient is None else [gradient])):
         if not isinstance(formula, str) or len(formula) > MAX_FORMULA:
             yield f"a formula is a text of at most {MAX_FORMULA} characters"
             return
@@ -188,7 +189,7 @@ def _rewrite_faults(rewrite: Rewrite, gradient: str | None) -> Iterator[str]:
         except (NotationError, ValueError, RecursionError, MemoryError) as error:
             yield str(error) or f"cannot read the formula {formula!r}"
             return
-        if formula is rewrite.wrong:
+        if formula in (rewrite.wrong, rewrite.unless):
             strange = sorted(n for n in used if n.rstrip("0123456789") not in set(VARIABLES))
             bound |= used
         else:

@@ -65,7 +65,8 @@ def _behaviour(recurrence: Recurrence) -> bytes:
         rounded = np.round(steps / 10**size, 8) * 10**size + 0.0  # a zero has no sign
         rounded[np.isnan(rounded)] = np.nan  # nor has this
     clocks = [(c.first, c.by, c.known, c.every, c.outer) for c in subject.clocks]
-    around = (recurrence.per_parameter, len(recurrence.aliases), recurrence.kept is None, clocks)
+    lost = (recurrence.kept is None, recurrence.lost)
+    around = (recurrence.per_parameter, len(recurrence.aliases), lost, clocks)
     return bytes(rounded.tobytes()) + repr(around).encode()
 
 

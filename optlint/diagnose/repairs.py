@@ -194,6 +194,8 @@ def _edits(subject: Subject, pages: Iterable[MistakePage], part: str, own: State
                 continue
             wrong, right = pattern(rewrite.wrong), pattern(rewrite.right)
             for node in nodes.get(_SORTS.get(wrong.op, wrong.op), ()):
+                if rewrite.unless and any(matcher.unify(pattern(rewrite.unless), node, {})):
+                    continue
                 for env, new in matcher.rewrites(wrong, right, node):
                     if new != node:
                         effective = None

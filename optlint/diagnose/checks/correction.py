@@ -191,8 +191,16 @@ def _divisors(subject: Subject, post: Expr) -> Iterator[tuple[Expr, Expr, State]
         above, below = node.args
         if subject.is_hyper(below) and below.symbols != above.symbols:
             for state in averages(subject):
-                if state.new in above.symbols and not (above.symbols & subject.moving - {state.new, state.old}):
+                mine = {state.new, state.old}
+                largest = _largest_of(subject, state)  # AMSGrad's
+                if above.symbols & {state.new, *largest[1:]} and not above.symbols & subject.moving - {*mine, *largest}:
                     yield node, below, state
+
+
+def _largest_of(subject: Subject, state: State) -> tuple[Symbol, ...]:
+    """The contents, old and new, of a state that keeps the largest content of an average."""
+    found = (s for s in subject.states if s.post.op == "max" and s.post.visible == {s.old, state.new})
+    return next(((s.old, s.new) for s in found), ())
 
 
 @check("exponent-missing")
