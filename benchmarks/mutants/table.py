@@ -89,8 +89,10 @@ def _by(outcomes: list[Outcome], key: Callable[[Outcome], str], table: dict[str,
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         groups[key(outcome)].append(outcome)
-    yield "| | injected | dropped | count | found | right code | repair named | fix restores | other form | wrong |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    fixes_become = ("restores", "other form", "part", "wrong")
+    heads = ["injected", "dropped", "count", "found", "right code", "repair named", "fix restores", *fixes_become[1:]]
+    yield f"| | {' | '.join(heads)} |"
+    yield f"|---{'|--:' * len(heads)}|"
     for name in sorted(groups):
         group = [o for o in groups[name] if not o.dropped]
         fixes = Counter(o.fix for o in group)
@@ -101,9 +103,7 @@ def _by(outcomes: list[Outcome], key: Callable[[Outcome], str], table: dict[str,
             _rate(sum(map(is_found, group)), len(group)),
             _rate(sum(is_right(o, table) for o in group), len(group)),
             _rate(sum(bool(o.fixed) and not o.fixed.startswith("as meant") for o in group), len(group)),
-            fixes["restores"],
-            fixes["other form"],
-            fixes["wrong"],
+            *(fixes[how] for how in fixes_become),
         ]
         yield f"| {name} | {' | '.join(map(str, cells))} |"
 

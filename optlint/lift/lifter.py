@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
+from optlint.lift.callers import views_of
 from optlint.lift.dropped import forget_what_is_written, is_found_there, is_log, lasts, reads_result
 from optlint.lift.entries import changed_gradients
 from optlint.lift.expression import Symbol, sym
@@ -33,10 +34,7 @@ from optlint.lift.vocabulary.graph import commit
 from optlint.model import Span
 
 MODULE_PATHS = 4
-CALLER_LEVELS = 3
-CALLER_PATHS = 8
 NESTED_PATHS = 12
-MAX_CALLERS = 4
 MAX_EFFORT = 200_000  # evaluation steps of all paths of a function together
 MAX_FRUITLESS = 30_000  # evaluation steps of a function's paths, none of which has shown an update
 
@@ -68,13 +66,13 @@ class Lifted:
 
 def lift(program: Program) -> Lifted:
     """Every update of the program, in source order; configurations of one update follow each other."""
-    lifter = _Lifter(program)
+    lifter = Lifter(program)
     lifted = lifter.run()
-    lifted.seen_from_callers = lifter.seen_from_callers
+    lifted.seen_from_callers = partial(views_of, lifter)
     return lifted
 
 
-class _Lifter:
+class Lifter:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.result = Lifted()
@@ -156,58 +154,6 @@ class _Lifter:
         members = [n for n, v in klass.members.items() if isinstance(v, Func)]
         yield from (n for n in members if n in own)
 
-    def seen_from_callers(self, name: str) -> Iterator[list[Recurrence]]:
-        """The updates of one function as its callers in this file show them: with what they hand in, and count."""
-        assert self.machine is not None
-        wanted, done = {name}, {name}
-        home: Span | None = None
-        for _ in range(CALLER_LEVELS):
-            self._define_callers(self.machine, {n.rpartition(".")[2] for n in wanted})
-            everything = {n: (f, k) for n, f, k in self._all_functions(self.machine)}
-            if name not in everything:
-                return
-            home = home or self._span(self.machine, everything[name][0])
-            mentions = re.compile(r"\b(" + "|".join(re.escape(n.rpartition(".")[2]) for n in wanted) + r")\b")
-            wanted = {n for n, (f, _) in everything.items() if n not in done and mentions.search(self._body_text(f))}
-            done |= wanted
-            first = len(self.result.recurrences)
-            self.seen.clear()  # a caller's view may have been met, and left for the function's own
-            self.machine.aims = frozenset(n.rpartition(".")[2] for n in done)
-            for caller in sorted(wanted)[:MAX_CALLERS]:
-                func, klass = everything[caller]
-                self.entry(self.machine, func, caller, klass, limit=CALLER_PATHS)
-            self.machine.aims = frozenset()
-            found = self.result.recurrences[first:]
-            del self.result.recurrences[first:]
-            inside = [r for r in found if r.writes and home is not None and all(home.covers(s) for s in r.writes)]
-            for recurrence in inside:
-                recurrence.name = name
-            if inside:
-                yield inside
-
-    def _define_callers(self, machine: Interpreter, names: set[str]) -> None:
-        """Read the blocks that mention a name, too."""
-        before = len(self.callers)
-        for index, (_, block) in enumerate(self.program.blocks):
-            if block.kind != "code" and block.mentions & names:
-                self.callers.add(index)
-        if len(self.callers) > before:
-            self.module(machine)
-
-    def _all_functions(self, machine: Interpreter) -> Iterator[tuple[str, Func, Klass | None]]:
-        for index in self.program.needed(self.callers):
-            block = self.program.blocks[index][1]
-            value = machine.scope.vars.get(block.name) if self.program.parse(index) is not None else None
-            if isinstance(value, Func):
-                yield block.name, value, None
-            elif isinstance(value, Klass):
-                for name, member in value.members.items():
-                    if isinstance(member, Func) and name != "__init__":
-                        yield f"{block.name}.{name}", member, value
-
-    def _span(self, machine: Interpreter, func: Func) -> Span | None:
-        return machine.spans[func.unit](func.node) if func.unit in machine.spans else None
-
     def _rest_of(self, home: Span) -> Callable[[Span], str]:
         """What stands behind a statement of a function, to the function's end."""
         texts = [t for t, u in zip(self.program.texts, self.program.units, strict=True) if u.cell == home.cell]
@@ -218,14 +164,6 @@ class _Lifter:
             return "\n".join([behind[0][span.end_column - 1 :], *behind[1:]]) if behind else ""
 
         return rest
-
-    def _body_text(self, func: Func) -> str:
-        assert self.machine is not None
-        span = self._span(self.machine, func)
-        number = next((n for n, u in enumerate(self.program.units) if span is not None and u.cell == span.cell), None)
-        if span is None or number is None:
-            return ""
-        return "\n".join(self.program.texts[number].split("\n")[span.line : span.end_line])
 
     def entry(self, machine: Interpreter, func: Func, name: str, klass: Klass | None, limit: int | None = None) -> None:
         paths = Paths() if limit is None else Paths(limit)

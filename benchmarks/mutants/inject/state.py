@@ -213,7 +213,9 @@ def loop_variable_bound_anew(a: Anatomy) -> Edits:
         if made is not None:
             yield made
     elif isinstance(small, cst.Expr) and f.receiver(a, lines[0]) is not None:
-        yield (*a.code.offsets(lines[0]), f"{base.value} = {out_of_place(a, small.value)}")
+        text = out_of_place(a, small.value)
+        if text != a.code.source(small.value):  # TensorFlow's ``x.assign_sub(…)`` has no other way
+            yield (*a.code.offsets(lines[0]), f"{base.value} = {text}")
 
 
 @injects("OPT605", stays=True)

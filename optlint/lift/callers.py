@@ -1,0 +1,108 @@
+"""A function's updates as its callers in the same file show them: with what they hand in, and how they count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from optlint.lift.interpreter import Interpreter
+from optlint.lift.objects import Func, Klass
+from optlint.lift.recurrence import Recurrence
+from optlint.model import Span
+
+if TYPE_CHECKING:
+    from optlint.lift.lifter import Lifter
+
+LEVELS = 3  # callers of callers
+MAX_CALLERS = 4  # of one function
+PATHS = 8  # of one caller
+
+
+def views_of(lifter: Lifter, name: str) -> Iterator[list[Recurrence]]:
+    """The updates of one function as seen from its callers, then from theirs.
+
+    A caller that chooses between functions is followed to this one.
+    """
+    machine = lifter.machine
+    assert machine is not None
+    wanted, done = {name}, {name}
+    home: Span | None = None
+    for _ in range(LEVELS):
+        _define_callers(lifter, machine, {_own(n) for n in wanted})
+        everything = {n: (f, k) for n, f, k in _all_functions(lifter, machine)}
+        if name not in everything:
+            return
+        home = home or _span(machine, everything[name][0])
+        mentions = re.compile(r"\b(" + "|".join(re.escape(_own(n)) for n in wanted) + r")\b")
+        texts = {n: _body_text(lifter, machine, f) for n, (f, _) in everything.items() if n not in done}
+        wanted = {n for n, text in texts.items() if mentions.search(text)}
+        done |= wanted
+        machine.aims = frozenset(map(_own, done))
+        inside = [r for r in _found(lifter, machine, wanted, everything) if _is_inside(r, home)]
+        machine.aims = frozenset()
+        for recurrence in inside:
+            recurrence.name = name
+        if inside:
+            yield inside
+
+
+def _own(name: str) -> str:
+    """A method's name without its class."""
+    return name.rpartition(".")[2]
+
+
+def _found(
+    lifter: Lifter, machine: Interpreter, callers: set[str], everything: dict[str, tuple[Func, Klass | None]]
+) -> list[Recurrence]:
+    """What runs of these functions show, which the lifter's own results do not keep."""
+    results = lifter.result.recurrences
+    first = len(results)
+    lifter.seen.clear()  # a caller's view may have been met, and left for the function's own
+    for caller in sorted(callers)[:MAX_CALLERS]:
+        func, klass = everything[caller]
+        lifter.entry(machine, func, caller, klass, limit=PATHS)
+    found = results[first:]
+    del results[first:]
+    return found
+
+
+def _is_inside(recurrence: Recurrence, home: Span | None) -> bool:
+    writes = recurrence.writes
+    return bool(writes) and home is not None and all(home.covers(s) for s in writes)
+
+
+def _define_callers(lifter: Lifter, machine: Interpreter, names: set[str]) -> None:
+    """Read the blocks that mention a name, too."""
+    before = len(lifter.callers)
+    for index, (_, block) in enumerate(lifter.program.blocks):
+        if block.kind != "code" and block.mentions & names:
+            lifter.callers.add(index)
+    if len(lifter.callers) > before:
+        lifter.module(machine)
+
+
+def _all_functions(lifter: Lifter, machine: Interpreter) -> Iterator[tuple[str, Func, Klass | None]]:
+    program = lifter.program
+    for index in program.needed(lifter.callers):
+        block = program.blocks[index][1]
+        value = machine.scope.vars.get(block.name) if program.parse(index) is not None else None
+        if isinstance(value, Func):
+            yield block.name, value, None
+        elif isinstance(value, Klass):
+            for name, member in value.members.items():
+                if isinstance(member, Func) and name != "__init__":
+                    yield f"{block.name}.{name}", member, value
+
+
+def _span(machine: Interpreter, func: Func) -> Span | None:
+    return machine.spans[func.unit](func.node) if func.unit in machine.spans else None
+
+
+def _body_text(lifter: Lifter, machine: Interpreter, func: Func) -> str:
+    span = _span(machine, func)
+    program = lifter.program
+    number = next((n for n, u in enumerate(program.units) if span is not None and u.cell == span.cell), None)
+    if span is None or number is None:
+        return ""
+    return "\n".join(program.texts[number].split("\n")[span.line : span.end_line])
