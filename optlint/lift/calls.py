@@ -77,6 +77,7 @@ class Calls(Evaluator):
         self.cut_short: list[CutShort] = []
         self.dropped: list[Dropped] = []
         self.unsure = False  # some name takes a new content of what may be a state
+        self.behind: Sequence[cst.CSTNode] = ()  # what follows a condition in its block
         self.keeps_results = False  # run as if each such result were kept
         self.aims: frozenset[str] = frozenset()  # names of functions that the run is to come by
         self.types: set[str] = set()  # number types that the run names

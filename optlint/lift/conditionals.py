@@ -17,27 +17,28 @@ from optlint.lift import structure
 from optlint.lift.branches import creates_state, follows_time, last_return, only_leaves
 from optlint.lift.expression import FIRST, Expr, Symbol
 from optlint.lift.frames import Frame, Leave
+from optlint.lift.joins import Joins, copied, either, hands_back
 from optlint.lift.memory import started
 from optlint.lift.objects import ANY, Cell, Const, Scope, Slot, Target, Value, content, numeric
 from optlint.lift.places import belongs_to, place_text
-from optlint.lift.statements import Statements
 from optlint.model import Span
 
 
-class Conditionals(Statements):
+class Conditionals(Joins):
     """Decides what a branch means: a path to take, a value that depends, or state that comes into being."""
 
     # branches
 
     def exec_If(self, node: cst.If) -> None:
+        behind, self.behind = self.behind, ()
         condition = self.eval(node.test)
         no = node.orelse
         if self.aims and (aimed := _one_that_names(self.aims, node)) is not None:
-            self._take(aimed)
+            self.take(aimed)
             return
         known = self.decide(condition, node) if not self._open(condition) else None
         if known is not None:
-            self._take(node.body if known else no)
+            self.take(node.body if known else no)
             return
         if self.scanning:
             self._quietly(node.body)
@@ -51,9 +52,12 @@ class Conditionals(Statements):
                 return
         if no is None and only_leaves(node.body) and not self._hands_back(node.body):
             return
-        if follows_time(expr) and self.join(expr, node.body, no):
-            return
-        self._take(node.body if self.choices.take(expr, self.span_of(node.test), self.is_abroad) else no)
+        if follows_time(expr):
+            if no is None and last_return(node.body) is not None and hands_back(behind):
+                self.join_returns(expr, node.body, behind)
+            elif self.join(expr, node.body, no):
+                return
+        self.take(node.body if self.choices.take(expr, self.span_of(node.test), self.is_abroad) else no)
 
     def _hands_back(self, body: cst.BaseSuite) -> bool:
         """A helper hands back one thing here and another at its end: ``if schedule is None: return beta``."""
@@ -67,7 +71,7 @@ class Conditionals(Statements):
         expr = numeric(condition)
         return isinstance(condition, Cell) and (expr is None or expr.op != "const")
 
-    def _take(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
+    def take(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
         if isinstance(branch, cst.Else):
             self.run(branch.body)
         elif isinstance(branch, cst.If):
@@ -77,7 +81,7 @@ class Conditionals(Statements):
 
     def _quietly(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
         with suppress(Leave):
-            self._take(branch)
+            self.take(branch)
 
     def exec_Try(self, node: cst.Try) -> None:
         """The body is what normally happens; a handler that makes up for a missing place gives its first value."""
@@ -98,47 +102,6 @@ class Conditionals(Statements):
         except Leave as leave:
             if leave.how != "raise":
                 raise
-
-    # values that depend
-
-    def join(self, condition: Expr, body: cst.BaseSuite, no: cst.BaseSuite | cst.If | cst.Else | None) -> bool:
-        """Run both branches of a condition that the step's number decides: each place gets a conditional value."""
-        mark, stored, sinks = self.store.mark(), len(self.stored), len(self.sinks)
-        ends: list[dict[Target, Value | None]] = []
-        for branch in (body, no):
-            with self.store.watching() as log:
-                try:
-                    self._take(branch)
-                except Leave:  # the rest of the body would belong to one branch alone
-                    self.store.rollback(mark)
-                    del self.stored[stored:], self.sinks[sinks:]
-                    return False
-            ends.append({target: _copied(content(target)) for target in log})
-            self.store.rollback(mark, forget_places=False)
-        first, second = ends
-        for target in [*first, *(t for t in second if t not in first)]:
-            now = content(target)
-            yes, other = (end.get(target, now) for end in (first, second))
-            a, b = numeric(yes), numeric(other)
-            if a is not None and b is not None:
-                self._write(target, a if a == b else _either(condition, a, b, self.place_text(target)), yes, other)
-            elif (kept := yes if yes is not None else other) is not None:
-                self._rebind(target, kept)
-        return True
-
-    def _write(self, target: Target, expr: Expr, *parts: Value | None) -> None:
-        home, key = target
-        if key == "" and isinstance(home, Cell):
-            self.store.fill(home, expr, expr.origin)
-        else:
-            self._rebind(target, self.fresh(expr, *(p for p in parts if p is not None)))
-
-    def _rebind(self, target: Target, value: Value) -> None:
-        home, key = target
-        if isinstance(home, Scope):
-            self.store.bind(home, key, value)
-        elif isinstance(home, Cell) and key:
-            self.store.put(home, key, value)
 
     # state that comes into being
 
@@ -161,7 +124,7 @@ class Conditionals(Statements):
             self._refresh_all(list(log))
         else:
             self._learnt(log, mark)
-            self._take(other)
+            self.take(other)
         self._at_first(made)
         return True
 
@@ -207,7 +170,7 @@ class Conditionals(Statements):
             done.add(id(held))
             zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
             if now != start and structure.tidy(ex.substitute(now, zero)) != structure.tidy(start):
-                self.store.fill(held, _either(first_step(), start, now, held.place or self.place_text(target)))
+                self.store.fill(held, either(first_step(), start, now, held.place or self.place_text(target)))
 
     def learn(self, body: cst.BaseSuite) -> None:
         """Run a branch only to see what it puts into places that are missing."""
@@ -219,7 +182,7 @@ class Conditionals(Statements):
         del self.stored[stored:]
 
     def _learnt(self, log: dict[Target, Span | None], mark: int) -> None:
-        starts = {target: _copied(content(target)) for target in log}
+        starts = {target: copied(content(target)) for target in log}
         self.store.rollback(mark, forget_places=False)
         for target, start in starts.items():
             if content(target) is None and isinstance(target[0], Cell):
@@ -293,10 +256,6 @@ class Conditionals(Statements):
         else:
             frame.slots.append(slot)
 
-    def place_text(self, target: Target) -> str:
-        home, key = target
-        return key if isinstance(home, Scope) else f"{home.place if isinstance(home, Cell) else ''}{key}"
-
 
 def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.If | cst.Else | None:
     """The branch that alone mentions one of the names: ``func = _multi_tensor`` or ``func = _single_tensor``."""
@@ -318,16 +277,6 @@ def first_step() -> Expr:
     return ex.op("eq", ex.sym(count), ex.const(1))
 
 
-def _either(condition: Expr, yes: Expr, no: Expr, place: str) -> Expr:
-    """``yes`` or ``no``; what both keep of the place's own old content stands outside: w + where(c, a, b)."""
-    for sign, term in structure.terms(yes):
-        own = term.op == "sym" and sign == 1 and term.symbol.name == place_text(place)
-        if own and (1, term) in structure.terms(no):
-            parts = [[t for t in structure.terms(side) if t != (1, term)] for side in (yes, no)]
-            return ex.op("add", term, ex.op("where", condition, *map(structure.total, parts)))
-    return ex.op("where", condition, yes, no)
-
-
 def _data(expr: Expr | None) -> Expr | None:
     """An expression that takes in more than numbers and settings, or None."""
     if expr is None:
@@ -335,11 +284,3 @@ def _data(expr: Expr | None) -> Expr | None:
     simple = structure.tidy(expr)
     settings = all(s.default is not None and not s.array for s in simple.symbols)
     return None if settings and not any(n.op == "opaque" for n in ex.walk(simple)) else expr
-
-
-def _copied(value: Value | None) -> Value | None:
-    if isinstance(value, Cell):
-        made = Cell(value.expr, dict(value.items), value.place, value.open, value.array, value.scalar, value.klass)
-        made.dtype = value.dtype
-        return made
-    return value

@@ -52,7 +52,10 @@ class Statements(Calls):
     """Runs statements one after the other. Branches and loops are later layers'."""
 
     def run(self, body: cst.BaseSuite | Sequence[cst.CSTNode]) -> None:
-        for statement in body.body if isinstance(body, cst.BaseSuite) else body:
+        statements = body.body if isinstance(body, cst.BaseSuite) else body
+        for number, statement in enumerate(statements):
+            if isinstance(statement, cst.If):
+                self.behind = statements[number + 1 :]
             if isinstance(statement, cst.SimpleStatementLine):
                 for small in statement.body:
                     self.execute(small)

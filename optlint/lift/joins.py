@@ -1,0 +1,142 @@
+"""Both ways of a condition in one run: what the step's number decides is one conditional value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import libcst as cst
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr
+from optlint.lift.frames import Leave
+from optlint.lift.objects import Cell, Scope, Seq, Target, Value, content, numeric
+from optlint.lift.places import place_text
+from optlint.lift.statements import Statements
+
+
+class Joins(Statements):
+    """Runs both branches, and writes what each leaves."""
+
+    def take(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
+        """Run a branch (a hook of the conditionals)."""
+        raise NotImplementedError
+
+    def join(self, condition: Expr, body: cst.BaseSuite, no: cst.BaseSuite | cst.If | cst.Else | None) -> bool:
+        """Run both branches of a condition that the step's number decides: each place gets a conditional value."""
+        mark, stored, sinks = self.store.mark(), len(self.stored), len(self.sinks)
+        ends: list[dict[Target, Value | None]] = []
+        for branch in (body, no):
+            with self.store.watching() as log:
+                try:
+                    self.take(branch)
+                except Leave:  # the rest of the body would belong to one branch alone
+                    self.store.rollback(mark)
+                    del self.stored[stored:], self.sinks[sinks:]
+                    return False
+            ends.append({target: copied(content(target)) for target in log})
+            self.store.rollback(mark, forget_places=False)
+        self._write_both(condition, *ends)
+        return True
+
+    def join_returns(self, condition: Expr, body: cst.BaseSuite, behind: Sequence[cst.CSTNode]) -> None:
+        """``if ρ <= 4: return a`` with ``return b`` at the end hands back either, as the step's number decides.
+
+        Where the two are not of one kind nothing is done: one run follows one way.
+        """
+        mark, stored, sinks = self.store.mark(), len(self.stored), len(self.sinks)
+        ends: list[dict[Target, Value | None]] = []
+        returned: list[Value | None] = []
+        for statements in (body, behind):
+            with self.store.watching() as log:
+                try:
+                    self.run(statements)
+                    returned.append(None)
+                except Leave as leave:
+                    returned.append(_kept_apart(leave.value) if leave.how == "return" else None)
+            ends.append({target: copied(content(target)) for target in log})
+            self.store.rollback(mark, forget_places=False)
+        both = self._either_value(condition, *returned)
+        if both is None:
+            self.store.rollback(mark)
+            del self.stored[stored:], self.sinks[sinks:]
+            return
+        self._write_both(condition, *ends)
+        raise Leave("return", both)
+
+    def _either_value(self, condition: Expr, yes: Value | None, no: Value | None) -> Value | None:
+        """One value for two: a conditional number, or a tuple of such."""
+        if isinstance(yes, Seq) and isinstance(no, Seq) and len(yes.elements) == len(no.elements):
+            pairs = zip(yes.elements, no.elements, strict=True)
+            parts = [self._either_value(condition, a, b) for a, b in pairs]
+            return replace(yes, elements=[p for p in parts if p is not None]) if None not in parts else None
+        a, b = numeric(yes), numeric(no)
+        if a is None or b is None or yes is None or no is None:
+            return None
+        return yes if a == b else self.fresh(either(condition, a, b), yes, no)
+
+    def _write_both(
+        self, condition: Expr, first: dict[Target, Value | None], second: dict[Target, Value | None]
+    ) -> None:
+        for target in [*first, *(t for t in second if t not in first)]:
+            now = content(target)
+            yes, other = (end.get(target, now) for end in (first, second))
+            a, b = numeric(yes), numeric(other)
+            if a is not None and b is not None:
+                self._write(target, a if a == b else either(condition, a, b, self.place_text(target)), yes, other)
+            elif (kept := yes if yes is not None else other) is not None:
+                self._rebind(target, kept)
+
+    def _write(self, target: Target, expr: Expr, *parts: Value | None) -> None:
+        home, key = target
+        if key == "" and isinstance(home, Cell):
+            self.store.fill(home, expr, expr.origin)
+        else:
+            self._rebind(target, self.fresh(expr, *(p for p in parts if p is not None)))
+
+    def _rebind(self, target: Target, value: Value) -> None:
+        home, key = target
+        if isinstance(home, Scope):
+            self.store.bind(home, key, value)
+        elif isinstance(home, Cell) and key:
+            self.store.put(home, key, value)
+
+    def place_text(self, target: Target) -> str:
+        home, key = target
+        return key if isinstance(home, Scope) else f"{home.place if isinstance(home, Cell) else ''}{key}"
+
+
+def hands_back(behind: Sequence[cst.CSTNode]) -> bool:
+    """The last of the statements is a return of something."""
+    line = behind[-1] if behind else None
+    last = line.body[-1] if isinstance(line, cst.SimpleStatementLine) else None
+    return isinstance(last, cst.Return) and last.value is not None
+
+
+def _kept_apart(value: Value | None) -> Value | None:
+    """A value as it is now, whatever becomes of the places that hold it."""
+    if isinstance(value, Seq):
+        return replace(value, elements=[copied(v) or v for v in value.elements])
+    return copied(value)
+
+
+def either(condition: Expr, yes: Expr, no: Expr, place: str = "") -> Expr:
+    """``yes`` or ``no``; what both keep of the place's own old content stands outside: w + where(c, a, b).
+
+    Without a place: of any one place.
+    """
+    for sign, term in structure.terms(yes):
+        own = term.op == "sym" and sign == 1 and (not place or term.symbol.name == place_text(place))
+        if own and (1, term) in structure.terms(no):
+            parts = [[t for t in structure.terms(side) if t != (1, term)] for side in (yes, no)]
+            return ex.op("add", term, ex.op("where", condition, *map(structure.total, parts)))
+    return ex.op("where", condition, yes, no)
+
+
+def copied(value: Value | None) -> Value | None:
+    if isinstance(value, Cell):
+        made = Cell(value.expr, dict(value.items), value.place, value.open, value.array, value.scalar, value.klass)
+        made.dtype = value.dtype
+        return made
+    return value
