@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LEVELS = 3  # callers of callers
 MAX_CALLERS = 4  # of one function
 PATHS = 8  # of one caller
+MAX_EFFORT = 300_000  # evaluation steps of all views of one file
 
 
 def views_of(lifter: Lifter, name: str) -> Iterator[list[Recurrence]]:
@@ -31,7 +32,7 @@ def views_of(lifter: Lifter, name: str) -> Iterator[list[Recurrence]]:
     for _ in range(LEVELS):
         _define_callers(lifter, machine, {_own(n) for n in wanted})
         everything = {n: (f, k) for n, f, k in _all_functions(lifter, machine)}
-        if name not in everything:
+        if name not in everything or lifter.viewed > MAX_EFFORT:
             return
         home = home or _span(machine, everything[name][0])
         mentions = re.compile(r"\b(" + "|".join(re.escape(_own(n)) for n in wanted) + r")\b")
@@ -57,13 +58,14 @@ def _found(
 ) -> list[Recurrence]:
     """What runs of these functions show, which the lifter's own results do not keep."""
     results = lifter.result.recurrences
-    first = len(results)
+    first, before = len(results), machine.effort
     lifter.seen.clear()  # a caller's view may have been met, and left for the function's own
     for caller in sorted(callers)[:MAX_CALLERS]:
         func, klass = everything[caller]
         lifter.entry(machine, func, caller, klass, limit=PATHS)
     found = results[first:]
     del results[first:]
+    lifter.viewed += machine.effort - before
     return found
 
 

@@ -79,6 +79,7 @@ class Lifter:
         self.seen: set[tuple[object, ...]] = set()
         self.machine: Interpreter | None = None  # with the module's names as its first path leaves them
         self.callers: set[int] = set()  # blocks that are read only because they call an update
+        self.viewed = 0  # evaluation steps that views from callers have taken
         self.defined: set[int] = set()
         self.made: dict[int, object] = {}  # by block, what its name means there (a later cell may take the name)
         self.latest: list[Recurrence] = []  # what the last run has shown, new or not

@@ -133,12 +133,18 @@ def folded_rate(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
         yield Repair(page.code, subject.replaced(posts, clocks=timed.clocks), node, new, root=subject.step)
     for node in ex.walk(subject.step):  # √v/(1 − β₂ᵗ): the root of v is corrected like v
-        if node.op == "div" and timed.moves(node.args[1]) and (ex.sym(second.new), 0.5) in structure.factors(node):
+        if node.op == "div" and timed.moves(node.args[1]) and _is_rooted(node.args[0], second.new):
             value = timed.value(node.args[1])
             if value is not None and np.allclose(value, b):
                 new = ex.op("div", node.args[0], ex.op("sqrt", node.args[1]), origin=node.origin)
                 posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
                 yield Repair(page.code, subject.replaced(posts), node, new, root=subject.step)
+
+
+def _is_rooted(above: Expr, symbol: Symbol) -> bool:
+    """The square root of an average, and ε beside it."""
+    halved = (n for n in ex.walk(above) if n.op == "sqrt" or (n.op == "pow" and n.args[1] == ex.const(0.5)))
+    return any(symbol in n.symbols for n in halved) and not any(n.op == "div" for n in ex.walk(above))
 
 
 def _one_of_each(subject: Subject) -> tuple[State | None, State | None]:
