@@ -34,7 +34,7 @@ def decays_twice(repair: Repair, match: Match | None) -> bool:
 
 
 def decays_already(subject: Subject) -> bool:
-    """The gradient that everything reads is g + λ·w."""
+    """The gradient that everything reads is g + λ·w, or w shrinks beside the step."""
     w, terms = subject.parameter, structure.terms(subject.gradient) if subject.gradient is not None else []
     decays = [w is not None and ex.sym(w) in [f for f, _ in structure.factors(t)] for _, t in terms]
-    return any(decays) and not all(decays)
+    return (any(decays) and not all(decays)) or not (subject.reads_parameter or subject.w_slope == ex.const(1))

@@ -28,6 +28,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit, Finding, Fix, Span
+from optlint.prepare import prepare
 from optlint.subject import Subject
 
 MAX_TRIES = 16  # edited sources that are read again for one finding
@@ -215,8 +216,9 @@ class _Update:
         effective, mine = proof.repair.effective, key_of(self.recurrence)
         if effective is None or self.subject.parameter not in effective.symbols or proof.repair.details:
             return False
-        subjects = (v.subject for r, v in self.verifier.before if key_of(r) == mine)
-        return any(s is not None and decays_already(s) for s in subjects)
+        known = ((r, v) for r, v in self.verifier.before if key_of(r) == mine and v.status != "unsupported")
+        subjects = (v.subject or prepare(r) for r, v in known)
+        return any(map(decays_already, subjects))
 
     def _candidates(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
         seen: set[tuple[Edit, ...]] = set()
