@@ -118,7 +118,7 @@ def _named_settings(
 
 
 def _has_root(node: Expr) -> bool:
-    return any(n.op == "sqrt" or (n.op == "pow" and n.args[1] == ex.const(0.5)) for n in ex.walk(node))
+    return any(structure.is_root(n) for n in ex.walk(node))
 
 
 def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -270,9 +271,10 @@ def only_leaves(body: cst.BaseSuite) -> bool:
     )
 
 
-def last_return(body: cst.BaseSuite) -> cst.BaseExpression | None:
+def last_return(body: cst.BaseSuite | Sequence[cst.CSTNode]) -> cst.BaseExpression | None:
     """What a block hands back as its last statement."""
-    line = body.body[-1] if body.body else None
+    statements = body.body if isinstance(body, cst.BaseSuite) else body
+    line = statements[-1] if statements else None
     last = line.body[-1] if isinstance(line, cst.SimpleStatementLine) and line.body else line
     return last.value if isinstance(last, cst.Return) else None
 

@@ -17,7 +17,7 @@ from optlint.lift import structure
 from optlint.lift.branches import creates_state, follows_time, last_return, only_leaves
 from optlint.lift.expression import FIRST, Expr, Symbol
 from optlint.lift.frames import Frame, Leave
-from optlint.lift.joins import Joins, copied, either, hands_back
+from optlint.lift.joins import Joins, copied, either
 from optlint.lift.memory import started
 from optlint.lift.objects import ANY, Cell, Const, Scope, Slot, Target, Value, content, numeric
 from optlint.lift.places import belongs_to, place_text
@@ -53,7 +53,7 @@ class Conditionals(Joins):
         if no is None and only_leaves(node.body) and not self._hands_back(node.body):
             return
         if follows_time(expr):
-            if no is None and last_return(node.body) is not None and hands_back(behind):
+            if no is None and None not in (last_return(node.body), last_return(behind)):
                 self.join_returns(expr, node.body, behind)
             elif self.join(expr, node.body, no):
                 return
@@ -257,18 +257,15 @@ class Conditionals(Joins):
             frame.slots.append(slot)
 
 
+@lru_cache(maxsize=512)
 def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.If | cst.Else | None:
     """The branch that alone mentions one of the names: ``func = _multi_tensor`` or ``func = _single_tensor``."""
     no = node.orelse
     if no is None:
         return None
-    here, there = (any(matchers.findall(side, _named(names))) for side in (node.body, no))
+    mention = matchers.OneOf(*(matchers.Name(name) for name in sorted(names)))
+    here, there = (any(matchers.findall(side, mention)) for side in (node.body, no))
     return None if here == there else node.body if here else no
-
-
-@lru_cache(maxsize=8)
-def _named(names: frozenset[str]) -> matchers.OneOf[matchers.Name]:
-    return matchers.OneOf(*(matchers.Name(name) for name in sorted(names)))
 
 
 def first_step() -> Expr:

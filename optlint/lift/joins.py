@@ -107,13 +107,6 @@ class Joins(Statements):
         return key if isinstance(home, Scope) else f"{home.place if isinstance(home, Cell) else ''}{key}"
 
 
-def hands_back(behind: Sequence[cst.CSTNode]) -> bool:
-    """The last of the statements is a return of something."""
-    line = behind[-1] if behind else None
-    last = line.body[-1] if isinstance(line, cst.SimpleStatementLine) else None
-    return isinstance(last, cst.Return) and last.value is not None
-
-
 def _kept_apart(value: Value | None) -> Value | None:
     """A value as it is now, whatever becomes of the places that hold it."""
     if isinstance(value, Seq):

@@ -88,6 +88,17 @@ def square_root_of(node: Expr) -> Expr | None:
     return None
 
 
+def is_root(node: Expr) -> bool:
+    """√x, or x to the power of one half."""
+    return node.op == "sqrt" or (node.op == "pow" and node.args[1].op == "const" and node.args[1].value == 0.5)
+
+
+def average(decay: Expr, old: Symbol, taken: Expr, origin: Span | None = None) -> Expr:
+    """β·s + (1 − β)·x."""
+    weighed = op("mul", op("sub", const(1), decay), taken)
+    return op("add", op("mul", decay, sym(old)), weighed, origin=origin)
+
+
 def squared_in(root: Expr) -> list[Expr]:
     """What is squared anywhere inside: g of ``a * g**2``, and of ``a * g * g``."""
     found: list[Expr] = []

@@ -92,8 +92,7 @@ def adadelta_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair
         own, _, data = _weighed(subject, u)  # type: ignore[misc]
         if w is not None and w in data.symbols and subject.g not in data.symbols and not data.symbols & subject.moving:
             square = ex.op("pow", _delta(subject, subject.step), ex.const(2))
-            taken = ex.op("mul", ex.op("sub", ex.const(1), own), square)
-            post = ex.op("add", ex.op("mul", own, ex.sym(u.old)), taken, origin=u.post.origin)
+            post = structure.average(own, u.old, square, u.post.origin)
             made = subject.replaced([post if s is u else p for s, p in _with_step(subject)])
             yield Repair(page.code, made, u.post, post, where=u.name, root=u.post)
     posts = {s: _not_added(s) for s in subject.states}

@@ -231,7 +231,7 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _folded_roots(subject: Subject) -> Iterator[tuple[Expr, State]]:
     """The √(1 − β₂) of a step size η·√(1 − β₂)/(1 − β₁ᵗ), with the second moment that it belongs to."""
-    halves = (n for n in ex.walk(subject.step) if n.op == "sqrt" or (n.op == "pow" and n.args[1] == ex.const(0.5)))
+    halves = (n for n in ex.walk(subject.step) if structure.is_root(n))
     roots = [n for n in halves if subject.is_hyper(n)]
     for state in averages(subject) if roots else ():
         own = subject.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
@@ -338,7 +338,7 @@ def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repai
     for node in ex.walk(subject.step):
         if node.op == "mul":
             for a, b in (node.args, node.args[::-1]):
-                rooted = b.op == "sqrt" or (b.op == "pow" and b.args[1] == ex.const(0.5))
+                rooted = structure.is_root(b)
                 whole = b.args[0] if rooted else b  # √v·√(1 − βᵗ)
                 if (
                     whole.op == "sub"

@@ -85,7 +85,6 @@ def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             if np.allclose(made.decay, -subject.decay, rtol=1e-9) and np.allclose(made.run().step, drive, rtol=near):
                 yield Repair(page.code, made, wrong, right, root=subject.step, details=details)
                 return
-
     if subject.reads_parameter:
         yield from _decay_turned_in_step(subject, page)
 

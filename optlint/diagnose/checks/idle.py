@@ -122,7 +122,7 @@ def _with_instead(step: Expr, instead: Expr, meant: Expr) -> Iterator[Expr]:
 def _below(step: Expr) -> Iterator[Expr]:
     """What stands under a root, or below a line, the innermost first."""
     for node in ex.walk(step):
-        if node.op == "sqrt" or (node.op == "pow" and node.args[1] == ex.const(0.5)):
+        if structure.is_root(node):
             yield node.args[0]
     for node in ex.walk(step):
         if node.op == "div":

@@ -36,7 +36,7 @@ def sum_for_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         for decay in _decays(subject.posts, subject.states, subject.recurrence):
             posts = subject.posts
-            posts[position] = _average(decay, state.old, _square(subject)).at(state.post.origin)
+            posts[position] = structure.average(decay, state.old, _square(subject), state.post.origin)
             made = subject.replaced(posts)
             details = {"kind": "memory"}
             yield Repair(page.code, made, state.post, posts[position], where=state.name, details=details)
@@ -56,7 +56,7 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         old, new = Symbol("v"), Symbol("v'")
         meant: list[Expr] = [ex.op("add", ex.sym(old), stored.expr)] if "adagrad" in named else []
         if not meant:
-            meant = [_average(a, old, stored.expr) for a in _decays(posts, recurrence.states, recurrence)]
+            meant = [structure.average(a, old, stored.expr) for a in _decays(posts, recurrence.states, recurrence)]
         for post in meant:
             state = State("v", old, new, post, ex.const(0), (stored.span,) if stored.span else ())
             table = {stored.expr: ex.sym(new)}
@@ -91,11 +91,6 @@ def _outlives_step(stored: Stored, recurrence: Recurrence) -> bool:
 
 def _square(subject: Subject) -> Expr:
     return ex.op("pow", ex.sym(subject.g), ex.const(2))
-
-
-def _average(decay: Expr, old: Symbol, square: Expr) -> Expr:
-    kept = ex.op("mul", decay, ex.sym(old))
-    return ex.op("add", kept, ex.op("mul", ex.op("sub", ONE, decay), square))
 
 
 def _below_root(post: Expr, square: Expr) -> bool:

@@ -143,7 +143,7 @@ def folded_rate(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _is_rooted(above: Expr, symbol: Symbol) -> bool:
     """The square root of an average, and ε beside it."""
-    halved = (n for n in ex.walk(above) if n.op == "sqrt" or (n.op == "pow" and n.args[1] == ex.const(0.5)))
+    halved = (n for n in ex.walk(above) if structure.is_root(n))
     return any(symbol in n.symbols for n in halved) and not any(n.op == "div" for n in ex.walk(above))
 
 

@@ -95,7 +95,7 @@ def variance_negative(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 
 def _below_root(post: Expr, part: Expr) -> bool:
-    roots = [n for n in ex.walk(post) if n.op == "sqrt" or (n.op == "pow" and n.args[1] == ex.const(0.5))]
+    roots = [n for n in ex.walk(post) if structure.is_root(n)]
     return any(ex.contains(n.args[0], part) for n in roots)
 
 

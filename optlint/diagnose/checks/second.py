@@ -118,7 +118,7 @@ def _one_root(subject: Subject, node: Expr) -> Expr | None:
     """√v for ⁴√v, x for √x with a root in x that v stands under."""
     if node.op == "pow" and node.args[1] == ex.const(0.25):
         return ex.op("sqrt", node.args[0], origin=node.origin) if node.symbols & subject.second else None
-    halved = node.op == "sqrt" or (node.op == "pow" and node.args[1] == ex.const(0.5))
+    halved = structure.is_root(node)
     if halved and any(n.op == "sqrt" and n.symbols & subject.second for n in ex.walk(node.args[0])):
         return node.args[0]
     return None
