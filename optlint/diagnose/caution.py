@@ -19,11 +19,12 @@ _SIGNS = frozenset({"gt", "ge"})
 
 def without_caution(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence whose step no mask u·g > 0 holds back, whatever that is scaled by; None where there is no mask."""
-    moving = recurrence.moving
+    given = {s.new for s in recurrence.states if not s.post.symbols & recurrence.moving}  # a copy of the gradient
+    moving = recurrence.moving - given
     masks = list(dict.fromkeys(n for n in ex.walk(recurrence.step) if _is_mask(n, moving)))
     if not masks:
         return None
-    step = _without(recurrence.step, masks)
+    step = _without(recurrence.step, masks, moving)
     kept = recurrence.kept and (without_caution(recurrence.kept) or recurrence.kept)
     if recurrence.parameter is None:
         return replace(recurrence, output=step, kept=kept)
@@ -38,12 +39,14 @@ def _is_mask(node: Expr, moving: frozenset[Symbol]) -> bool:
     return any(f.symbols & moving for f in parts) and any(f.op == "sym" and f.symbol not in moving for f in parts)
 
 
-def _without(root: Expr, masks: Iterable[Expr]) -> Expr:
+def _without(root: Expr, masks: Iterable[Expr], moving: frozenset[Symbol]) -> Expr:
     table = dict.fromkeys(masks, ONE)
     data = frozenset().union(*(m.symbols for m in table))
     memo: dict[int, Expr] = {}
 
     def go(node: Expr) -> Expr:
+        if node.op == "opaque" and any(_is_mask(a, moving) for a in node.args):
+            return ONE  # mask.numel()
         if not any(ex.contains(node, mask) for mask in table):
             return node
         if id(node) not in memo:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from optlint.diagnose.patterns import PRODUCT, SUM, Matcher, build, pattern
+from optlint.intent import families_in, speaks_of
 from optlint.knowledge import MistakePage, Rewrite, derived, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
@@ -62,11 +63,12 @@ class Proposals:
     """What the pages propose for the updates of one search.
 
     Repairs of one update share most of their equations, so what the pages' equations say of one part is kept.
-    said: the families that the code speaks of; a page with the option ``said`` is asked only where it is one of these.
+    intent: the code's names and comments. A page with the option ``said`` is asked only where they speak of one of
+    its families, or in its ``words``.
     """
 
-    def __init__(self, said: frozenset[str] = frozenset()) -> None:
-        self.pages = tuple(p for p in searched() if not p.options.get("said") or said & set(p.families))
+    def __init__(self, intent: str = "") -> None:
+        self.pages = tuple(p for p in searched() if not p.options.get("said") or _speaks_for(p, intent))
         self._edits: dict[tuple[object, ...], list[_Edit]] = {}
 
     def of(self, subject: Subject, only: frozenset[str] | None = None) -> list[Repair]:
@@ -126,6 +128,11 @@ class Proposals:
                     index, edit = apart[0]
                     root = subject.posts[index]
                     yield Repair(edit.page.code, made, edit.wrong, edit.right, edit.effective, where="", root=root)
+
+
+def _speaks_for(page: MistakePage, intent: str) -> bool:
+    words = page.options.get("words")
+    return bool(families_in(intent) & set(page.families)) or (bool(words) and speaks_of(words, intent))
 
 
 def _sets_apart(same: list[tuple[int, _Edit]]) -> Iterator[list[tuple[int, _Edit]]]:

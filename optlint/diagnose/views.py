@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from optlint.diagnose.gradients import of_plain_gradient, with_corrected_gradient
 from optlint.intent import meant
 from optlint.knowledge import conventions
 from optlint.lift import expression as ex
@@ -25,7 +26,8 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
     """The recurrence without what it does at its first step alone, without settings that are 0 by default, or both.
 
     Also at a step that is taken, where a switch can leave steps out; with decays that follow no schedule; with one ε;
-    with a step whose size no norm sets.
+    with a step whose size no norm sets; with the gradient as it is taken in (``gradients``). All of these together
+    come last.
     """
     later = after_first_step(recurrence)
     if later is not None:
@@ -34,14 +36,15 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
         plain = without_idle(view) if view is not None else None
         if plain is not None:
             yield plain
-    for simpler in (
-        switched_on(recurrence),
-        with_steady_decays(recurrence),
-        with_one_floor(recurrence),
-        of_plain_size(recurrence),
-    ):
+    together, made = recurrence, 0
+    for simplify in SIMPLER:
+        simpler = simplify(recurrence)
         if simpler is not None:
             yield simpler
+            beside = simplify(together) if made else simpler
+            together, made = beside or together, made + (beside is not None)
+    if made > 1:
+        yield together
 
 
 def switched_on(recurrence: Recurrence) -> Recurrence | None:
@@ -211,3 +214,13 @@ def _changed(recurrence: Recurrence, change: Callable[[Expr], Expr]) -> Recurren
     kept = recurrence.kept and (_changed(recurrence.kept, change) or recurrence.kept)
     view = replace(recurrence, states=states, parameter=parameter, output=output, stored=stored, kept=kept)
     return None if view.posts() == recurrence.posts() else view
+
+
+SIMPLER = (
+    with_corrected_gradient,
+    of_plain_gradient,
+    switched_on,
+    with_steady_decays,
+    with_one_floor,
+    of_plain_size,
+)

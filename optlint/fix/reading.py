@@ -132,6 +132,11 @@ class Reading:
         first, last = lines[span.line - 1][span.column - 1 :], lines[span.end_line - 1][: span.end_column - 1]
         return "\n".join([first, *lines[span.line : span.end_line - 1], last])
 
+    def text_of(self, node: cst.CSTNode) -> str:
+        """The node as the author wrote it; "" for one that the source does not hold."""
+        span = self.span(node)
+        return self.text(span) if span is not None else ""
+
     def _is_written(self, node: cst.CSTNode) -> bool:
         """A target; that of ``x += y`` is read first."""
         parent = self.parents.get(node)

@@ -342,13 +342,16 @@ class Recipes:
                         yield (Edit(start, f"{called.value.value} = "), Edit(word, name))
 
     def separated(self) -> Iterator[Edits]:
-        """``m = v = zeros`` as two statements."""
-        done: set[int] = set()
-        for read in self.reading.reads:
-            statement = self.reading.statement(read.node) if read.written else None
-            if not isinstance(statement, cst.Assign) or len(statement.targets) < 2 or id(statement) in done:
-                continue
-            done.add(id(statement))
+        """``m = v = zeros`` as two statements; ``v = zeros`` for the ``v = m`` behind ``m = zeros``."""
+        found = (self.reading.statement(read.node) for read in self.reading.reads if read.written)
+        written = list({id(s): s for s in found if isinstance(s, cst.Assign)}.values())
+        contents = {self.reading.text_of(t.target): s.value for s in written for t in s.targets}
+        for statement in written:
+            first = contents.get(self.reading.text_of(statement.value))
+            place = self.reading.span(statement.value)
+            if place is not None and isinstance(first, (cst.Call, cst.BaseComp, cst.List, cst.Dict)):
+                yield (Edit(place, self.reading.text_of(first)),)
+        for statement in (s for s in written if len(s.targets) > 1):
             value, whole = self.reading.span(statement.value), self.reading.span(statement)
             names = [self.reading.span(t.target) for t in statement.targets]
             if value is None or whole is None or any(n is None for n in names):

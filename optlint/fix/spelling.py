@@ -183,6 +183,7 @@ class Idioms:
     def root(self, x: Text) -> Text:
         for text in (self.home, self.source):
             names = [n for n in _ROOT.findall(text) if n in _LIBRARIES or n == self.module]
+            names = [n for n in names if not (n == "math" and self.tensors)]  # that one takes numbers
             if names:
                 return Text(f"{names[0]}.sqrt({x.text})", ATOM)
             if ".sqrt()" in text:

@@ -129,7 +129,12 @@ class Conditionals(Joins):
         return True
 
     def _answers(self, target: Target, tested: str) -> bool:
-        """Whether a write answers the question whether ``tested`` is there yet: it makes it, or what holds it."""
+        """Whether a write answers the question whether ``tested`` is there yet: it makes it, or what holds it.
+
+        An argument of a function that is called there may well have the same name.
+        """
+        if isinstance(target[0], Scope) and not self.scope.sees(target[0]):
+            return False
         place, tested = place_text(self.place_text(target)), place_text(tested)
         return bool(tested) and (place.startswith(tested) or (bool(target[1]) and tested.startswith(place + "[")))
 

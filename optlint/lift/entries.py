@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from optlint.lift import expression as ex
@@ -114,6 +115,9 @@ def arguments_of(frame: Frame, store: Store) -> dict[Symbol, Slot]:
             arguments[slot.symbol] = slot
             cells.add(id(slot.cell))
     return arguments
+
+
+_GRADIENT = re.compile(r"grad|^d[a-z]?$", re.IGNORECASE)
 
 
 def match_returns(
@@ -231,7 +235,10 @@ def _carries(post: Expr, symbol: Symbol) -> bool:
 def _no_trace(
     post: Expr, expr: Expr, arguments: Iterable[Symbol], returned: list[tuple[str, Expr]]
 ) -> frozenset[Symbol]:
-    """μ·v + g, which moves a parameter that is returned besides: v is what stays of it, neither g nor that one."""
+    """μ·v + g, which moves a parameter that is returned besides: v is what stays of it, neither g nor that one.
+
+    v + μ·g of three arguments has the same equation. Only where the names say it is the coefficient on the wrong term.
+    """
     taken = {expr: ex.sym(Symbol("taken", kind="role"))}
     moved = [ex.substitute(e, taken) for _, e in returned if e != expr and ex.contains(e, expr)]
     owns = {s: structure.slope(e, s) for e in moved for s in arguments if s in e.visible}
@@ -240,7 +247,10 @@ def _no_trace(
     whole = {s for s, own in slopes.items() if own == ex.const(1)}
     plain = {s: own for s, own in slopes.items() if own.op in ("sym", "const") and not own.visible & parameters}
     kept = plain.keys() - parameters - whole
-    return frozenset(whole | (parameters & slopes.keys())) if parameters and len(whole) == 1 and kept else frozenset()
+    if not parameters or len(whole) != 1 or not kept:
+        return frozenset()
+    misplaced = any(_GRADIENT.search(s.name) for s in kept) and not any(_GRADIENT.search(s.name) for s in whole)
+    return frozenset((kept if misplaced else whole) | (parameters & slopes.keys()))
 
 
 def _weighs_one(post: Expr, own: Expr | None, symbol: Symbol) -> bool:

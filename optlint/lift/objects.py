@@ -180,6 +180,10 @@ class Scope:
         self.globals: set[str] = set()
         self.nonlocals: set[str] = set()
 
+    def sees(self, other: Scope) -> bool:
+        """Whether ``other`` is this scope, or one around it."""
+        return self is other or (self.outer is not None and self.outer.sees(other))
+
     def holder(self, name: str) -> Scope | None:
         """The scope that reading ``name`` from here reaches."""
         if name in self.globals:

@@ -85,8 +85,9 @@ def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Sp
     """Where the numbers stand that are carried on by loops around the update which do not go over its parameters."""
     over_steps = [f for f in loops if f.span is not None and not any(_is_key(i.name, recurrence) for i in f.indices)]
     around = [f for f in over_steps if f.span is not None and all(f.span.covers(s) for s in recurrence.writes)]
-    entries = (slot.symbol.entry for frame in around for slot in frame.slots)
-    return frozenset(e.origin for e in entries if e is not None and e.origin is not None)
+    entries = ((frame.span, slot.symbol.entry) for frame in around for slot in frame.slots)
+    found = ((span, e.origin) for span, e in entries if e is not None and e.origin is not None)
+    return frozenset(origin for span, origin in found if span is None or not span.covers(origin))
 
 
 def _is_key(index: str, recurrence: Recurrence) -> bool:

@@ -94,9 +94,13 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
                 machine.refresh((held, ""), None)
         elif held is not None:
             machine.refresh((cell, attribute(name)), None)
+    lists: dict[int, Value] = {}  # one may have two names: ``self.m = self.v = [zeros, …]``
     for key, value in list(cell.items.items()):
-        if _is_empty(value):  # for others to fill: a constant it would be of no use
+        if id(value) in lists:
+            machine.store.restore(cell, key, lists[id(value)])
+        elif _is_empty(value):  # for others to fill: a constant it would be of no use
             machine.refresh((cell, key), None)
+            lists[id(value)] = cell.items[key]
     machine.frames, machine.stored, machine.sinks = [], [], []
     return cell
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial, reduce
 from itertools import combinations
 
 import numpy as np
@@ -281,28 +282,34 @@ def _is_slip(below: Expr, state: State) -> bool:
 
 @check("correction-stored-back")
 def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """m = m/(1 − βᵗ) inside the recursion: the state keeps the raw average, the step takes the corrected one."""
+    """m = m/(1 − βᵗ) inside the recursion: the state keeps the raw average, the step takes the corrected one.
+
+    Where the quotient is divided further in place, the state holds the whole step: all of it belongs there alone.
+    """
     changed: list[Expr] = []
     table: dict[Expr, Expr] = {}
-    wrong: Expr | None = None
+    wrong = right = None
     where = []
     for state in subject.states:
-        post = state.post
-        if post.op == "div" and post.args[1].symbols & subject.timed and subject.g in post.args[0].symbols:
-            changed.append(post.args[0])
-            table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), post.args[1])
-            wrong = wrong or post
+        raw, divisors = state.post, []
+        while raw.op == "div" and subject.g in raw.args[0].symbols:
+            divisors.append(raw.args[1])
+            raw = raw.args[0]
+        if not any(d.symbols & subject.timed for d in divisors):
+            raw, divisors = state.post, []
+        changed.append(raw)
+        if divisors:
+            table[ex.sym(state.new)] = reduce(partial(ex.op, "div"), reversed(divisors), ex.sym(state.new))
+            wrong, right = (wrong, right) if wrong is not None else (state.post, raw)
             where.append(state.name)
-        else:
-            changed.append(post)
-    if not table or wrong is None:
+    if wrong is None:
         return
     posts = [
         p if s.new in {k.value for k in table} else ex.substitute(p, table)
         for s, p in zip(subject.states, changed, strict=True)
     ]
     posts.append(ex.substitute(subject.step, table))
-    yield Repair(page.code, subject.replaced(posts), wrong, wrong.args[0], where=", ".join(where))
+    yield Repair(page.code, subject.replaced(posts), wrong, right, where=", ".join(where))
 
 
 @check("correction-twice")

@@ -37,13 +37,12 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     recurrence = subject.recurrence
     elsewhere = page.check == "state-not-kept"  # the other page's: made before this very call, and never written
     contents: list[list[tuple[Expr, list[Expr]]]] = []
-    for zeros in _zeros(recurrence):
-        origin = zeros[0].origin
+    for found in _all_contents(recurrence):
+        origin = found[0][1][0].origin
         here = recurrence.home is None or origin is None or recurrence.home.covers(origin)
-        found = [(node, zeros) for node in islice(_contents(recurrence, zeros), MAX_CONTENTS)]
-        if not here and any(s.expr == found[0][0] and "[" in s.name for s in recurrence.stored if found):
+        if not here and any(s.expr == found[0][0] and "[" in s.name for s in recurrence.stored):
             continue  # an element of a list whose index this run knows
-        if here != elsewhere and found:
+        if here != elsewhere:
             contents.append(found)
     if not contents or len(contents) > MAX_LOST:
         return
@@ -72,8 +71,23 @@ def _zeros(recurrence: Recurrence) -> list[list[Expr]]:
     return list(found.values())
 
 
-def _contents(recurrence: Recurrence, zeros: list[Expr]) -> Iterator[Expr]:
-    """The sums that hold one place's zeros and no other's: what the code names so first, then the smallest."""
+def _all_contents(recurrence: Recurrence) -> Iterator[list[tuple[Expr, list[Expr]]]]:
+    """What each place of zeros may hold, of the likeliest first, with its zeros.
+
+    An average may be built on another's new content (AdaBelief's squares of g − m'), whose zeros are that one's.
+    """
+    left, settled = _zeros(recurrence), frozenset[int]()
+    while left:
+        found = {i: list(islice(_contents(recurrence, zeros, settled), MAX_CONTENTS)) for i, zeros in enumerate(left)}
+        first = next((i for i, nodes in found.items() if nodes), None)
+        if first is None:
+            return
+        yield [(node, left[first]) for node in found[first]]
+        settled |= {id(z) for z in left.pop(first)}
+
+
+def _contents(recurrence: Recurrence, zeros: list[Expr], settled: frozenset[int]) -> Iterator[Expr]:
+    """The sums that hold one place's zeros and no other's that is not settled: what the code names so, the smallest."""
     mine = {id(z) for z in zeros}
     w = recurrence.parameter.old if recurrence.parameter is not None else None
     named = {s.expr for s in recurrence.stored} | {e.post for e in recurrence.overwritten}
@@ -84,7 +98,7 @@ def _contents(recurrence: Recurrence, zeros: list[Expr]) -> Iterator[Expr]:
                 continue
             held = {id(n) for n in ex.walk(node) if n.op == "const" and n.value == 0}
             moves = w is not None and (1, ex.sym(w)) in structure.terms(node)
-            if held and held <= mine and not moves and _starts_over(node, mine):
+            if held & mine and held <= mine | settled and not moves and _starts_over(node, mine):
                 fitting.append(node)
     yield from sorted(fitting, key=lambda n: (n not in named, n.size))
 
@@ -96,7 +110,7 @@ def _starts_over(node: Expr, zeros: set[int]) -> bool:
     """
     terms = [term for _, term in structure.terms(node)]
     decayed = any(t.op == "mul" and any(id(f) in zeros for f, _ in structure.factors(t)) for t in terms)
-    squares = any(structure.exponent_of(t, f) == 2 for t in terms for f, _ in structure.factors(t))
+    squares = any(structure.squared_in(t) for t in terms)
     bare = any(id(t) in zeros for t in terms)
     again = bare and any(id(n) in zeros for t in terms if id(t) not in zeros for n in ex.walk(t))  # s + a·(g − s)
     return node.op == "max" or decayed or squares or again

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from optlint.diagnose.checks.adadelta import in_one_array
 from optlint.diagnose.checks.idle import below_the_line, gathers_size
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
@@ -34,18 +35,23 @@ def result_discarded(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def state_aliased(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """One array under two names (m = v = zeros) that both averages change in place: give each its own."""
     for position, state in enumerate(subject.states):
-        inner = _first_average(state)
-        if inner is None:
-            continue
-        m_old, m_new = Symbol(f"{state.name} (first)"), Symbol(f"{state.name} (first)'")
-        first = ex.substitute(inner, {ex.sym(state.old): ex.sym(m_old)})
-        names = " and ".join(next(iter(subject.recurrence.aliases), (state.name,)))
-        for post in _second_contents(state, inner, m_new):
-            states = list(subject.states)
-            states[position] = replace(state, post=post)
-            states.insert(position, State(m_old.name, m_old, m_new, first, state.initial, state.spans, state.slot))
-            made = subject.with_states(states, _numerators(subject.step, state.new, m_new))
-            yield Repair(page.code, made, state.post, None, where=names, details={"kind": "state", "names": names})
+        for inner, of_squares in _first_averages(state):
+            first_old, first_new = Symbol(f"{state.name} (first)"), Symbol(f"{state.name} (first)'")
+            first = ex.substitute(inner, {ex.sym(state.old): ex.sym(first_old)})
+            made_first = State(first_old.name, first_old, first_new, first, state.initial, state.spans, state.slot)
+            step = _with_side(subject.step, {ex.sym(state.new): ex.sym(first_new)}, below=of_squares)
+            for post in _second_contents(state, inner, first_new):
+                states = list(subject.states)
+                states[position] = replace(state, post=post)
+                states.insert(position, made_first)
+                yield _apart(subject, page, state, subject.with_states(states, step))
+    for state, made in in_one_array(subject):
+        yield _apart(subject, page, state, made)
+
+
+def _apart(subject: Subject, page: MistakePage, state: State, made: Subject) -> Repair:
+    names = " and ".join(next(iter(subject.recurrence.aliases), (state.name,)))
+    return Repair(page.code, made, state.post, None, where=names, details={"kind": "state", "names": names})
 
 
 def _second_contents(state: State, inner: Expr, first: Symbol) -> Iterator[Expr]:
@@ -61,25 +67,28 @@ def _second_contents(state: State, inner: Expr, first: Symbol) -> Iterator[Expr]
         yield ex.substitute(ex.replace_node(marked, place, ex.sym(state.old)), {mark: ex.sym(first)})
 
 
-def _first_average(state: State) -> Expr | None:
-    """The first moment's post inside a post that was built on it."""
-    for node in ex.walk(state.post):
-        own = structure.slope(node, state.old) if node.op in ("add", "sub") and node is not state.post else None
-        if own not in (None, ex.const(0), ex.const(-1)):  # not the g − m of m + (1 − β)·(g − m)
-            rest = structure.rest(node, state.old)
-            if rest.symbols and not structure.squared_in(rest):
-                return node
-    return None
+def _first_averages(state: State) -> Iterator[tuple[Expr, bool]]:
+    """The first moment's post inside a post that was built on it, or the second one's. The flag: it is of squares."""
+    found = [
+        (node, bool(structure.squared_in(structure.rest(node, state.old))))
+        for node in ex.walk(state.post)
+        if node.op in ("add", "sub") and node is not state.post
+        # not the g − m of m + (1 − β)·(g − m)
+        if structure.slope(node, state.old) not in (None, ex.const(0), ex.const(-1))
+        if structure.rest(node, state.old).symbols
+    ]
+    yield from [f for f in found if not f[1]][:1]
+    yield from [f for f in found if f[1]][:1]
 
 
-def _numerators(step: Expr, old: Symbol, new: Symbol) -> Expr:
-    """The step with ``new`` for ``old`` outside roots."""
+def _with_side(step: Expr, table: Mapping[Expr, Expr], below: bool) -> Expr:
+    """Substitute in roots alone, or everywhere else."""
 
     def go(node: Expr) -> Expr:
-        if node.op == "sym":
-            return ex.sym(new) if node.value is old else node
         if node.op == "sqrt" or (node.op == "pow" and node.args[1].op == "const") or node.op == "opaque":
-            return node
+            return ex.substitute(node, table) if below else node
+        if node in table:
+            return node if below else table[node]
         args = tuple(go(a) for a in node.args)
         return node if args == node.args else ex.Expr(node.op, args, node.value, node.origin)
 

@@ -1,0 +1,96 @@
+"""Optimizers whose novelty is the gradient that they take in: what remains is judged.
+
+A gradient that is corrected by its difference from the last one (MARS), or that is stretched where its norm has fallen
+(AdaNorm), goes into the moments of an optimizer that is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence, State
+
+
+def with_corrected_gradient(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with g for g + c·(g − l), clipped or not, where l is the last gradient; None without any.
+
+    (Yuan et al. 2024, MARS, arXiv:2411.10438.) None, too, where anything reads the gradient or l apart from that.
+    """
+    moving = recurrence.moving
+    for last in recurrence.states:
+        if last.post.symbols & moving or not last.post.symbols or last.is_counter:
+            continue
+        written = {ex.sym(last.new): last.post}
+        posts = [ex.substitute(p, written) for p in recurrence.posts() if p is not last.post]
+        takers = [p for p in posts if last.old in p.symbols]
+        made = _taken_by_all(takers, last.old, moving - {last.old}) if takers else None
+        if made is None or not made.symbols >= last.post.symbols:
+            continue
+        table = {made: ex.sym(Symbol("g", kind="place", array=True))}
+        left = frozenset().union(*(ex.substitute(p, table).symbols for p in posts))
+        if left & (last.post.symbols | {last.old, last.new}):
+            continue
+        return _with(recurrence, [s for s in recurrence.states if s is not last], table, written)
+    return None
+
+
+def _taken_by_all(posts: list[Expr], last: Symbol, others: frozenset[Symbol]) -> Expr | None:
+    """The largest expression with the last gradient, and nothing else that is kept, that all of these read."""
+    made = {n: None for n in ex.walk(posts[0]) if last in n.symbols and not n.symbols & others and n.args}
+    common = [n for n in made if all(ex.contains(p, n) for p in posts[1:])]
+    return max(common, key=lambda n: n.size, default=None)
+
+
+def of_plain_gradient(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with g for ``where(‖g‖ < n, g·n/‖g‖, g)`` where n is kept; None without any.
+
+    (Dubey et al. 2023, AdaNorm.) States that only the condition and the factor read are left out.
+    """
+    moving = recurrence.moving
+    table: dict[Expr, Expr] = {}
+    for post in recurrence.posts():
+        for node in ex.walk(post):
+            if node.op == "where" and node.args[0].symbols & moving:
+                plain = next((a for a, b in (node.args[1:], node.args[:0:-1]) if _is_stretched(b, a, moving)), None)
+                if plain is not None:
+                    table[node] = plain
+    if not table:
+        return None
+    read = frozenset().union(*(ex.substitute(p, table).symbols for p in recurrence.posts()))
+    kept = [s for s in recurrence.states if s.new in read or _is_read_elsewhere(s, recurrence.states, table)]
+    return _with(recurrence, kept, table)
+
+
+def _is_stretched(node: Expr, plain: Expr, moving: frozenset[Symbol]) -> bool:
+    """``plain`` times something that is one number for the whole tensor and reads what is kept."""
+    if plain.symbols & moving or not plain.symbols:
+        return False
+    left = structure.factors(node)
+    for factor in structure.factors(plain):
+        if factor not in left:
+            return False
+        left.remove(factor)
+    return any(f.symbols & moving for f, _ in left)
+
+
+def _is_read_elsewhere(state: State, states: list[State], table: dict[Expr, Expr]) -> bool:
+    return any(state.old in ex.substitute(s.post, table).symbols for s in states if s is not state)
+
+
+def _with(
+    recurrence: Recurrence, states: list[State], table: dict[Expr, Expr], before: dict[Expr, Expr] | None = None
+) -> Recurrence | None:
+    parameter, output = recurrence.parameter, recurrence.output
+
+    def changed(post: Expr) -> Expr:
+        return ex.substitute(ex.substitute(post, before) if before else post, table)
+
+    return replace(
+        recurrence,
+        states=[replace(s, post=changed(s.post)) for s in states],
+        parameter=replace(parameter, post=changed(parameter.post)) if parameter is not None else None,
+        output=changed(output) if output is not None else None,
+    )
