@@ -184,7 +184,10 @@ class _Sitting:
         for name, verdicts in doubtful.items():
             codes: set[str] | None = None
             for views in self.lifted.seen_from_callers(name):
-                seen = {f.code for r in views if (view := self.judge(r, 1)) is not None for f in view.findings}
+                shown = [view for r in views if (view := self.judge(r, 1)) is not None]
+                if not any(view.status == "matched" for view in shown):
+                    continue  # what is not clear there answers nothing
+                seen = {f.code for view in shown for f in view.findings}
                 codes = seen if codes is None else codes & seen
                 if not codes:
                     break  # else these may hand on what they are handed

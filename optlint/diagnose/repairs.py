@@ -136,7 +136,10 @@ def _speaks_for(page: MistakePage, intent: str) -> bool:
 
 
 def _sets_apart(same: list[tuple[int, _Edit]]) -> Iterator[list[tuple[int, _Edit]]]:
-    """The edits of which none lies inside another's expression: the outermost ones, and the innermost ones."""
+    """The edits of which none lies inside another's expression: the outermost ones, and the innermost ones.
+
+    Of several ways to read one expression, the first.
+    """
 
     def inside(a: tuple[int, _Edit], b: tuple[int, _Edit]) -> bool:
         outer, inner = b[1].wrong, a[1].wrong
@@ -145,8 +148,11 @@ def _sets_apart(same: list[tuple[int, _Edit]]) -> Iterator[list[tuple[int, _Edit
     outermost = [a for a in same if not any(inside(a, b) for b in same)]
     innermost = [a for a in same if not any(inside(b, a) for b in same)]
     for apart in [outermost] if outermost == innermost else [outermost, innermost]:
-        if len(apart) > 1 and len({(i, id(e.wrong)) for i, e in apart}) == len(apart):
-            yield apart
+        first: dict[tuple[int, int], tuple[int, _Edit]] = {}
+        for index, edit in apart:
+            first.setdefault((index, id(edit.wrong)), (index, edit))
+        if len(first) > 1:
+            yield list(first.values())
 
 
 @derived

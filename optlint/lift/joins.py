@@ -117,14 +117,20 @@ def _kept_apart(value: Value | None) -> Value | None:
 def either(condition: Expr, yes: Expr, no: Expr, place: str = "") -> Expr:
     """``yes`` or ``no``; what both keep of the place's own old content stands outside: w + where(c, a, b).
 
-    Without a place: of any one place.
+    Without a place: of any one place. A choice by the same condition inside is made already.
     """
+    yes, no = _decided(yes, condition, 1), _decided(no, condition, 2)
     for sign, term in structure.terms(yes):
         own = term.op == "sym" and sign == 1 and (not place or term.symbol.name == place_text(place))
         if own and (1, term) in structure.terms(no):
             parts = [[t for t in structure.terms(side) if t != (1, term)] for side in (yes, no)]
             return ex.op("add", term, ex.op("where", condition, *map(structure.total, parts)))
     return ex.op("where", condition, yes, no)
+
+
+def _decided(root: Expr, condition: Expr, side: int) -> Expr:
+    chosen = (n for n in ex.walk(root) if n.op == "where" and n.args[0] == condition)
+    return ex.substitute(root, {n: n.args[side] for n in chosen})
 
 
 def copied(value: Value | None) -> Value | None:

@@ -69,8 +69,8 @@ class Timed:
 
 @check("correction-power")
 def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """βᵗ, (1 − β)ᵗ, 1 − β·t … as a factor where 1 − βᵗ belongs: all of them at once, and those of one kind alone, for
-    another one may be meant (the βᵗ in RAdam's ρₜ)."""
+    """βᵗ, (1 − β)ᵗ, 1 − β·t … as a factor where 1 − βᵗ belongs: all of them at once, and those of one kind and one
+    average alone, for another one may be meant (the βᵗ in RAdam's ρₜ)."""
     if complements(subject):
         return  # β weights the gradient: which of the two is meant is another question
     timed = Timed(subject)
@@ -79,17 +79,17 @@ def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         decay = timed.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
         if decay is not None:
             right[state.name] = decay, one_minus_power(subject, state, timed.time)
-    slips: dict[int, dict[Expr, Expr]] = {}
+    slips: dict[tuple[int, str], dict[Expr, Expr]] = {}
     for node in dict.fromkeys(_time_factors(subject, timed)) if right else ():
         value = timed.value(node)
-        for decay, new in right.values() if value is not None else ():
+        for name, (decay, new) in right.items() if value is not None else ():
             kind = _slip(value, decay)
             if kind is not None and all(node not in table for table in slips.values()):
-                slips.setdefault(kind, {})[node] = new
+                slips.setdefault((kind, name), {})[node] = new
     whole = {node: new for table in slips.values() for node, new in table.items()}
     for table in [whole, *(slips.values() if len(slips) > 1 else ())]:
         if table:
-            posts = [ex.substitute(p, table) for p in subject.posts]
+            posts = [_with_factors(p, table) for p in subject.posts]
             wrong, new = next(iter(table.items()))
             yield Repair(page.code, subject.replaced(posts, clocks=timed.clocks), wrong, new, root=subject.step)
 
@@ -98,10 +98,29 @@ def _time_factors(subject: Subject, timed: Timed) -> Iterator[Expr]:
     """Factors and divisors (also below a root) that are made of settings and move with t."""
     for post in subject.posts:
         for node in ex.walk(post):
-            if node.op in ("mul", "div", "sqrt") or (node.op == "pow" and node.args[1].op == "const"):
-                for part in node.args:
-                    if part.op not in ("mul", "div", "sqrt") and timed.moves(part):
-                        yield part
+            for part in node.args if _is_product(node) else ():
+                if part.op not in ("mul", "div", "sqrt") and timed.moves(part):
+                    yield part
+
+
+def _is_product(node: Expr) -> bool:
+    return node.op in ("mul", "div", "sqrt") or (node.op == "pow" and node.args[1].op == "const")
+
+
+def _with_factors(root: Expr, table: dict[Expr, Expr]) -> Expr:
+    """Substitute factors and divisors alone, not the βᵗ of 1 − βᵗ."""
+    memo: dict[int, Expr] = {}
+
+    def go(node: Expr) -> Expr:
+        if node.op == "opaque" or not node.args:
+            return node
+        if id(node) not in memo:
+            product = _is_product(node)
+            args = tuple(table[a] if product and a in table else go(a) for a in node.args)
+            memo[id(node)] = node if args == node.args else Expr(node.op, args, node.value, node.origin)
+        return memo[id(node)]
+
+    return go(root)
 
 
 def _slip(value: Any, decay: Any) -> int | None:
