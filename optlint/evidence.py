@@ -55,6 +55,13 @@ class Evidence:
         elif isinstance(op, ast.Pow):
             self.root |= _is_half(node.right)
 
+    def assignment(self, node: ast.Assign) -> None:
+        """``v = v * b``: decayed, though not in place."""
+        value = node.value
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult) and not self.average:
+            target = _place(node.targets[0])
+            self.average = target in (_place(value.left), _place(value.right))
+
     def change(self, node: ast.AugAssign) -> None:
         """``x += y``; a counter or a text that grows is no average."""
         if isinstance(node.value, (ast.Constant, ast.List, ast.ListComp)) or _is_text(node.value):
@@ -79,6 +86,8 @@ def evident(statement: ast.stmt, max_depth: int) -> frozenset[str]:
             _of(found, owner).operation(node)  # type: ignore[arg-type]
         elif kind is ast.AugAssign:
             _of(found, owner).change(node)  # type: ignore[arg-type]
+        elif kind is ast.Assign:
+            _of(found, owner).assignment(node)  # type: ignore[arg-type]
         elif kind is ast.FunctionDef or kind is ast.ClassDef or kind is ast.AsyncFunctionDef:
             name: str = node.name  # type: ignore[attr-defined]
             owner = f"{owner}.{name}" if owner else name
@@ -98,6 +107,11 @@ def _of(found: dict[str, Evidence], owner: str) -> Evidence:
     if evidence is None:
         evidence = found[owner] = Evidence()
     return evidence
+
+
+def _place(node: ast.expr) -> str:
+    """What is read or written, without regard to which of the two."""
+    return ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) else f"{id(node)}"
 
 
 def _is_product(node: ast.expr) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -283,11 +283,15 @@ class Context:
         return self.make(page, repair, message, evidence, severity)
 
 
+def at_their_default(names: Sequence[str]) -> str:
+    return f"{' and '.join(names)} {'is 0, its default' if len(names) == 1 else 'are 0, their defaults'}"
+
+
 def _as_it_bites(page: MistakePage, message: str, latent: tuple[str, ...]) -> tuple[str, Severity | None]:
     """The message, and another severity than the page's, of a mistake that shows only where settings are not 0."""
     if not latent:
         return message, None
-    message += f" (as long as {' and '.join(latent)} is 0, its default, nothing is seen of it)"
+    message += f" (as long as {at_their_default(latent)}, nothing is seen of it)"
     return message, _milder(page)
 
 

@@ -8,7 +8,7 @@ from optlint.diagnose.caution import without_caution
 from optlint.diagnose.checks.direction import is_derivative
 from optlint.diagnose.conventions import epsilon_findings
 from optlint.diagnose.effect import Effect, effect_of, is_scaled
-from optlint.diagnose.findings import Context
+from optlint.diagnose.findings import Context, at_their_default
 from optlint.diagnose.proof import Proof
 from optlint.diagnose.repairs import Repair
 from optlint.diagnose.restore import remember, restore
@@ -105,7 +105,7 @@ def _without_floor(
     pages = [find_mistake(f.code) for f in loud]
     if bare is None or not loud or not all(p is not None and p.options.get("floor") for p in pages):
         return None
-    said = f" (as long as {' and '.join(sorted(s.name for s in idle))} is 0, its default)"
+    said = f" (as long as {at_their_default(sorted(s.name for s in idle))})"
     bare.findings = [replace(f, message=f.message + said) for f in bare.findings]
     return bare
 

@@ -269,12 +269,27 @@ class Recipes:
             write, post = found[-1]
             content = state.initial if post is not state.post and state.initial is not None else ex.sym(state.old)
             place = self._place(content, write)
+            if place is None and not {"jax", "tensorflow"} & {
+                name.partition(".")[0] for name in before.recurrence.imports
+            }:
+                place = self._named_for(content, write)  # of a loop over arrays, which can be changed in place
+                if place is not None:
+                    edits.append(Edit(write.span, f"{place}[...]"))
+                    continue
             edit = self.statements.after(self.statements.line_of(write.node), f"{place} = {write.text}")
             if place is None or edit is None:
                 return
             edits.append(edit)
         if edits:
             yield tuple(edits)
+
+    def _named_for(self, content: Expr, write: Read) -> str | None:
+        """The name that is bound anew, if it held the state's old content when the statement read it."""
+        statement = self.reading.statement(write.node)
+        within = self.reading.span(statement) if statement is not None else None
+        reads = (r for r in self.reading.reads if within is not None and within.covers(r.span))
+        held = any(r.text == write.text and not r.written and self.values.same(r.expr, content) for r in reads)
+        return write.text if held else None
 
     def _place(self, content: Expr, write: Read) -> str | None:
         """The attribute or item that a statement takes a state's old content from, else what was read for it before."""

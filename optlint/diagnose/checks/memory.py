@@ -94,12 +94,12 @@ def _square(subject: Subject) -> Expr:
 
 
 def _below_root(post: Expr, square: Expr) -> bool:
-    """``square`` stands under a root, alone or corrected."""
+    """``square`` stands under a root, alone or corrected, or in the maximum that does (AMSGrad's)."""
     return any(
         ex.contains(n.args[0], square)
         for n in ex.walk(post)
         if n.op == "sqrt" or (n.op == "pow" and n.args[1].op == "const" and abs(n.args[1].number) == 0.5)
-    )
+    ) or any(n.op == "max" and square in n.args for n in ex.walk(post))
 
 
 def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> list[Expr]:

@@ -71,19 +71,30 @@ def multiplied_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     posts = subject.posts
     done: list[tuple[State, Expr]] = []
     for position, state in enumerate(subject.states):
-        for kept, _ in structure.factors(state.post):
+        for right in _weighed_apart(subject, state):
+            posts[position] = right
+            done.append((state, right))
+            yield Repair(page.code, _with(subject, position, right), state.post, right, where=state.name)
+    if len(done) > 1:
+        yield Repair(page.code, subject.replaced(posts), done[0][0].post, done[0][1])
+
+
+def _weighed_apart(subject: Subject, state: State) -> Iterator[Expr]:
+    """The average that is meant; a setting that is added besides (AdaBelief's ε) stays."""
+    all_terms = structure.terms(state.post)
+    for sign, term in all_terms:
+        beside = [t for t in all_terms if t[1] is not term]
+        if sign < 0 or not all(subject.is_hyper(t) for _, t in beside):
+            continue
+        for kept, _ in structure.factors(term):
             own, weight = structure.slope(kept, state.old), structure.rest(kept, state.old)
             if own in (None, ZERO) or kept == state.post or not subject.is_hyper(own) or not subject.is_hyper(weight):
                 continue
-            taken = structure.product([(f, e) for f, e in structure.factors(state.post) if f is not kept])
+            taken = structure.product([(f, e) for f, e in structure.factors(term) if f is not kept])
             if subject.g in taken.symbols and state.old not in taken.symbols and weight != ZERO:
                 held = ex.op("mul", own, ex.sym(state.old))
-                right = ex.op("add", held, ex.op("mul", weight, taken), origin=state.post.origin)
-                posts[position] = right
-                done.append((state, right))
-                yield Repair(page.code, _with(subject, position, right), state.post, right, where=state.name)
-    if len(done) > 1:
-        yield Repair(page.code, subject.replaced(posts), done[0][0].post, done[0][1])
+                mended = ex.op("add", held, ex.op("mul", weight, taken), origin=state.post.origin)
+                yield structure.total([(1, mended), *beside], state.post.origin) if beside else mended
 
 
 @check("root-taken-twice")
