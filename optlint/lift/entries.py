@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from optlint.lift import expression as ex
@@ -10,6 +9,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.objects import ANY, Cell, Seq, Slot, Store, Value, content, numeric
+from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry
 from optlint.model import Span
 
@@ -115,9 +115,6 @@ def arguments_of(frame: Frame, store: Store) -> dict[Symbol, Slot]:
             arguments[slot.symbol] = slot
             cells.add(id(slot.cell))
     return arguments
-
-
-_GRADIENT = re.compile(r"grad|^d[a-z]?$", re.IGNORECASE)
 
 
 def match_returns(
@@ -249,7 +246,7 @@ def _no_trace(
     kept = plain.keys() - parameters - whole
     if not parameters or len(whole) != 1 or not kept:
         return frozenset()
-    misplaced = any(_GRADIENT.search(s.name) for s in kept) and not any(_GRADIENT.search(s.name) for s in whole)
+    misplaced = any(is_called_gradient(s.name) for s in kept) and not any(is_called_gradient(s.name) for s in whole)
     return frozenset((kept if misplaced else whole) | (parameters & slopes.keys()))
 
 

@@ -18,6 +18,15 @@ _KEYED = re.compile(
     r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]"
 )  # ``[groups[group]['params'][{p}]]``: keyed by an element p
 
+_GRADIENT = re.compile(
+    r"(?i:grad)|(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|x|b|theta|weights?|bias(?:es)?)(?![A-Za-z])"
+)
+
+
+def is_called_gradient(name: str) -> bool:
+    """``grads[k]``, ``dW``, ``d_b``: what only a name can tell where the equations allow two readings."""
+    return bool(_GRADIENT.search(name))
+
 
 def attribute(name: str) -> str:
     return f".{name}"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from optlint.lift.branches import says_how
 from optlint.lift.expression import walk
 from optlint.lift.frames import CutShort, Frame
+from optlint.lift.objects import Cell, Slot
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Span
 
@@ -85,9 +86,18 @@ def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Sp
     """Where the numbers stand that are carried on by loops around the update which do not go over its parameters."""
     over_steps = [f for f in loops if f.span is not None and not any(_is_key(i.name, recurrence) for i in f.indices)]
     around = [f for f in over_steps if f.span is not None and all(f.span.covers(s) for s in recurrence.writes)]
-    entries = ((frame.span, slot.symbol.entry) for frame in around for slot in frame.slots)
-    found = ((span, e.origin) for span, e in entries if e is not None and e.origin is not None)
-    return frozenset(origin for span, origin in found if span is None or not span.covers(origin))
+    entries = ((frame, slot, slot.symbol.entry) for frame in around for slot in frame.slots)
+    return frozenset(
+        e.origin
+        for frame, slot, e in entries
+        if e is not None and e.origin is not None and not _is_made_within(slot, e.origin, frame)
+    )
+
+
+def _is_made_within(slot: Slot, origin: Span, frame: Frame) -> bool:
+    """A new array in the loop's own body, under a mere name: no place that the first pass fills."""
+    named = isinstance(slot.home, Cell) and slot.key == "" and (not slot.home.place or slot.home.place.isidentifier())
+    return named and frame.span is not None and frame.span.covers(origin)
 
 
 def _is_key(index: str, recurrence: Recurrence) -> bool:

@@ -13,7 +13,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.places import place_text
+from optlint.lift.places import is_called_gradient, place_text
 from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Span
 from optlint.prepare import prepare
@@ -242,10 +242,12 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
     for symbol in post.visible:
         own = structure.retention(post, symbol)
         whole = own == ex.const(1) and (post.op == "max" or _gathers_squares(post, symbol))
-        if symbol.kind != "place" or own is None or not (whole or _is_part(own)):
+        if symbol.kind != "place" or own is None or not (whole or _is_part(own)) or is_called_gradient(symbol.name):
             continue
         if parameter is not None and symbol is parameter.old:
             continue
+        if any(n.op == "opaque" and n.args for n in ex.walk(own)):
+            continue  # a content that is packed: number times scale
         unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
         data = any(s.array or (s.default == 0 and not _is_momentum(s, post)) for s in own.symbols)
         if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):

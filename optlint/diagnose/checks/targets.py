@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,12 +12,9 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Symbol
+from optlint.lift.places import is_called_gradient
 from optlint.prepare import prepare
 from optlint.subject import Subject
-
-_GRADIENT = re.compile(
-    r"(?i:grad)|(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|x|b|theta|weights?|bias(?:es)?)(?![A-Za-z])"
-)
 
 
 @check("value-forgotten")
@@ -51,7 +47,7 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """grads[k] −= η·u, where u is made of grads[k] itself: the gradient takes the step of the parameter."""
     recurrence = subject.recurrence
     place = recurrence.parameter
-    if place is None or not recurrence.states or recurrence.lost or not _GRADIENT.search(place.name):
+    if place is None or not recurrence.states or recurrence.lost or not is_called_gradient(place.name):
         return
     read = frozenset().union(*(s.post.visible for s in recurrence.states))
     if place.old not in read or structure.slope(place.post, place.old) in (None, ex.const(0)):
