@@ -53,7 +53,7 @@ def of_plain_gradient(recurrence: Recurrence) -> Recurrence | None:
     table: dict[Expr, Expr] = {}
     for post in recurrence.posts():
         for node in ex.walk(post):
-            if node.op == "where" and node.args[0].symbols & moving:
+            if node.op == "where" and node.args[0].symbols & moving and _compares_sizes(node.args[0]):
                 plain = next((a for a, b in (node.args[1:], node.args[:0:-1]) if _is_stretched(b, a, moving)), None)
                 if plain is not None:
                     table[node] = plain
@@ -64,8 +64,12 @@ def of_plain_gradient(recurrence: Recurrence) -> Recurrence | None:
     return _with(recurrence, kept, table)
 
 
+def _compares_sizes(condition: Expr) -> bool:
+    return any(n.op in ex.REDUCTIONS for n in ex.walk(condition))
+
+
 def _is_stretched(node: Expr, plain: Expr, moving: frozenset[Symbol]) -> bool:
-    """``plain`` times something that is one number for the whole tensor and reads what is kept."""
+    """``plain`` times something that reads what is kept."""
     if plain.symbols & moving or not plain.symbols:
         return False
     left = structure.factors(node)
@@ -82,7 +86,7 @@ def _is_read_elsewhere(state: State, states: list[State], table: dict[Expr, Expr
 
 def _with(
     recurrence: Recurrence, states: list[State], table: dict[Expr, Expr], before: dict[Expr, Expr] | None = None
-) -> Recurrence | None:
+) -> Recurrence:
     parameter, output = recurrence.parameter, recurrence.output
 
     def changed(post: Expr) -> Expr:
