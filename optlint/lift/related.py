@@ -83,9 +83,13 @@ def is_of_loop(recurrence: Recurrence, cut: CutShort) -> bool:
 
 
 def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Span]:
-    """Where the numbers stand that are carried on by loops around the update which do not go over its parameters."""
+    """Where the numbers stand that are carried on by loops around the update which do not go over its parameters.
+
+    What a function hands back alone is the work of whatever loops it holds.
+    """
     over_steps = [f for f in loops if f.span is not None and not any(_is_key(i.name, recurrence) for i in f.indices)]
-    around = [f for f in over_steps if f.span is not None and all(f.span.covers(s) for s in recurrence.writes)]
+    whole = recurrence.parameter is None
+    around = [f for f in over_steps if f.span and (whole or all(f.span.covers(s) for s in recurrence.writes))]
     entries = ((frame, slot, slot.symbol.entry) for frame in around for slot in frame.slots)
     return frozenset(
         e.origin

@@ -41,6 +41,8 @@ def state_aliased(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             made_first = State(first_old.name, first_old, first_new, first, state.initial, state.spans, state.slot)
             step = _with_side(subject.step, {ex.sym(state.new): ex.sym(first_new)}, below=of_squares)
             for post in _second_contents(state, inner, first_new):
+                if subject.g not in post.symbols:
+                    continue  # the first average, scaled
                 states = list(subject.states)
                 states[position] = replace(state, post=post)
                 states.insert(position, made_first)
