@@ -243,7 +243,7 @@ def _no_trace(
     slopes = {s: own for s in arguments if s in post.visible and (own := structure.slope(post, s)) is not None}
     whole = {s for s, own in slopes.items() if own == ex.const(1)}
     plain = {s: own for s, own in slopes.items() if own.op in ("sym", "const") and not own.visible & parameters}
-    kept = plain.keys() - parameters - whole
+    kept = {s for s in plain.keys() - parameters - whole if s.default is None}  # a setting is no place
     if not parameters or len(whole) != 1 or not kept:
         return frozenset()
     misplaced = any(is_called_gradient(s.name) for s in kept) and not any(is_called_gradient(s.name) for s in whole)

@@ -181,6 +181,8 @@ class Memory:
         if isinstance(found, Cell) and home.place:
             if not found.place:
                 found.place = home.place + key
+                if found.expr is not None and found.expr.op == "sym" and not found.expr.symbol.name:
+                    found.expr.symbol.name = place_text(found.place)  # a variable that has no name of its own
             elif found.place.startswith(home.place):
                 first = indices_of(found.place[len(home.place) :])
                 self.aliases.update({a: b for a, b in zip(indices_of(key), first, strict=False) if a != b})

@@ -78,14 +78,14 @@ def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for state in averages(subject):
         decay = timed.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
         if decay is not None:
-            right[state.name] = decay, one_minus_power(subject, state, timed.time)
-    slips: dict[tuple[int, str], dict[Expr, Expr]] = {}
+            right[state.old] = decay, one_minus_power(subject, state, timed.time)
+    slips: dict[tuple[int, Symbol], dict[Expr, Expr]] = {}
     for node in dict.fromkeys(_time_factors(subject, timed)) if right else ():
         value = timed.value(node)
-        for name, (decay, new) in right.items() if value is not None else ():
+        for old, (decay, new) in right.items() if value is not None else ():
             kind = _slip(value, decay)
             if kind is not None and all(node not in table for table in slips.values()):
-                slips.setdefault((kind, name), {})[node] = new
+                slips.setdefault((kind, old), {})[node] = new
     whole = {node: new for table in slips.values() for node, new in table.items()}
     for table in [whole, *(slips.values() if len(slips) > 1 else ())]:
         if table:
