@@ -269,9 +269,8 @@ class Recipes:
             write, post = found[-1]
             content = state.initial if post is not state.post and state.initial is not None else ex.sym(state.old)
             place = self._place(content, write)
-            if place is None and not {"jax", "tensorflow"} & {
-                name.partition(".")[0] for name in before.recurrence.imports
-            }:
+            fixed = {"jax", "tensorflow"} & {name.partition(".")[0] for name in before.recurrence.imports}
+            if place is None and state.old.array and not fixed:
                 place = self._named_for(content, write)  # of a loop over arrays, which can be changed in place
                 if place is not None:
                     edits.append(Edit(write.span, f"{place}[...]"))
