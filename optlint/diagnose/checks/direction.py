@@ -66,10 +66,13 @@ def _turned_round(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The update with the other sign before everything that the gradient drives."""
     w = subject.parameter
     assert w is not None
-    parts = [(s if w in t.visible else -s, t) for s, t in structure.terms(subject.step)]
-    step = structure.total(parts, subject.step.origin)
+    moved = subject.step
+    while moved.op in ("mul", "div") and w in moved.args[0].visible:
+        moved = moved.args[0]  # w + u of (w + u)·(1 − η·λ)
+    turned = structure.total([(s if w in t.visible else -s, t) for s, t in structure.terms(moved)], moved.origin)
+    step = ex.replace_node(subject.step, moved, turned)
     posts = [*(s.post for s in subject.states), step]
-    yield Repair(page.code, subject.replaced(posts), subject.step, step, details={"kind": "sign"})
+    yield Repair(page.code, subject.replaced(posts), moved, turned, details={"kind": "sign"}, root=subject.step)
 
 
 def _velocities(subject: Subject) -> Iterator[Expr]:
