@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from optlint.lift.expression import FIRST, FOLD, Expr, Symbol, const, op, substitute, sym, walk
 from optlint.model import Span
@@ -97,6 +97,21 @@ def average(decay: Expr, old: Symbol, taken: Expr, origin: Span | None = None) -
     """β·s + (1 − β)·x."""
     weighed = op("mul", op("sub", const(1), decay), taken)
     return op("add", op("mul", decay, sym(old)), weighed, origin=origin)
+
+
+def substitute_apart(
+    root: Expr, outside: Mapping[Expr, Expr], inside: Mapping[Expr, Expr], is_inside: Callable[[Expr, int], bool]
+) -> Expr:
+    """Substitute one table within the arguments that ``is_inside`` tells (of a node, by number), another elsewhere."""
+    if root in outside:
+        return outside[root]
+    if root.op == "opaque":
+        return root
+    args = tuple(
+        substitute(a, inside) if is_inside(root, i) else substitute_apart(a, outside, inside, is_inside)
+        for i, a in enumerate(root.args)
+    )
+    return root if args == root.args else Expr(root.op, args, root.value, root.origin)
 
 
 def squared_in(root: Expr) -> list[Expr]:

@@ -3,54 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import permutations
 
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.expression import Expr, Symbol
+from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
 from optlint.subject import Subject
 
 ZERO = ex.const(0)
-
-
-def in_one_array(subject: Subject) -> Iterator[tuple[State, Subject]]:
-    """(v, the update with both) for a state that first averages g² and then, built on that, the squares of the steps:
-    the root above is u's, what stands below is v's."""
-    for position, state in enumerate(subject.states):
-        inner = next((n for n in ex.walk(state.post) if n is not state.post and _is_of_squares(n, state)), None)
-        if inner is None:
-            continue
-        old, new = Symbol(f"{state.name} (first)"), Symbol(f"{state.name} (first)'")
-        first = ex.substitute(inner, {ex.sym(state.old): ex.sym(old)})
-        above, below = {inner: ex.sym(state.old)}, {inner: ex.sym(new)}
-        post, step = (_with_sides(p, above, below) for p in (state.post, subject.step))
-        states = list(subject.states)
-        states[position] = replace(state, post=post)
-        states.insert(position, State(old.name, old, new, first, state.initial, state.spans, state.slot))
-        yield state, subject.with_states(states, step)
-
-
-def _is_of_squares(node: Expr, state: State) -> bool:
-    own = structure.slope(node, state.old) if node.op in ("add", "sub") else None
-    return own not in (None, ZERO) and bool(structure.squared_in(structure.rest(node, state.old)))
-
-
-def _with_sides(node: Expr, above: dict[Expr, Expr], below: dict[Expr, Expr]) -> Expr:
-    """Substitute one table in numerators, another in denominators."""
-    if node in above:
-        return above[node]
-    args: tuple[Expr, ...]
-    if node.op == "div":
-        args = (_with_sides(node.args[0], above, below), ex.substitute(node.args[1], below))
-    elif node.op == "pow" and node.args[1].op == "const" and node.args[1].number < 0:
-        args = (ex.substitute(node.args[0], below), node.args[1])
-    else:
-        args = tuple(_with_sides(a, above, below) for a in node.args)
-    return node if args == node.args else Expr(node.op, args, node.value, node.origin)
 
 
 def _pairs(subject: Subject) -> Iterator[tuple[State, State]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
-from optlint.diagnose.checks.adadelta import in_one_array
 from optlint.diagnose.checks.idle import below_the_line, gathers_size
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
@@ -36,24 +35,44 @@ def state_aliased(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """One array under two names (m = v = zeros) that both averages change in place: give each its own."""
     for position, state in enumerate(subject.states):
         for inner, of_squares in _first_averages(state):
-            first_old, first_new = Symbol(f"{state.name} (first)"), Symbol(f"{state.name} (first)'")
-            first = ex.substitute(inner, {ex.sym(state.old): ex.sym(first_old)})
-            made_first = State(first_old.name, first_old, first_new, first, state.initial, state.spans, state.slot)
-            step = _with_side(subject.step, {ex.sym(state.new): ex.sym(first_new)}, below=of_squares)
-            for post in _second_contents(state, inner, first_new):
-                if subject.g not in post.symbols:
-                    continue  # the first average, scaled
-                states = list(subject.states)
-                states[position] = replace(state, post=post)
-                states.insert(position, made_first)
-                yield _apart(subject, page, state, subject.with_states(states, step))
-    for state, made in in_one_array(subject):
-        yield _apart(subject, page, state, made)
+            first = _first_of(state, inner)
+            read = {ex.sym(state.new): ex.sym(first.new)}
+            outer, rooted = ({}, read) if of_squares else (read, {})
+            step = structure.substitute_apart(subject.step, outer, rooted, _is_rooted)
+            for post in _second_contents(state, inner, first.new):
+                if subject.g in post.symbols:  # else it is the first average, scaled
+                    yield _apart(subject, page, position, first, post, step)
+            if of_squares:  # Adadelta's: the root above is of the steps' average, what stands below is of this one
+                above, below = {inner: ex.sym(state.old)}, {inner: ex.sym(first.new)}
+                post, step = (
+                    structure.substitute_apart(p, above, below, _is_below) for p in (state.post, subject.step)
+                )
+                yield _apart(subject, page, position, first, post, step)
 
 
-def _apart(subject: Subject, page: MistakePage, state: State, made: Subject) -> Repair:
+def _first_of(state: State, inner: Expr) -> State:
+    old, new = Symbol(f"{state.name} (first)"), Symbol(f"{state.name} (first)'")
+    post = ex.substitute(inner, {ex.sym(state.old): ex.sym(old)})
+    return State(old.name, old, new, post, state.initial, state.spans, state.slot)
+
+
+def _apart(subject: Subject, page: MistakePage, position: int, first: State, post: Expr, step: Expr) -> Repair:
+    """The update with the first average before the state at a position, which keeps the second one."""
+    state = subject.states[position]
+    states = [*subject.states[:position], first, replace(state, post=post), *subject.states[position + 1 :]]
     names = " and ".join(next(iter(subject.recurrence.aliases), (state.name,)))
-    return Repair(page.code, made, state.post, None, where=names, details={"kind": "state", "names": names})
+    details = {"kind": "state", "names": names}
+    return Repair(page.code, subject.with_states(states, step), state.post, None, where=names, details=details)
+
+
+def _is_rooted(node: Expr, position: int) -> bool:
+    return position == 0 and (node.op == "sqrt" or (node.op == "pow" and node.args[1].op == "const"))
+
+
+def _is_below(node: Expr, position: int) -> bool:
+    """In a denominator."""
+    inverted = node.op == "pow" and node.args[1].op == "const" and node.args[1].number < 0
+    return (node.op == "div" and position == 1) or (inverted and position == 0)
 
 
 def _second_contents(state: State, inner: Expr, first: Symbol) -> Iterator[Expr]:
@@ -81,20 +100,6 @@ def _first_averages(state: State) -> Iterator[tuple[Expr, bool]]:
     ]
     yield from [f for f in found if not f[1]][:1]
     yield from [f for f in found if f[1]][:1]
-
-
-def _with_side(step: Expr, table: Mapping[Expr, Expr], below: bool) -> Expr:
-    """Substitute in roots alone, or everywhere else."""
-
-    def go(node: Expr) -> Expr:
-        if node.op == "sqrt" or (node.op == "pow" and node.args[1].op == "const") or node.op == "opaque":
-            return ex.substitute(node, table) if below else node
-        if node in table:
-            return node if below else table[node]
-        args = tuple(go(a) for a in node.args)
-        return node if args == node.args else ex.Expr(node.op, args, node.value, node.origin)
-
-    return go(step)
 
 
 @check("moments-crossed")
