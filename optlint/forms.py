@@ -33,8 +33,10 @@ class Form:
         self.alike = [self]
 
     @property
-    def reads_parameter(self) -> bool:
-        return self.kept is None
+    def needs_parameter(self) -> bool:
+        """Its step reads w beyond a decay, or a state gathers w."""
+        w = self.symbols["w"]
+        return self.kept is None or any(w in post.symbols for _, _, post in self.states)
 
     @property
     def decays(self) -> bool:
@@ -63,7 +65,7 @@ class Form:
     def key(self) -> tuple[object, ...]:
         """Forms that write the same equations have the same key: those with and without decay, for one."""
         started = tuple(n for n, _ in self.variant.initial) if self.variant.epsilon == "none" else None
-        return repr([post for _, _, post in self.states]), repr(self.drive), self.reads_parameter, started
+        return repr([post for _, _, post in self.states]), repr(self.drive), self.needs_parameter, started
 
 
 def compile_variant(variant: Variant) -> Form:

@@ -71,7 +71,7 @@ class Trial:
 
 def matches(subject: Subject, deviations: bool = True, families: frozenset[str] | None = None) -> Iterator[Match]:
     """Every form (of certain families) that the update equals, published order first."""
-    if subject.gradient is None or not subject.clean:
+    if subject.gradient is None:
         return
     for live in _live_states(subject):
         found = list(_matches(subject, live, deviations, families))
@@ -92,11 +92,11 @@ def _matches(subject: Subject, live: list[State], deviations: bool, families: fr
     trials, prints = _trials(subject, live, families)
     if not trials:
         return
-    mine = _fingerprint(subject.beginning.step).ravel()
+    mine = _fingerprint(subject.run_beside(BEGINNING).step).ravel()
     near = np.flatnonzero(np.max(np.abs(prints - mine), axis=1) < 1e-5)
     if not len(near):
         return
-    full = subject.run().step
+    full = subject.run_beside().step
     decoupled = _is_decoupled(subject)
     factors = {f.value for f, _ in structure.factors(subject.drive) if f.op == "sym"}
     sizes = [v for s, v in subject.bound.items() if s in factors]
@@ -140,7 +140,7 @@ def _is_spelled(match: Match, subject: Subject) -> bool:
     if not form.needs <= bound.keys() | _given(form):
         return False
     run = _trace(form, bound, initial, BEGINNING, (LANES, 2))
-    mine = [content for s, content in zip(subject.states, subject.beginning.states, strict=True)]
+    mine = [content for s, content in zip(subject.states, subject.run_beside(BEGINNING).states, strict=True)]
     places = [next(i for i, s in enumerate(subject.states) if s is match.roles[n]) for n in form.names]
     alike = all(np.allclose(mine[i], theirs, rtol=1e-9, atol=0) for i, theirs in zip(places, run.states, strict=True))
     return alike and form.decays == match.decoupled and (not form.decays or _decays_alike(match, subject))
@@ -182,7 +182,7 @@ def _trials(subject: Subject, live: list[State], families: frozenset[str] | None
     key = (
         decoupled,
         families,
-        subject.reads_parameter,
+        subject.needs_parameter,
         *(np.asarray(s).tobytes() for s in [*settings, *weights]),
         *(None if s is None else s.tobytes() for s in slopes),
         *(s.tobytes() for s in starts),
@@ -194,7 +194,7 @@ def _trials(subject: Subject, live: list[State], families: frozenset[str] | None
     trials: list[Trial] = []
     starts_of: list[Array] = []
     for form in forms_with(len(live)):
-        if form.alike[0] is not form or form.reads_parameter != subject.reads_parameter:
+        if form.alike[0] is not form or form.needs_parameter != subject.needs_parameter:
             continue
         if families is not None and not any(f.variant.family in families for f in form.alike):
             continue
@@ -335,7 +335,7 @@ def _trace(
     form: Form, bound: dict[Symbol, Any], initial: dict[Symbol, Any], steps: int, shape: tuple[int, ...]
 ) -> Trace:
     series: dict[Symbol, Any] = {form.symbols["g"]: GRADIENTS} if "g" in form.symbols else {}
-    if form.reads_parameter:
+    if form.needs_parameter:
         series[form.symbols["w"]] = PARAMETERS
     if "t" in form.symbols:
         series[form.symbols["t"]] = [float(k + 1) for k in range(steps)]

@@ -93,6 +93,11 @@ class Subject:
         own = self.w_slope
         return own is None or not own.visible <= {h.symbol for h in self.hypers} | self.time
 
+    @property
+    def needs_parameter(self) -> bool:
+        """What the gradient drives cannot be run without w: the step reads it, or a state gathers it."""
+        return self.reads_parameter or not self.clean
+
     @cached_property
     def drive(self) -> Expr:
         """The part of the step that the gradient drives."""
@@ -154,12 +159,23 @@ class Subject:
 
     def run(self, steps: int = STEPS) -> Trace:
         """The part that the gradient drives, on every lane."""
-        runner = Runner(System(self.system.states, self.drive, None) if self.clean else self.system)
+        return self._run(System(self.system.states, self.drive, None) if self.clean else self.system, self.series, steps)
+
+    def run_beside(self, steps: int = STEPS) -> Trace:
+        """The same, on parameters that are given where it needs any."""
+        if self.clean or self.parameter is None:
+            return self.beginning if steps == BEGINNING else self.run(steps)
+        taken = ex.op("sub", self.step, ex.sym(self.parameter))
+        series = self.series | {self.parameter: PARAMETERS}
+        return self._run(System(self.system.states, taken, None), series, steps)
+
+    def _run(self, system: System, series: dict[Symbol, Any], steps: int) -> Trace:
+        runner = Runner(system)
         start = {s.old: self.initial(s) for s in self.states}
         bound = dict(self.bound)
         for symbol in runner.free:
             bound.setdefault(symbol, 0.5)
-        return runner.run(bound, self.series, start, 0.0, steps, (LANES, 2), pseudo)
+        return runner.run(bound, series, start, 0.0, steps, (LANES, 2), pseudo)
 
     @cached_property
     def is_subtracted(self) -> bool:

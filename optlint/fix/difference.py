@@ -54,7 +54,7 @@ class _Difference:
             found += self.ways(child, wanted, around, depth + 1)
             if len(found) > 24:
                 break
-        if not found and old.op == new.op and len(old.args) == len(new.args):
+        if not found and old.args and old.op == new.op and len(old.args) == len(new.args):
             found += self._each(old, new, around, depth)
         return [*found, whole]
 

@@ -13,12 +13,12 @@ from optlint.fix.averages import gathered, weighed
 from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes
 from optlint.fix.edits import edits_of
-from optlint.fix.reading import Read, Reading, unbracketed
+from optlint.fix.reading import ATOM, Read, Reading, unbracketed
 from optlint.fix.recipes import Recipes
 from optlint.fix.repaired import fresh_clocks, in_own_clocks, made_beside, made_on_top
 from optlint.fix.resets import Resets
 from optlint.fix.results import Results
-from optlint.fix.spelling import Speller
+from optlint.fix.spelling import Speller, Text
 from optlint.fix.stores import Stores
 from optlint.fix.text import narrowed
 from optlint.fix.values import Values
@@ -256,11 +256,8 @@ class _Update:
         elif kind == "gradient" and self.subject.gradient is not None and proof.repair.effective is not None:
             for way in changes(self.subject.gradient, proof.repair.effective, self.values)[:_MAX_WAYS]:
                 yield from self._edits(way, proof.finding.span)
-        elif kind == "read":  # a state that the code keeps already: only the step changes
-            for state in after.recurrence.states[len(before.recurrence.states) :]:
-                self.values.means(state.new, state.post)
-            for way in changes(self.recurrence.step, after.recurrence.step, self.values)[:_MAX_WAYS]:
-                yield from self._edits(way, proof.finding.span)
+        elif kind == "read":  # a state that the code keeps already: what reads it is all that changes
+            yield from self._read_instead(after.recurrence, proof.finding.span)
         elif kind == "constants":
             yield from swapped(self.reading, self._site(proof.finding.span))
         elif kind == "number":
@@ -301,6 +298,25 @@ class _Update:
                 self.reason = counter.reason
                 for edits in islice(self._changed(old, there, proof), 3):
                     yield (*edits, *counter.edits)
+
+    def _read_instead(self, meant: Recurrence, near: Span) -> Iterator[tuple[Edit, ...]]:
+        """Edits after which an equation reads a state that the update has not read."""
+        held = {s.old: s.post for s in self.recurrence.states}
+        unread = [s for s in meant.states if s.old not in held]
+        for state in unread:
+            self.values.means(state.new, state.post)
+        read = [(held[s.old], s.post) for s in meant.states if s.old in held]
+        ways = [
+            way
+            for old, new in (*read, (self.recurrence.step, meant.step))
+            for way in (changes(old, new, self.values)[:_MAX_WAYS] if old != new else ())
+        ]
+        # a branch may have changed it last, in place: then no line reads what it holds, and its name is as good
+        in_place = {s.new: self.reading.name_of(s) for s in unread}
+        for named in ({}, {new: Text(name, ATOM) for new, name in in_place.items() if name}):
+            self.speller.named = named
+            for way in ways:
+                yield from self._edits(way, near)
 
     def _products(self, t: Symbol, posts: list[Expr]) -> Iterator[dict[Expr, Expr]]:
         """What the source keeps for β₂ᵗ, read or not: a place that each step multiplies by β₂."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import libcst as cst
 
 from optlint.fix.values import Values, Worth
+from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.lift.program import Program
-from optlint.lift.recurrence import Recurrence
+from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Span
 
 ATOM = 14
@@ -170,6 +171,11 @@ class Reading:
         if before:
             return self.values.worth(before[-1].expr) == worth
         return bool(later) and not later[0].written and self.values.worth(later[0].expr) == worth
+
+    def name_of(self, state: State) -> str:
+        """The plain name, else the place, that a state's old content is read from."""
+        texts = [r.text for r in self.reads if r.simple and r.expr == ex.sym(state.old)]
+        return min(texts, key=len, default="")
 
     def filled(self, read: Read, moment: int) -> str | None:
         """The place that a call has changed to what it gives, ``v`` of ``v.mul_(b)``, as long as it holds that."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence
 from optlint.subject import Subject
 
 Numbers = NDArray[np.complex128]
@@ -47,7 +48,7 @@ class Values:
         held |= {c.symbol for c in subject.clocks} - self._means.keys()
         if recurrence.parameter is not None:
             held.add(recurrence.parameter.old)
-        self._held = held
+        self._held = held | _counts(recurrence)
         self._busy: set[Symbol] = set()
         self._named: dict[str, int] = {}  # symbols met: equal names give equal numbers in another reading
 
@@ -103,6 +104,18 @@ class Values:
                 found = _arbitrary(f"symbol {symbol.name} {count}")
             self._numbers[symbol] = found
         return found
+
+
+def _counts(recurrence: Recurrence) -> set[Symbol]:
+    """What the code counts steps in, whether an equation reads it or not: not one value, though it starts at 0."""
+    found: set[Symbol] = set()
+    for worth in recurrence.worth:
+        for node in ex.walk(worth.expr):
+            if node.op == "pow":
+                found |= node.args[1].symbols
+        advanced = worth.expr.op == "add" and ex.const(1) in worth.expr.args
+        found |= {a.symbol for a in worth.expr.args if advanced and a.op == "sym"}
+    return found
 
 
 def applied(op: str, args: Sequence[Numbers]) -> Numbers | None:

@@ -83,7 +83,8 @@ class Verifier:
         twin = [(r, v) for r, v in mine if r.configuration == recurrence.configuration]
         # an edit may bring in a condition, or take one away; but the branch that it mends has to be there still
         twin = twin or [(r, v) for r, v in mine if _agree(recurrence.configuration, r.configuration)]
-        if any(_beginning(r) != _beginning(recurrence) for r, _ in twin if r.configuration == recurrence.configuration):
+        same_path = (r for r, _ in twin if r.configuration == recurrence.configuration)
+        if any(not _beginning(recurrence) <= _beginning(r) for r in same_path):
             return Verdict(False)
         judged = [v for _, v in twin if v.status in ("matched", "mistaken")]
         notes = {f.code for f in mended if f.severity == "note"}
@@ -193,9 +194,12 @@ def _has(judgement: Judgement, codes: set[str]) -> bool:
     return any(f.code in codes for f in judgement.findings)
 
 
-def _beginning(recurrence: Recurrence) -> list[str]:
-    """What the first step alone does: a fix of the steps that follow leaves it as it is."""
-    return [repr(first) for post in recurrence.posts() for first in structure.at_first(post)]
+def _beginning(recurrence: Recurrence) -> Counter[str]:
+    """What the first step alone does: a fix of the steps that follow leaves it as it is.
+
+    A state that had not been read may bring its own.
+    """
+    return Counter(repr(first) for post in recurrence.posts() for first in structure.at_first(post))
 
 
 def _agree(one: dict[str, bool], other: dict[str, bool]) -> bool:

@@ -95,6 +95,7 @@ class Recurrence:
     lost: bool = False
     shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
+    elsewhere: list[State] = field(default_factory=list)  # those that another path alone reads (``if amsgrad``)
     types: frozenset[str] = frozenset()  # number types that the run names
     cut_short: Span | None = None  # the return that ends the loop over the parameters at the first of them
 

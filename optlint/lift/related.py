@@ -121,6 +121,7 @@ def forget_what_is_read(recurrences: list[Recurrence]) -> None:
         others = [r for r in groups[recurrence.name.partition(".")[0]] if not _computed_otherwise(r, recurrence)]
         known = ((r.name == recurrence.name, s) for r in others for s in (*r.states, r.parameter) if s is not None)
         read = {s.name for own, s in known if own or "." in s.name}  # an argument's name says nothing elsewhere
+        recurrence.elsewhere = [s for s in recurrence.idle if s.name in read]
         recurrence.idle = [s for s in recurrence.idle if s.name not in read]
 
 

@@ -37,7 +37,7 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             read = (*_taken_in(recurrence, idle, gradient), instead, *_made_of(recurrence, instead))
             for wrong in dict.fromkeys(read):
                 for step in _with_instead(recurrence.step, wrong, meant):
-                    yield _repaired(page, recurrence, idle, step)
+                    yield _repaired(page, recurrence, idle, -1, step)
 
 
 def _inside(recurrence: Recurrence, idle: State, gradient: Expr) -> Expr | None:
@@ -66,20 +66,24 @@ def _taken_in(recurrence: Recurrence, idle: State, gradient: Expr) -> list[Expr]
 
 
 def below_the_line(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """√m' where the code keeps a second moment and never reads it: that one below the line."""
+    """√m' where the code keeps a second moment and never reads it: that one below the line.
+
+    In the step, or in a state that gathers steps (NovoGrad's m).
+    """
     recurrence, gradient = subject.recurrence, subject.gradient
-    for idle in recurrence.idle if gradient is not None else ():
+    for idle in (*recurrence.idle, *recurrence.elsewhere) if gradient is not None else ():
         assert gradient is not None
         if not gathers_size(idle.post, gradient):
             continue
         done: list[Expr] = []
-        for below in _below(recurrence.step):
-            for wrong in _first_moments(recurrence, below):
-                for meant in _readings(recurrence, idle):
-                    step = ex.replace_node(recurrence.step, below, ex.substitute(below, {wrong: meant}))
-                    if step != recurrence.step and step not in done:
-                        done.append(step)
-                        yield _repaired(page, recurrence, idle, step)
+        for position, post in ((i - 1, p) for i, p in enumerate([recurrence.step, *recurrence.posts()[:-1]])):
+            for below in _below(post):
+                for wrong in _first_moments(recurrence, below):
+                    for meant in _readings(recurrence, idle):
+                        right = ex.replace_node(post, below, ex.substitute(below, {wrong: meant}))
+                        if right != post and right not in done:
+                            done.append(right)
+                            yield _repaired(page, recurrence, idle, position, right)
 
 
 def gathers_size(post: Expr, gradient: Expr) -> bool:
@@ -138,14 +142,18 @@ def _first_moments(recurrence: Recurrence, below: Expr) -> Iterator[Expr]:
             yield node
 
 
-def _repaired(page: MistakePage, recurrence: Recurrence, idle: State, step: Expr) -> Repair:
-    parameter = recurrence.parameter
+def _repaired(page: MistakePage, recurrence: Recurrence, idle: State, position: int, right: Expr) -> Repair:
+    """The update that reads an idle moment, in a state's equation or (position -1) in its step."""
+    parameter, step = recurrence.parameter, recurrence.step if position >= 0 else right
     beside = [s for s in recurrence.idle if s is not idle and s.new in idle.post.symbols]
+    states = [replace(s, post=right) if i == position else s for i, s in enumerate(recurrence.states)]
+    first = position if position >= 0 else len(states)
     whole = replace(
         recurrence,
-        states=[*recurrence.states, *beside, idle],
+        states=[*states[:first], *beside, idle, *states[first:]],
         parameter=parameter and replace(parameter, post=step),
         output=None if parameter is not None else step,
         idle=[s for s in recurrence.idle if s is not idle],
     )
-    return Repair(page.code, prepare(whole), recurrence.step, step, where=idle.name, details={"kind": "read"})
+    wrong = recurrence.posts()[position]
+    return Repair(page.code, prepare(whole), wrong, right, where=idle.name, details={"kind": "read"})

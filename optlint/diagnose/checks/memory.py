@@ -8,6 +8,7 @@ from dataclasses import replace
 import libcst as cst
 import numpy as np
 
+from optlint.diagnose.checks.complement import complements
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import mentioned
 from optlint.knowledge import MistakePage
@@ -121,13 +122,14 @@ def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> l
 def weights_exchanged(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """(1 − ρ)·v + ρ·g² where the code's own ρ is large: each new square drives out what was gathered."""
     powers = {n.args[0] for p in subject.posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"}
+    mixed = [state for state, _, _ in complements(subject)]  # a correction that takes ρ for the decay says more
     for position, state in enumerate(subject.states):
         kept = structure.retention(state.post, state.old)
         size = subject.value(kept) if kept is not None else None
         if state.old not in subject.second or kept is None or size is None or not 0 < size[0, 0] < FAST:
             continue
         taken = structure.tidy(structure.rest(state.post, state.old))
-        if kept in powers or structure.exponent_of(taken, ex.sym(subject.g)) != 2:
+        if kept in powers or state in mixed or structure.exponent_of(taken, ex.sym(subject.g)) != 2:
             continue  # corrected as it stands: 1 − ρ is what the code means by its decay
         for weight in dict.fromkeys(f for f, e in structure.factors(taken) if e == 1 and _own_number(subject, f)):
             if not np.allclose(subject.value(weight), 1 - size):
