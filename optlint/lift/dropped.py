@@ -9,12 +9,14 @@ from optlint.lift.frames import Dropped, Frame
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.recurrence import Recurrence
+from optlint.lift.structure import after_first, at_first
 
 
 def reads_result(kept: Recurrence, dropped: Dropped) -> bool:
     """Whether an update reads a result that it has kept; one that a name takes is to be a state's whole content."""
     if dropped.bound:
-        return any(s.post.origin == dropped.span and s.old.initial is not None for s in kept.states)
+        states = (s for s in kept.states if s.post.origin == dropped.span)
+        return any(s.old.initial is not None or at_first(s.post) for s in states)
     posts = [*kept.posts(), *(c.post for c in kept.counters)]
     return any(node.origin == dropped.span for post in posts for node in walk(post))
 
@@ -27,10 +29,10 @@ def is_log(kept: Recurrence, made: list[Recurrence]) -> bool:
 
 def lasts(dropped: Dropped, machine: Interpreter, frame: Frame) -> bool:
     """Whether the run writes the place all the same, or hands on what the name took: it may be stored elsewhere."""
-    name = dropped.before.symbol.name
+    name = dropped.place.name
     posts = [slot for f in (frame, *machine.frames) for slot, _ in f.posts]
     written = [s for s in machine.store.slots if numeric(content((s.home, s.key))) not in (None, dropped.before)]
-    if any(s.symbol.name == name for s in posts) or any(s.symbol is dropped.before.symbol for s in written):
+    if any(s.symbol.name == name for s in posts) or any(s.symbol is dropped.place for s in written):
         return True
     return any(e.origin == dropped.span for e in _handed_on(machine, frame))
 
@@ -57,9 +59,10 @@ def _given(machine: Interpreter) -> Iterator[Expr]:
         yield from args
 
 
-def is_found_there(held: Expr, slot: Slot) -> bool:
-    """What the run has reached on another way, under the same name, and leaves where it is."""
-    return held.op == "sym" and held.symbol.name == slot.symbol.name
+def is_begun_there(held: Expr, slot: Slot) -> bool:
+    """What the run leaves where it is, but for its first content; also reached on another way, under the same name."""
+    kept = after_first(held)
+    return kept.op == "sym" and kept.symbol.name == slot.symbol.name
 
 
 def forget_what_is_written(recurrences: list[Recurrence]) -> None:
@@ -71,4 +74,4 @@ def forget_what_is_written(recurrences: list[Recurrence]) -> None:
         home = recurrence.name.partition(".")[0]
         others = [r for r in recurrences if r.name.partition(".")[0] == home and not r.as_kept]
         written = {s.name for r in others for s in r.advanced - r.begun}
-        recurrence.dropped = tuple(d for d in recurrence.dropped if not d.bound or d.before.symbol.name not in written)
+        recurrence.dropped = tuple(d for d in recurrence.dropped if not d.bound or d.place.name not in written)

@@ -10,6 +10,7 @@ import libcst as cst
 
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Slot, Value
+from optlint.lift.structure import after_first
 from optlint.model import Span
 
 
@@ -43,6 +44,11 @@ class Dropped:
     before: Expr
     certain: bool
     bound: bool = False
+
+    @property
+    def place(self) -> Symbol:
+        """The place whose content it would be, where the code's own name takes it."""
+        return after_first(self.before).symbol
 
 
 class Leave(Exception):

@@ -10,7 +10,7 @@ from functools import partial
 from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import views_of
-from optlint.lift.dropped import forget_what_is_written, is_found_there, is_log, lasts, reads_result
+from optlint.lift.dropped import forget_what_is_written, is_begun_there, is_log, lasts, reads_result
 from optlint.lift.entries import changed_gradients
 from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
@@ -309,7 +309,7 @@ class Lifter:
             held = numeric(content((slot.home, slot.key)))
             if held != sym(slot.symbol):
                 advanced.add(slot.symbol)
-                if held is not None and (held.op == "const" or is_found_there(held, slot)):
+                if held is not None and (held.op == "const" or is_begun_there(held, slot)):
                     begun.add(slot.symbol)
         kept.sort(key=lambda r: (r.span.line, r.span.column))
         changed = changed_gradients(machine.given, machine.store)

@@ -75,7 +75,7 @@ class Operators(Memory):
             values = [e.value for e in right.elements if isinstance(e, Const)]
             if len(values) == len(right.elements):
                 return Const((left.value in values) == isinstance(operator, cst.In), span)
-        place = f"{self.text(left)} {label} {place_of(right) or '?'}"
+        place = f"{self.text(left)} {label} {place_of(right) or _listed(right)}"
         return Cell(ex.opaque(place, [], span), scalar=True)
 
     def joined(self, name: str, values: list[Value], span: Span | None) -> Value:
@@ -113,6 +113,14 @@ def _concatenated(left: Cell, right: Cell) -> Cell:
         rest = list(made.items.values())
         made.items = {ANY: rest[0]} | {f"[*{i}]": v for i, v in enumerate(rest[1:], 2)}
     return made
+
+
+def _listed(value: Value) -> str:
+    """("m", "c") as it stands there: what is asked of one list says nothing of another."""
+    known = value.elements if isinstance(value, Seq) else []
+    if known and all(isinstance(e, Const) for e in known):
+        return "(" + ", ".join(repr(e.value) for e in known if isinstance(e, Const)) + ")"
+    return "?"
 
 
 def _percent(template: str, text: str) -> str:

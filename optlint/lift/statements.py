@@ -113,11 +113,12 @@ class Statements(Calls):
         if not isinstance(root, cst.Name) or root.value != name or not isinstance(home, Cell) or home is made:
             return made
         before = home.expr
-        if span is None or before is None or after is None or before.op != "sym":
+        kept = structure.after_first(before) if before is not None else None
+        if span is None or before is None or after is None or kept is None or kept.op != "sym":
             return made
-        if not _keeps_part(after, before.symbol):
+        if not _keeps_part(structure.after_first(after), kept.symbol):
             return made
-        if before.symbol.initial is None:  # it may as well be a gradient; who hands it in knows
+        if kept.symbol.initial is None and kept is before:  # it may as well be a gradient; who hands it in knows
             self.unsure = True
             return made
         if "[" not in home.place and "." not in home.place:

@@ -175,7 +175,9 @@ def gradient_for_the_first_moment(a: Anatomy) -> Edits:
 
 
 def _is_moment(a: Anatomy, expr: ex.Expr, role: str) -> bool:
-    """m', or m̂, and nothing of another state."""
+    """m', or m̂, and nothing of another state, nor the parameter that has taken it."""
+    if any(a.is_parameter(ex.sym(s)) for s in expr.symbols):
+        return False
     held = {s.name for s in expr.symbols}
     others = {s.old.name for r, s in a.roles.items() if r != role}
     return a.roles[role].old.name in held and not held & others and expr.op in ("add", "div", "sub")
