@@ -293,7 +293,7 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Ju
     """What the user can turn on or off (``if bias_correction:``) is chosen, not forgotten.
 
     The option leads to what the update would be without its mistakes; one that leads to another optimizer
-    (``if amsgrad:``) says nothing of this one.
+    (``if amsgrad:``), or to averages of something else, says nothing of this one.
     """
     pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
     if not pages or not all(p is not None and p.options.get("optional") for p in pages):
@@ -306,9 +306,17 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Ju
         if (clear or wrong) and set(other.writes) & set(recurrence.writes):
             shared = recurrence.configuration.keys() & other.configuration.keys()
             turned = [c for c in shared if recurrence.configuration[c] != other.configuration[c]]
-            if len(turned) == 1 and not says_how(turned[0]) and view.family == verdict.family:
+            alike = view.family == verdict.family and _gathers_alike(recurrence, other)
+            if len(turned) == 1 and not says_how(turned[0]) and alike:
                 return chosen
     return verdict
+
+
+def _gathers_alike(one: Recurrence, other: Recurrence) -> bool:
+    """Some state of the one is made in the other of the very same numbers, as far as both know of it."""
+    posts = {s.name: s.post for s in other.states}
+    same = [posts[s.name] == s.post for s in one.states if s.name in posts]
+    return not same or any(same)
 
 
 def _keep_lasting(judged: Judged) -> None:

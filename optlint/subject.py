@@ -159,7 +159,9 @@ class Subject:
 
     def run(self, steps: int = STEPS) -> Trace:
         """The part that the gradient drives, on every lane."""
-        return self._run(System(self.system.states, self.drive, None) if self.clean else self.system, self.series, steps)
+        return self._run(
+            System(self.system.states, self.drive, None) if self.clean else self.system, self.series, steps
+        )
 
     def run_beside(self, steps: int = STEPS) -> Trace:
         """The same, on parameters that are given where it needs any."""

@@ -100,7 +100,7 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     report = lint_source(
         text, original.code.path or outcome.file, settings=settings_for(original) if injector.asks else None
     )
-    findings = [f for f in report.findings if concerns(f, original.name, tree)]
+    findings = [f for f in report.findings if concerns(f, original.name, tree, outcome.line)]
     if (
         not (injector.stays or injector.hidden or injector.asks)
         and changed
@@ -114,7 +114,7 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     judge(outcome, report, findings, original.name)
     said = [f for f in findings if f.severity != "note" or f.code == outcome.code]  # whatever the mistake was called
     mended = findings if any(f.fix is not None for f in said) else []
-    outcome.fix = fixed(text, original, before, mended)  # what is explained together is mended together
+    outcome.fix = fixed(text, original, before, mended, outcome.line)  # what is explained together is mended together
 
 
 def settings_for(original: Original) -> Settings:
@@ -123,7 +123,7 @@ def settings_for(original: Original) -> Settings:
     return Settings(convention=next((c for c in CONVENTIONS if c in ships), "auto"))
 
 
-def fixed(text: str, original: Original, before: set[bytes], findings: list[Finding]) -> str:
+def fixed(text: str, original: Original, before: set[bytes], findings: list[Finding], line: int) -> str:
     """What the update is once the offered fixes are applied, and those that are offered then."""
     said = ""
     for _ in range(MAX_ROUNDS):
@@ -134,7 +134,9 @@ def fixed(text: str, original: Original, before: set[bytes], findings: list[Find
         if said != "wrong":
             break
         report = lint_source(text, original.code.path)
-        findings = [f for f in report.findings if f.severity != "note" and concerns(f, original.name, ast.parse(text))]
+        tree = ast.parse(text)
+        loud = (f for f in report.findings if f.severity != "note")
+        findings = [f for f in loud if concerns(f, original.name, tree, line)]
         if findings:
             said = "part"
     return said
@@ -184,12 +186,17 @@ def judge(outcome: Outcome, report: Report, findings: list[Finding], name: str) 
     )
 
 
-def concerns(finding: Finding, name: str, tree: ast.Module) -> bool:
-    """The finding is of that update, or lies in its function."""
-    if finding.update == name:
-        return True
-    lines = lines_of(tree, name)
-    return lines is not None and lines[0] <= finding.span.line <= lines[1]
+def concerns(finding: Finding, name: str, tree: ast.Module, line: int) -> bool:
+    """The finding is of that update, or lies in its function or in the one that holds the edited line."""
+    homes = [lines_of(tree, name), innermost(tree, line)]
+    return finding.update == name or any(h is not None and h[0] <= finding.span.line <= h[1] for h in homes)
+
+
+def innermost(tree: ast.Module, line: int) -> tuple[int, int] | None:
+    """First and last line of the function that holds a line."""
+    functions = (n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    around = [(f.lineno, f.end_lineno or f.lineno) for f in functions]
+    return max((h for h in around if h[0] <= line <= h[1]), default=None)
 
 
 def lines_of(tree: ast.Module, name: str) -> tuple[int, int] | None:
