@@ -314,8 +314,8 @@ def _by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Ju
 
 def _gathers_alike(one: Recurrence, other: Recurrence) -> bool:
     """Some state of the one is made in the other of the very same numbers, as far as both know of it."""
-    posts = {s.name: s.post for s in other.states}
-    same = [posts[s.name] == s.post for s in one.states if s.name in posts]
+    posts = {s.name: repr(s.post) for s in other.states}
+    same = [posts[s.name] == repr(s.post) for s in one.states if s.name in posts]
     return not same or any(same)
 
 

@@ -63,7 +63,6 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT702-4": "what the function takes in and hands back is a choice",
     "OPT707-1": "the powers need a count that the code does not read",
     "OPT709": "what is to be done in the first steps has to be written",
-    "OPT715-2": "the count is one name that several expressions read",
     "OPT713": "what a parameter of norm zero should do is a choice",
 }
 

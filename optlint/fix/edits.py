@@ -83,6 +83,7 @@ def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Itera
     if _is_inverse(change, reading):
         yield from _divided(site, reading)
     if reading.changes_in_place(site.node):
+        yield from _chained(site, change, reading, speller)
         return
     yield from _without_factor(site, change, reading)
     number = bool(change.old.symbols & speller.arrays) and change.new.symbols <= speller.numbers
@@ -94,6 +95,22 @@ def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Itera
     other = opposite(site.node, reading)
     if other is not None:
         yield (other,)
+
+
+_CHAINED = {"add": "add_", "sub": "sub_", "mul": "mul_", "div": "div_"}
+
+
+def _chained(site: Read, change: Change, reading: Reading, speller: Speller) -> Iterator[tuple[Edit, ...]]:
+    """``v.sqrt().div_(c)`` as ``v.sqrt().div_(c).add_(eps)``."""
+    word = _CHAINED.get(change.new.op)
+    called = site.node.func if isinstance(site.node, cst.Call) else None
+    if word is None or not isinstance(called, cst.Attribute) or not called.attr.value.endswith("_"):
+        return
+    if isinstance(called.value, cst.Call) and reading.values.same(change.new.args[0], change.old):
+        operand = speller.spell(change.new.args[1], site)
+        end = Span(site.span.end_line, site.span.end_column, site.span.end_line, site.span.end_column, site.span.cell)
+        if operand is not None:
+            yield (Edit(end, f".{word}({operand.text})"),)
 
 
 def opposite(node: cst.BaseExpression, reading: Reading) -> Edit | None:

@@ -280,7 +280,8 @@ class _Update:
             return
         fresh = fresh_clocks(before, after)
         if not fresh:
-            yield from self.recipes.other_word(proof.finding.span)
+            for place in (proof.finding.span, *self.recurrence.writes):
+                yield from self.recipes.other_word(place)
             yield from self._changed(old, new, proof)
             return
         site = self._site(proof.finding.span)

@@ -108,13 +108,13 @@ class Speller:
         return None
 
     def _kept_in(self, home: cst.ClassDef) -> Text | None:
-        """``self.eps``, and ``group["eps"]`` beside ``group["lr"]`` where one call names both."""
+        """``self.eps``, and ``group["eps"]`` beside ``group["lr"]`` where one call, or one dict, names both."""
         for node in self.reading.nodes(home):
             span = self.reading.span(node) if isinstance(node, cst.AssignTarget) else None
             text = self.reading.text(span) if span is not None else ""
             if text.startswith("self.") and _EPSILON.fullmatch(text[5:]):
                 return Text(text, ATOM)
-            names = [a.keyword.value for a in node.args if a.keyword] if isinstance(node, cst.Call) else []
+            names = _names_in(node)
             wanted = next((n for n in names if _EPSILON.fullmatch(n)), None)
             items = (_ITEM.fullmatch(text) for text in self.reading.by_text)
             item = next((m for m in items if m is not None and m[3] in names), None)
@@ -152,6 +152,16 @@ class Speller:
             if best is None or rank < best[0]:
                 best = (rank, text)
         return None if best is None else Text(best[1], level_of(best[1]))
+
+
+def _names_in(node: cst.CSTNode) -> list[str]:
+    """The keywords of a call, and the keys of a dict."""
+    if isinstance(node, cst.Call):
+        return [a.keyword.value for a in node.args if a.keyword]
+    if not isinstance(node, cst.Dict):
+        return []
+    keys = [e.key for e in node.elements if isinstance(e, cst.DictElement)]
+    return [str(k.evaluated_value) for k in keys if isinstance(k, cst.SimpleString)]
 
 
 _OF_LISTS = frozenset({"add", "sub", "mul", "div", "sqrt", "abs", "neg", "sign", "exp"})

@@ -48,6 +48,8 @@ class Values:
         held |= {c.symbol for c in subject.clocks} - self._means.keys()
         if recurrence.parameter is not None:
             held.add(recurrence.parameter.old)
+        if subject.gradient is not None:
+            held |= subject.gradient.symbols  # zeros stand in for one that is missing
         self._held = held | _counts(recurrence)
         self._busy: set[Symbol] = set()
         self._named: dict[str, int] = {}  # symbols met: equal names give equal numbers in another reading

@@ -94,8 +94,10 @@ class Verifier:
             told = expected is None or any(_is_worth(v.subject, expected) for v in judged)
             return Verdict(told and any(v.family for v in judged), left=alike, but=_PART)
         same = [v for v in judged if v.convention == title] if title else judged
+        before = self._paths(key)
         chosen = [r.configuration for r, v in mine if v.status == "unmatched" and v.subject is not None]
-        doubtful = [r.configuration for r, v in self.before if key_of(r) == key and _codes([v]).keys() > codes]
+        chosen = [new for new in chosen if any(_agree(old, new) for old, _ in before)]
+        doubtful = [old for old, v in before if _codes([v]).keys() > codes]
         if not same or not all(any(_agree(old, new) for old in doubtful) for new in chosen):
             return Verdict(False)
         told = expected is None or _is_worth(same[0].subject, expected)
@@ -139,18 +141,22 @@ class Verifier:
             units.append(made)
         return tuple(units)
 
+    def _paths(self, key: Key) -> list[tuple[dict[str, bool], Judgement]]:
+        """The update's configurations as they were, with their verdicts."""
+        return [(r.configuration, v) for r, v in self.before if key_of(r) == key]
+
     def _less_clear(self, mine: Judged, key: Key, mended: set[str]) -> bool:
         """Some configuration is like nothing known now, and none that it could have come from was before.
 
         One that was explained by the mended slip and another one together was not clear.
         """
-        unclear = [
-            r.configuration
-            for r, v in self.before
-            if key_of(r) == key and (v.status == "unmatched" or _codes([v]).keys() > mended)
-        ]
+        before = self._paths(key)
+        unclear = [c for c, v in before if v.status == "unmatched" or _codes([v]).keys() > mended]
         now = [r.configuration for r, v in mine if v.status == "unmatched"]
-        return any(not any(_agree(old, new) for old in unclear) for new in now)
+        seen = [
+            new for new in now if any(_agree(old, new) for old, _ in before)
+        ]  # others: what moved nothing until now
+        return any(not any(_agree(old, new) for old in unclear) for new in seen)
 
     def _all_say(self, after: Judged, gone: set[tuple[str, Span]], mended: Key) -> bool:
         """Every update that is left says what it said, except for what is gone.

@@ -8,6 +8,7 @@ from optlint.lift.expression import Expr, walk
 from optlint.lift.frames import Dropped, Frame
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Cell, Slot, content, numeric
+from optlint.lift.operators import OPERATORS
 from optlint.lift.recurrence import Recurrence
 from optlint.lift.structure import after_first, at_first
 
@@ -53,7 +54,7 @@ def _handed_on(machine: Interpreter, frame: Frame) -> Iterator[Expr]:
 def _given(machine: Interpreter) -> Iterator[Expr]:
     """What unseen code gets whose result serves nothing: ``done = keep(m)``."""
     known = [worth.expr for worth in machine.worth if not worth.listed]
-    calls = {expr.args for expr in known if expr.op == "opaque"}
+    calls = {expr.args for expr in known if expr.op == "opaque" and expr.value not in OPERATORS}
     whole = (node for expr in known if expr.op != "opaque" for node in walk(expr))
     for args in calls - {node.args for node in whole if node.op == "opaque"}:
         yield from args

@@ -23,6 +23,16 @@ _COMPARE = {
 }  # fmt: skip
 
 
+def _label(operator: type) -> str:
+    return operator.__name__.lower().removesuffix("assign")
+
+
+# what the algebra does not compute (``a @ b``), by the names of its values: it gives a result, and keeps nothing
+OPERATORS = frozenset(
+    _label(o) for o in (cst.MatrixMultiply, cst.Modulo, cst.FloorDivide, cst.BitAnd, cst.BitOr, cst.BitXor)
+)
+
+
 class Operators(Memory):
     """Operators on values, whatever the expressions were that gave them."""
 
@@ -42,7 +52,7 @@ class Operators(Memory):
         if isinstance(right, Cell) and right.growing and right.expr is None and name == "mul":
             return self._repeated(right)
         if name is None or name == "mod":
-            label = operator.__name__.lower().removesuffix("assign")
+            label = _label(operator)
             return self.opaque(label, [left, right], span)
         return self.fresh(ex.op(name, self.number(left), self.number(right), origin=span), left, right)
 

@@ -340,7 +340,7 @@ def _settings_of_time(subject: Subject, root: Expr) -> Iterator[Expr]:
 
 @check("correction-multiplied")
 def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """m·(1 − βᵗ) for m/(1 − βᵗ): every such product at once."""
+    """m·(1 − βᵗ) for m/(1 − βᵗ): every such product at once, else one alone (below the line 1 − β₁ᵗ is a factor)."""
     table: dict[Expr, Expr] = {}
     for node in ex.walk(subject.step):
         if node.op == "mul":
@@ -354,7 +354,7 @@ def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repai
                     and a.symbols & (subject.moving - subject.products)
                 ):
                     table[node] = ex.op("div", a, b, origin=node.origin)
-    if table:
-        posts = [*(s.post for s in subject.states), ex.substitute(subject.step, table)]
-        wrong, right = next(iter(table.items()))
+    for part in [table, *({wrong: right} for wrong, right in table.items() if len(table) > 1)] if table else ():
+        posts = [*(s.post for s in subject.states), ex.substitute(subject.step, part)]
+        wrong, right = next(iter(part.items()))
         yield Repair(page.code, subject.replaced(posts), wrong, right)

@@ -33,9 +33,9 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             if inner is None:
                 continue
             instead = inner
-        for meant in _readings(recurrence, idle):
-            read = (*_taken_in(recurrence, idle, gradient), instead, *_made_of(recurrence, instead))
-            for wrong in dict.fromkeys(read):
+        read = (*_taken_in(recurrence, idle, gradient), instead, *_made_of(recurrence, instead))
+        for wrong in dict.fromkeys(read):
+            for meant in _readings(recurrence, idle):
                 for step in _with_instead(recurrence.step, wrong, meant):
                     yield _repaired(page, recurrence, idle, -1, step)
 
@@ -102,10 +102,10 @@ def _readings(recurrence: Recurrence, idle: State) -> list[Expr]:
     busy |= {x for s in [*recurrence.states, *beside] for x in (s.old, s.new)}
     found = [n for n in dict.fromkeys(named) if n.args and idle.new in n.symbols and not n.symbols & busy]
     found = list(islice((n for n in found if idle.old not in n.symbols), MAX_READINGS))
-    own = structure.slope(idle.post, idle.old)
+    own = structure.retention(idle.post, idle.old)
     for power in [n for n in ex.walk(recurrence.step) if n.op == "pow" and n.args[1].op != "const"][:1]:
         if own is not None:  # corrected as v is
-            correction = ex.op("sub", ex.const(1), ex.op("pow", structure.tidy(own), power.args[1]))
+            correction = ex.op("sub", ex.const(1), ex.op("pow", own, power.args[1]))
             found.append(ex.op("div", ex.sym(idle.new), correction))
     return [*found, ex.sym(idle.new)]
 
