@@ -196,7 +196,8 @@ def _as_kept(context: Context, plain: Match | None) -> Judgement | None:
     effect = effect_of(context.recurrence)
     if effect is None or not effect.dropped.certain:
         return None
-    if not is_scaled(effect.kept):
+    adaptive = plain is not None and plain.family not in SIMPLE  # its buffer may hold the step's size
+    if not (adaptive or is_scaled(effect.kept)):
         return None
     if not subject.states and not (mentioned(context.recurrence) or is_derivative(subject)):
         return None  # nothing says that it is a step

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optlint.lift.expression import Expr, walk
+from optlint.lift.expression import Expr, const, walk
 from optlint.lift.frames import Dropped, Frame
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.operators import OPERATORS
 from optlint.lift.recurrence import Recurrence
-from optlint.lift.structure import after_first, at_first
+from optlint.lift.structure import after_first, at_first, slope, terms
 
 
 def reads_result(kept: Recurrence, dropped: Dropped) -> bool:
@@ -23,9 +23,10 @@ def reads_result(kept: Recurrence, dropped: Dropped) -> bool:
 
 
 def is_log(kept: Recurrence, made: list[Recurrence]) -> bool:
-    """What would be kept is made of a parameter that moves without it."""
-    moved = {r.parameter.name for r in made if r.states and r.parameter is not None}
-    return bool(moved & {s.name for s in kept.states})
+    """What would be kept is made of a parameter that moves without it (a buffer, which decays, is none)."""
+    moved = [r.parameter for r in made if r.states and r.parameter is not None]
+    whole = {p.name for p in moved if (own := slope(p.post, p.old)) is None or (1, const(1)) in terms(own)}
+    return bool(whole & {s.name for s in kept.states})
 
 
 def lasts(dropped: Dropped, machine: Interpreter, frame: Frame) -> bool:
