@@ -300,10 +300,15 @@ def looks_like_update(subject: Subject) -> bool:
 
 
 def _keeps_part(subject: Subject, state: State) -> bool:
-    """A decayed state; also one that is squared, rooted or multiplied as a whole, which is a mistake to explain."""
-    own = structure.retention(state.post, state.old)
-    if own is not None and subject.value(own) is not None:
-        return True
+    """A decayed state, also inside another average; and one that is squared, rooted or multiplied as a whole.
+
+    All but the first are mistakes to explain.
+    """
+    inside = [n for n in ex.walk(state.post) if n.op in ("add", "sub") and n is not state.post]
+    for node in (state.post, *inside):
+        own = structure.retention(node, state.old)
+        if own is not None and (own.symbols or node is state.post) and subject.value(own) is not None:
+            return True
     plain = ex.ARITHMETIC | {"abs", "sym", "const"}
     return state.old in state.post.visible and all(n.op in plain for n in ex.walk(state.post))
 

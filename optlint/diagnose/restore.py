@@ -52,6 +52,7 @@ def remember(subject: Subject) -> Restored | None:
 
 def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _decaying(subject)
+    yield from _remembering(subject)
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
         return  # what an accumulator starts with decides whether its root is safe
@@ -81,6 +82,15 @@ def _decaying(subject: Subject) -> Iterator[Restored]:
             pair = pair_of(repair, subject, descends)
             if pair is not None and not law(pair[0]) and law(pair[1]):
                 yield Restored(repair, pair[0], pair[1], "decays")
+
+
+def _remembering(subject: Subject) -> Iterator[Restored]:
+    """What keeps something else for the last gradient, to tell the next one's change by."""
+    law = LAWS["changes"].holds
+    for page in mistakes() if subject.gradient is not None and not law(subject) else ():
+        for repair in from_check(subject, page) if page.options.get("law") == "changes" and not page.off else ():
+            if law(repair.subject):
+                yield Restored(repair, subject, repair.subject, "changes")
 
 
 def _law_of(code: str) -> str:

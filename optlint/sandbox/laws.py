@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from optlint.changes import kept_for_changes
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -110,6 +111,22 @@ def _starts_from_zero(node: Expr) -> bool:
     return any(structure.is_complement(f, own) for own in kept for f in taken)
 
 
+def changes_vanish(subject: Subject) -> bool:
+    """A gradient that stays the same does not change: what is kept of the last one to tell its change is that one."""
+    wanted = kept_for_changes(subject)
+    if not wanted:
+        return True
+    scene = Scene("the same gradient", (1.5,), 0.0, STEPS)
+    trace = play(subject, scene)
+    for state, contents in zip(subject.states, trace.states, strict=True):
+        if state.old in wanted:
+            last = scene.gradient[0] * (1 if wanted[state.old].op == "sym" else -1)
+            still = structure.after_first(state.post) == ex.sym(state.old)
+            if still or not np.allclose(contents, last, rtol=1e-9):
+                return False
+    return True
+
+
 def _reached(subject: Subject, scene: Scene, off: frozenset[Symbol] = frozenset()) -> float:
     """Where the parameter is after three steps: before a momentum's own swing turns it back."""
     return scene.start + float(play(subject, scene, off=off).step[:3].sum())
@@ -121,6 +138,7 @@ LAWS: Mapping[str, Law] = {
     "turns": Law(turns_with_gradient, "the opposite gradients make the opposite steps", named=True),
     "decays": Law(decays_with_its_setting, "a weight without gradients decays the more, the larger its setting is"),
     "lasts": Law(averages_last, "the average goes on from where it was"),
+    "changes": Law(changes_vanish, "a gradient that stays the same shows no change"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
 }
 

@@ -228,7 +228,7 @@ def latent_settings(
     written: Subject, repaired: Subject, effective: Expr | None, prefer: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """The settings that are 0 by default and without which the two behave alike; none where the mistake bites now."""
-    busy = written.moving | written.time
+    busy = written.moving | repaired.moving | written.time  # what the repair takes for a state is no setting
     posts = [*written.posts, *repaired.posts, *([effective] if effective is not None else [])]
     read = frozenset().union(*(p.symbols for p in posts)) - busy
     off = frozenset(s for s in read if s.default == 0 and s.kind == "place" and s is not written.parameter)

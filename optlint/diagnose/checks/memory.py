@@ -8,6 +8,7 @@ from dataclasses import replace
 import libcst as cst
 import numpy as np
 
+from optlint.changes import kept_for_changes
 from optlint.diagnose.checks.complement import complements
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import mentioned
@@ -116,6 +117,19 @@ def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> l
         return found
     named = mentioned(recurrence)
     return [ex.const(0.999)] if named & _ADAPTIVE else [ex.const(0.9)] if "rmsprop" in named else []
+
+
+@check("last-gradient")
+def last_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """What the next gradient's change is told by: this gradient, whatever the place holds instead."""
+    wanted = kept_for_changes(subject)
+    changed = [s for s in subject.states if s.old in wanted and s.post != wanted[s.old]]
+    if changed:
+        made_of = {ex.sym(s.new): s.post for s in changed}  # what is read of them in the same step stays
+        posts = [wanted[s.old] if s in changed else ex.substitute(s.post, made_of) for s in subject.states]
+        first = changed[0]
+        made = subject.replaced([*posts, ex.substitute(subject.step, made_of)])
+        yield Repair(page.code, made, first.post, wanted[first.old], where=first.name, root=first.post)
 
 
 @check("weights-exchanged")
