@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from differential import lift_text
 
 from optlint import lint_source
 from optlint.knowledge import Variant, read_convention, rules_folder
@@ -16,7 +17,6 @@ from optlint.model import Span
 from optlint.prepare import prepare
 from optlint.sandbox import laws
 from optlint.subject import Subject
-from differential import lift_text
 
 VARIANTS = [
     pytest.param(variant, id=f"{variant.family}-{variant.name.replace(' ', '-')}")
