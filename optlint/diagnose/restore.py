@@ -76,23 +76,29 @@ def _restored(subject: Subject) -> Iterator[Restored]:
 
 def _decaying(subject: Subject) -> Iterator[Restored]:
     """What makes a weight grow that should decay: without gradients only the decay is left to see."""
-    load_checks()
     descends = bool(subject.as_applied.beginning.step[0, 0, 0] < 0)
     law = LAWS["decays"].holds
-    for page in mistakes():
-        for repair in from_check(subject, page) if page.options.get("law") == "decays" and not page.off else ():
-            pair = pair_of(repair, subject, descends)
-            if pair is not None and not law(pair[0]) and law(pair[1]):
-                yield Restored(repair, pair[0], pair[1], "decays")
+    for repair in _proposed_for("decays", subject):
+        pair = pair_of(repair, subject, descends)
+        if pair is not None and not law(pair[0]) and law(pair[1]):
+            yield Restored(repair, pair[0], pair[1], "decays")
 
 
 def _remembering(subject: Subject) -> Iterator[Restored]:
     """What keeps something else for the last gradient, to tell the next one's change by."""
     law = LAWS["changes"].holds
-    for page in mistakes() if subject.gradient is not None and not law(subject) else ():
-        for repair in from_check(subject, page) if page.options.get("law") == "changes" and not page.off else ():
+    if subject.gradient is not None and not law(subject):
+        for repair in _proposed_for("changes", subject):
             if law(repair.subject):
                 yield Restored(repair, subject, repair.subject, "changes")
+
+
+def _proposed_for(law: str, subject: Subject) -> Iterator[Repair]:
+    """The repairs of the pages whose mistakes break a law."""
+    load_checks()
+    for page in mistakes():
+        if page.options.get("law") == law and not page.off:
+            yield from from_check(subject, page)
 
 
 def _law_of(code: str) -> str:

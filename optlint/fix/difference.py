@@ -13,6 +13,7 @@ from optlint.fix.values import Numbers, Values, applied
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
+from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Span
 
 _MAX_PARTS = 6
@@ -37,6 +38,17 @@ def changes(old: Expr, new: Expr, values: Values) -> list[list[Change]]:
     if values.same(old, new):
         return []
     return _Difference(values).ways(old, new, None)
+
+
+def ways_to_read(recurrence: Recurrence, meant: Recurrence, values: Values) -> tuple[list[State], list[list[Change]]]:
+    """The states that an update does not read and is meant to, and ways to tell the difference that it makes."""
+    held = {s.old: s.post for s in recurrence.states}
+    unread = [s for s in meant.states if s.old not in held]
+    for state in unread:
+        values.means(state.new, state.post)
+    pairs = [(held[s.old], s.post) for s in meant.states if s.old in held]
+    different = [(a, b) for a, b in (*pairs, (recurrence.step, meant.step)) if a != b]
+    return unread, [way for a, b in different for way in changes(a, b, values)[:_MAX_PARTS]]
 
 
 class _Difference:

@@ -11,7 +11,7 @@ from optlint.diagnose.judge import Judgement
 from optlint.diagnose.proof import Proof, decays_already, decays_twice
 from optlint.fix.averages import gathered, weighed
 from optlint.fix.constants import given, swapped
-from optlint.fix.difference import Change, changes
+from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.edits import edits_of
 from optlint.fix.reading import ATOM, Read, Reading, unbracketed
 from optlint.fix.recipes import Recipes
@@ -302,19 +302,10 @@ class _Update:
 
     def _read_instead(self, meant: Recurrence, near: Span) -> Iterator[tuple[Edit, ...]]:
         """Edits after which an equation reads a state that the update has not read."""
-        held = {s.old: s.post for s in self.recurrence.states}
-        unread = [s for s in meant.states if s.old not in held]
-        for state in unread:
-            self.values.means(state.new, state.post)
-        read = [(held[s.old], s.post) for s in meant.states if s.old in held]
-        ways = [
-            way
-            for old, new in (*read, (self.recurrence.step, meant.step))
-            for way in (changes(old, new, self.values)[:_MAX_WAYS] if old != new else ())
-        ]
+        unread, ways = ways_to_read(self.recurrence, meant, self.values)
         # a branch may have changed it last, in place: then no line reads what it holds, and its name is as good
-        in_place = {s.new: self.reading.name_of(s) for s in unread}
-        for named in ({}, {new: Text(name, ATOM) for new, name in in_place.items() if name}):
+        in_place = {s.new: Text(name, ATOM) for s in unread if (name := self.reading.name_of(s))}
+        for named in ({}, in_place):
             self.speller.named = named
             for way in ways:
                 yield from self._edits(way, near)

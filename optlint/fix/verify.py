@@ -153,9 +153,7 @@ class Verifier:
         before = self._paths(key)
         unclear = [c for c, v in before if v.status == "unmatched" or _codes([v]).keys() > mended]
         now = [r.configuration for r, v in mine if v.status == "unmatched"]
-        seen = [
-            new for new in now if any(_agree(old, new) for old, _ in before)
-        ]  # others: what moved nothing until now
+        seen = [new for new in now if any(_agree(old, new) for old, _ in before)]  # others have moved nothing yet
         return any(not any(_agree(old, new) for old in unclear) for new in seen)
 
     def _all_say(self, after: Judged, gone: set[tuple[str, Span]], mended: Key) -> bool:

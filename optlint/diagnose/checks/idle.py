@@ -76,14 +76,13 @@ def below_the_line(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if not gathers_size(idle.post, gradient):
             continue
         done: list[Expr] = []
-        for position, post in ((i - 1, p) for i, p in enumerate([recurrence.step, *recurrence.posts()[:-1]])):
-            for below in _below(post):
-                for wrong in _first_moments(recurrence, below):
-                    for meant in _readings(recurrence, idle):
-                        right = ex.replace_node(post, below, ex.substitute(below, {wrong: meant}))
-                        if right != post and right not in done:
-                            done.append(right)
-                            yield _repaired(page, recurrence, idle, position, right)
+        for position, post, below in _below(recurrence):
+            for wrong in _first_moments(recurrence, below):
+                for meant in _readings(recurrence, idle):
+                    right = ex.replace_node(post, below, ex.substitute(below, {wrong: meant}))
+                    if right != post and right not in done:
+                        done.append(right)
+                        yield _repaired(page, recurrence, idle, position, right)
 
 
 def gathers_size(post: Expr, gradient: Expr) -> bool:
@@ -123,14 +122,15 @@ def _with_instead(step: Expr, instead: Expr, meant: Expr) -> Iterator[Expr]:
         yield ex.substitute(ex.replace_node(marked, place, meant), {mark: instead})
 
 
-def _below(step: Expr) -> Iterator[Expr]:
-    """What stands under a root, or below a line, the innermost first."""
-    for node in ex.walk(step):
-        if structure.is_root(node):
-            yield node.args[0]
-    for node in ex.walk(step):
-        if node.op == "div":
-            yield node.args[1]
+def _below(recurrence: Recurrence) -> Iterator[tuple[int, Expr, Expr]]:
+    """What stands under a root, or below a line, the innermost first: (position, -1 for the step; equation; part)."""
+    for position, post in ((-1, recurrence.step), *enumerate(recurrence.posts()[:-1])):
+        for node in ex.walk(post):
+            if structure.is_root(node):
+                yield position, post, node.args[0]
+        for node in ex.walk(post):
+            if node.op == "div":
+                yield position, post, node.args[1]
 
 
 def _first_moments(recurrence: Recurrence, below: Expr) -> Iterator[Expr]:
