@@ -85,8 +85,6 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
         for sought in sorted({0, depth}):
             for view in simpler:
                 seen = _judge(view, path, settings, sought)
-                if seen is not None and seen.deviates and sought < depth:
-                    continue  # a mistake may be the likelier reading
                 if seen is not None and seen.status in ("matched", "mistaken"):
                     seen.viewed = True
                     return seen
