@@ -188,6 +188,8 @@ class _Sitting:
                 if not any(view.status == "matched" for view in shown):
                     continue  # what is not clear there answers nothing
                 seen = {f.code for view in shown for f in view.findings}
+                if any(view.status == "matched" and view.deviates for view in shown):  # it is as open there as here
+                    seen |= {f.code for verdict in verdicts for f in verdict.findings if _up_to_callers(f)}
                 codes = seen if codes is None else codes & seen
                 if not codes:
                     break  # else these may hand on what they are handed
