@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ Edits = tuple[Edit, ...]
 _STEP_NAMES = frozenset(
     {"t", "step", "iteration", "iter", "timestep", "time_step", "global_step", "num_iter", "n_iter"}
 )
+_COUNTS = re.compile(r"(?:^|_)(?:t|steps?|iters?|iterations?|timestep)$")  # what a count is called
 _SIGNS = {cst.AddAssign: "+", cst.SubtractAssign: "-"}
 
 
@@ -73,6 +75,7 @@ class Recipes:
                 seen.add(expr)
                 yield Counter(expr)
         yield from self._handed_in(site)
+        yield from (Counter(expr) for expr in self._named_so() if expr not in seen)
         yield from self._attribute(site)
         yield from self._beside_state(site)
         yield from self._local(site)
@@ -100,6 +103,14 @@ class Recipes:
             counts = read.written and read.expr.op == "add" and ex.const(1) in read.expr.args
             if counts and any((read.text, old) in held for old in read.expr.args):
                 yield read.expr
+
+    def _named_so(self) -> Iterator[Expr]:
+        """What a name that speaks of a count holds: ``step = self.iterations + 1``, and then not the iterations."""
+        named = dict.fromkeys(r.expr for r in self.reading.reads if r.simple and _COUNTS.search(last_name(r.text)))
+        ahead = [e for e in named if e.op == "add" and ex.const(1) in e.args]
+        known = [e for e in named if e.op == "sym" and e.symbol.initial is not None]  # else who knows where it starts
+        bare = [e for e in known if not any(e in a.args for a in ahead)]
+        yield from (e for e in (*ahead, *bare) if len(e.symbols) == 1)
 
     def _handed_in(self, site: Read) -> Iterator[Counter]:
         """An argument that is called a step number, and that nothing reads."""
