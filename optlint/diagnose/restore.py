@@ -56,11 +56,12 @@ def _restored(subject: Subject) -> Iterator[Restored]:
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
         return  # what an accumulator starts with decides whether its root is safe
-    if not any(subject.g in structure.after_first(s.post).symbols for s in second):
-        return  # what is computed once gathers nothing
     # no probe of both signs stands for a square
     signed = subject.gradient is None or structure.square_root_of(subject.gradient) is None
     written = _with_all_data(subject)
+    gathered = [structure.after_first(s.post) for s in written.states if s.old in subject.second]
+    if not any(written.g in post.symbols for post in gathered):
+        return  # what is computed once gathers nothing
     if any(_unknown(s.post) for s in written.states):
         return
     named = bool(meant_families(subject.recurrence.called))
