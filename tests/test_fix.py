@@ -54,7 +54,6 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT601-2": "where the state should live is a choice",
     "OPT605-4": "where the weights are, the update does not say",
     "OPT606": "the slip is shown, its repair only named",
-    "OPT716": "where the gradient is put back is a choice",
     "OPT610": "how far out the return moves, past one loop or two, is the author's to say",
     "OPT609": "the places that are missing have to be made where the state begins",
     "OPT607": "which array is to hold floats is a choice",
@@ -65,6 +64,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT707-1": "the powers need a count that the code does not read",
     "OPT709": "what is to be done in the first steps has to be written",
     "OPT713": "what a parameter of norm zero should do is a choice",
+    "OPT716": "where the gradient is put back is a choice",
 }
 
 
