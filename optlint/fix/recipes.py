@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -21,9 +20,8 @@ from optlint.subject import Subject
 
 Edits = tuple[Edit, ...]
 _STEP_NAMES = frozenset(
-    {"t", "step", "iteration", "iter", "timestep", "time_step", "global_step", "num_iter", "n_iter"}
+    {"t", "step", "iteration", "iter", "timestep", "time_step", "global_step", "local_step", "num_iter", "n_iter"}
 )
-_COUNTS = re.compile(r"(?:^|_)(?:t|steps?|iters?|iterations?|timestep)$")  # what a count is called
 _SIGNS = {cst.AddAssign: "+", cst.SubtractAssign: "-"}
 
 
@@ -106,7 +104,7 @@ class Recipes:
 
     def _named_so(self) -> Iterator[Expr]:
         """What a name that speaks of a count holds: ``step = self.iterations + 1``, and then not the iterations."""
-        named = dict.fromkeys(r.expr for r in self.reading.reads if r.simple and _COUNTS.search(last_name(r.text)))
+        named = dict.fromkeys(r.expr for r in self.reading.reads if r.simple and last_name(r.text) in _STEP_NAMES)
         ahead = [e for e in named if e.op == "add" and ex.const(1) in e.args]
         known = [e for e in named if e.op == "sym" and e.symbol.initial is not None]  # else who knows where it starts
         bare = [e for e in known if not any(e in a.args for a in ahead)]
