@@ -257,9 +257,10 @@ class Subject:
 
     @cached_property
     def products(self) -> frozenset[Symbol]:
-        """The new contents of running products βᵗ, which are multiplied by a setting at each step."""
+        """The contents, old and new, of running products βᵗ, which are multiplied by a setting at each step."""
         plain = [s for s in self.states if structure.rest(s.post, s.old) == ex.const(0)]
-        return frozenset(s.new for s in plain if self.is_hyper(structure.slope(s.post, s.old) or ex.sym(s.old)))
+        grown = [s for s in plain if self.is_hyper(structure.slope(s.post, s.old) or ex.sym(s.old))]
+        return frozenset(x for s in grown for x in (s.old, s.new))
 
     @cached_property
     def timed(self) -> frozenset[Symbol]:

@@ -40,6 +40,7 @@ class Matcher:
         self.subject = subject
         self.own = own
         self.second = subject.second
+        self.gathered = subject.moving - subject.products
 
     def fits(self, name: str, node: Expr) -> bool:
         subject = self.subject
@@ -54,16 +55,16 @@ class Matcher:
         if kind == "r":
             return subject.parameter in symbols and subject.g not in symbols and not symbols & subject.moving
         if kind == "t":
-            return bool(symbols & subject.time) and not symbols & subject.moving
+            return bool(symbols & subject.timed) and not symbols & self.gathered
         if kind in ("a", "c", "k"):
             return subject.is_hyper(node)
         if kind == "V":
-            held = symbols & subject.moving
+            held = symbols & self.gathered
             return bool(held) and all(s in self.second for s in held) and subject.g not in symbols
         if kind == "M":
-            return bool(symbols & subject.moving) and not symbols & self.second and subject.g not in symbols
+            return bool(symbols & self.gathered) and not symbols & self.second and subject.g not in symbols
         if kind == "S":
-            return node.op == "sym" and node.value in subject.moving
+            return node.op == "sym" and node.value in self.gathered
         return kind != "u" or node != ONE
 
     def unify(self, p: Expr, n: Expr, env: Binding) -> Iterator[Binding]:
