@@ -234,6 +234,7 @@ PROGRAMS = [
     pytest.param(LISTS, "torch._foreach_sqrt(squares)", "squares", id="a root of lists"),
     pytest.param(FOREACH, ", value=1 - alpha", "", id="the weight of a call that multiplies and adds"),
     pytest.param(GROUP, ' + group["eps"]', "", id="an epsilon that the defaults name"),
+    pytest.param(PRODUCTS, "(np.sqrt(v_hat) + self.eps)", "np.sqrt(v_hat)", id="an epsilon that is bound with others"),
 ]
 
 

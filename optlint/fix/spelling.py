@@ -110,10 +110,9 @@ class Speller:
     def _kept_in(self, home: cst.ClassDef) -> Text | None:
         """``self.eps``, and ``group["eps"]`` beside ``group["lr"]`` where one call, or one dict, names both."""
         for node in self.reading.nodes(home):
-            span = self.reading.span(node) if isinstance(node, cst.AssignTarget) else None
-            text = self.reading.text(span) if span is not None else ""
-            if text.startswith("self.") and _EPSILON.fullmatch(text[5:]):
-                return Text(text, ATOM)
+            for text in map(self.reading.text_of, _targets(node)):
+                if text.startswith("self.") and _EPSILON.fullmatch(text[5:]):
+                    return Text(text, ATOM)
             names = _names_in(node)
             wanted = next((n for n in names if _EPSILON.fullmatch(n)), None)
             items = (_ITEM.fullmatch(text) for text in self.reading.by_text)
@@ -152,6 +151,14 @@ class Speller:
             if best is None or rank < best[0]:
                 best = (rank, text)
         return None if best is None else Text(best[1], level_of(best[1]))
+
+
+def _targets(node: cst.CSTNode) -> list[cst.CSTNode]:
+    """What a statement assigns, each by itself (``self.lr, self.eps = lr, eps``)."""
+    if not isinstance(node, (cst.AssignTarget, cst.AnnAssign)):
+        return []
+    target = node.target
+    return [e.value for e in target.elements] if isinstance(target, (cst.Tuple, cst.List)) else [target]
 
 
 def _names_in(node: cst.CSTNode) -> list[str]:
