@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -80,6 +80,19 @@ def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> lis
             slot = Slot(cell, "", symbol, cell)
             found.append(Entry(slot, cell.expr, _spans(store, slot, None)))
     return found
+
+
+def made_anew(store: Store) -> Iterator[Expr]:
+    """What a run leaves in places of lasting objects that it does not read before it fills them."""
+    old = {(id(slot.home), slot.key) for slot in store.slots} | {(id(slot.cell), "") for slot in store.slots}
+    for home, key in store.origins:
+        if not isinstance(home, Cell) or not key or (id(home), key) in old:
+            continue
+        lasts = home.open or home.klass is not None or any(c in home.place for c in ".[")
+        held = content((home, key))
+        expr = numeric(held)
+        if lasts and (id(held), "") not in old and expr is not None and expr.args:
+            yield expr
 
 
 def _projected(post: Expr, symbol: Symbol) -> Expr:

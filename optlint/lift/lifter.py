@@ -11,7 +11,7 @@ from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import views_of
 from optlint.lift.dropped import forget_what_is_written, is_begun_there, is_log, lasts, reads_result
-from optlint.lift.entries import changed_gradients
+from optlint.lift.entries import changed_gradients, made_anew
 from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
@@ -312,11 +312,13 @@ class Lifter:
                 if held is not None and (held.op == "const" or is_begun_there(held, slot)):
                     begun.add(slot.symbol)
         kept.sort(key=lambda r: (r.span.line, r.span.column))
+        left = tuple(made_anew(machine.store))
         changed = changed_gradients(machine.given, machine.store)
         for recurrence in kept:
             recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth
+            recurrence.made_anew = left
             recurrence.inputs = [*recurrence.inputs, *changed]
             recurrence.aliases = list(machine.shared)
             recurrence.on_data = frozenset(machine.choices.on_data)

@@ -10,6 +10,7 @@ from optlint.lift.entries import arguments_of, entries_of, entry_values, match_r
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.objects import Cell, Slot, Store, content, numeric
+from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.sharing import note_sharing
 from optlint.model import Span
@@ -105,6 +106,15 @@ def _is_average(state: State, own: Expr) -> bool:
     return bool(taken) and all(
         any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in taken
     )
+
+
+def _decays_beside_a_gradient(state: State, own: Expr) -> bool:
+    """(1 − η·λ)·w − η·u, where u is made of what is called a gradient: one step size scales the decay and all the rest."""
+    if own.op == "where" or structure.number_at(own, dict.fromkeys(own.symbols, 0.0)) != 1:
+        return False
+    taken = structure.rest(state.post, state.old)
+    sizes = (f.symbols for _, term in structure.terms(taken) for f, e in structure.factors(term) if e == 1)
+    return any(size and size < own.symbols for size in sizes) and any(is_called_gradient(s.name) for s in taken.symbols)
 
 
 def _is_number(term: Expr) -> bool:
@@ -252,6 +262,7 @@ class Grouping:
         if any(state.new in o.visible for o in self.outputs):
             return False
         plain = own == ex.const(1) or (1, ex.sym(state.old)) in structure.terms(state.post)
+        plain |= _decays_beside_a_gradient(state, own)
         reads_new = any(s.new in visible for s in others)
         reads_old = any(
             s.old in visible and (state.old not in s.post.visible or (plain and _keeps_part(s))) for s in others

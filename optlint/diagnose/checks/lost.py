@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 
@@ -56,19 +56,33 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     begun = repaired.states[: len(chosen)]
                     if len(begun) == len(chosen) and all(_is_decayed(s.post, s.old) for s in begun):
                         details["certain"] = "yes"  # nobody multiplies 0 by a decay on purpose
-                    yield Repair(page.code, repaired, first, made.states[0].post, where="", details=details)
+                    table = {ex.sym(s.old): ZERO for s in begun}
+                    written = repaired.replaced([ex.substitute(p, table) for p in repaired.posts])
+                    right = made.states[0].post
+                    yield Repair(page.code, repaired, first, right, where="", details=details, written=written)
 
 
 def _zeros(recurrence: Recurrence) -> list[list[Expr]]:
-    """The zeros that an update decays or adds to, by the place that they come from."""
+    """The zeros that an update decays or adds to, by the place that they come from.
+
+    What the run leaves in a place that the step reads only before (Lion's average) may hold them, too.
+    """
     found: dict[Place, list[Expr]] = {}
-    for post in recurrence.posts():
+    read = len(recurrence.posts())
+    for number, post in enumerate([*recurrence.posts(), *_left(recurrence)]):
         for node in ex.walk(post):
             if node.op == "const" and node.value == 0 and node.origin not in recurrence.carried:
                 place = node.origin or id(node)
+                if number >= read and place not in found:
+                    continue
                 if all(node is not other for other in found.setdefault(place, [])):
                     found[place].append(node)
     return list(found.values())
+
+
+def _left(recurrence: Recurrence) -> list[Expr]:
+    """What the run leaves in places whose old content nothing reads."""
+    return [*(e.post for e in recurrence.overwritten), *recurrence.made_anew]
 
 
 def _all_contents(recurrence: Recurrence) -> Iterator[list[tuple[Expr, list[Expr]]]]:
@@ -90,9 +104,9 @@ def _contents(recurrence: Recurrence, zeros: list[Expr], settled: frozenset[int]
     """The sums that hold one place's zeros and no other's that is not settled: what the code names so, the smallest."""
     mine = {id(z) for z in zeros}
     w = recurrence.parameter.old if recurrence.parameter is not None else None
-    named = {s.expr for s in recurrence.stored} | {e.post for e in recurrence.overwritten}
+    named = {s.expr for s in recurrence.stored} | {*_left(recurrence)}
     fitting: list[Expr] = []
-    for post in recurrence.posts():
+    for post in [*recurrence.posts(), *_left(recurrence)]:
         for node in ex.walk(post):
             if node.op not in SUMS or node in fitting or not node.symbols:
                 continue
@@ -123,6 +137,7 @@ def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]
     """
     states: list[State] = []
     table: dict[Expr, Expr] = {}
+    before: list[tuple[Expr, Expr]] = []  # zeros that the step itself reads
     emptied = {s.post: s for s in recurrence.states}
     for number, (content, zeros) in enumerate(contents, 1):
         spans = (content.origin,) if content.origin else ()
@@ -133,6 +148,8 @@ def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]
             post = ex.replace_node(post, zero, ex.sym(state.old))
         states.append(replace(state, post=post))
         table[content] = ex.sym(state.new)
+        if not any(ex.contains(p, content) for p in recurrence.posts()):
+            before += [(zero, ex.sym(state.old)) for zero in zeros]
     for state, (content, _) in zip(states, contents, strict=True):
         others = {c: n for c, n in table.items() if c != content}
         state.post = ex.substitute(state.post, others)
@@ -141,17 +158,26 @@ def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]
     if any(len(s.post.visible & {o.new for o in states}) > 1 for s in states):
         return None
     states.sort(key=lambda s: bool(s.post.visible & {o.new for o in states}))
-    return _made_of(recurrence, [*states, *kept], table)
+    return _made_of(recurrence, [*states, *kept], table, before)
 
 
-def _made_of(recurrence: Recurrence, states: list[State], table: dict[Expr, Expr]) -> Subject:
-    """The update with these states, its step in terms of their contents."""
+def _made_of(
+    recurrence: Recurrence, states: list[State], table: dict[Expr, Expr], before: Sequence[tuple[Expr, Expr]] = ()
+) -> Subject:
+    """The update with these states, its step in terms of their contents (``before``: nodes of it, and old ones)."""
+
+    def told(post: Expr) -> Expr:
+        post = ex.substitute(post, table)
+        for node, old in before:
+            post = ex.replace_node(post, node, old)
+        return post
+
     parameter, output = recurrence.parameter, recurrence.output
     whole = replace(
         recurrence,
         states=states,
-        parameter=replace(parameter, post=ex.substitute(parameter.post, table)) if parameter is not None else None,
-        output=ex.substitute(output, table) if output is not None else None,
+        parameter=replace(parameter, post=told(parameter.post)) if parameter is not None else None,
+        output=told(output) if output is not None else None,
     )
     return prepare(whole)
 
