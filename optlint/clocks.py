@@ -44,6 +44,8 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     for symbol in sorted(free, key=lambda s: s.name):
         if symbol.default is not None and not symbol.external and symbol not in recurrence.advanced:
             continue  # a stored number that nothing advances
+        if symbol.default is not None and not float(symbol.default).is_integer():
+            continue  # the ψ of β^(t·ψ)
         if symbol in recurrence.stuck:
             continue
         # the caller counts: from 0 where the code itself adds one wherever it uses the count, else from 1

@@ -33,7 +33,7 @@ class Resets:
             out = [self.statements.without(self.statements.line_of(s)) for s in found]
             if None not in out:
                 yield tuple(e for e in out if e is not None)
-        guard = self._guard(found[0].targets[0].target)
+        guard = self._guard(found[0])
         if guard is not None:
             yield from self._guarded(found, guard)
 
@@ -56,7 +56,7 @@ class Resets:
             if not isinstance(node, cst.Assign) or node is made or len(node.targets) != 1:
                 continue
             other = self.reading.span(node.targets[0].target)
-            if other is None or self.reading.text(other) != text:
+            if other is None or self.reading.text(other) != text or _is_none(node.value) or _is_empty(node.value):
                 continue
             here = self.reading.function(node) is home
             if here and len(self.statements.loops_around(node)) < len(loops) and span is not None and other < span:
@@ -66,17 +66,27 @@ class Resets:
                 return True
         return False
 
-    def _guard(self, target: cst.BaseExpression) -> str | None:
+    def _guard(self, made: cst.Assign) -> str | None:
         """What tells that a place has no content yet."""
+        target = made.targets[0].target
         if not isinstance(target, (cst.Attribute, cst.Subscript)):
             return None
-        owner = self.reading.span(target.value)
-        if owner is None:
-            return None
+        text, owner = self.reading.text_of(target), self.reading.text_of(target.value)
         if isinstance(target, cst.Attribute):
-            return f'not hasattr({self.reading.text(owner)}, "{target.attr.value}")'
-        index = self.reading.span(target.slice[0].slice) if len(target.slice) == 1 else None
-        return f"{self.reading.text(index)} not in {self.reading.text(owner)}" if index is not None else None
+            first = list(self._given_elsewhere(made, text))
+            if not first:
+                return f'not hasattr({owner}, "{target.attr.value}")'
+            if all(_is_none(value) for value in first):
+                return f"{text} is None"
+            return f"not {text}" if all(_is_none(value) or _is_empty(value) for value in first) else None
+        index = self.reading.text_of(target.slice[0].slice) if len(target.slice) == 1 else ""
+        return f"{index} not in {owner}" if index else None
+
+    def _given_elsewhere(self, made: cst.Assign, text: str) -> Iterator[cst.BaseExpression | None]:
+        """What other statements of the class give the same attribute; None where that does not stand there."""
+        for node in self.reading.nodes(self.statements.class_of(made)):
+            if isinstance(node, cst.Assign) and node is not made:
+                yield from (value for target, value in _pairs(node) if self.reading.text_of(target) == text)
 
     def _guarded(self, made: list[cst.Assign], guard: str) -> Iterator[Edits]:
         lines = [self.statements.line_of(s) for s in made]
@@ -98,3 +108,25 @@ class Resets:
         head = self.statements.before(lines[0], f"if {guard}:")
         if head is not None and span.line == span.end_line:
             yield (Edit(head.span, head.text + " " * (first.column - start.column)),)
+
+
+def _pairs(node: cst.Assign) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression | None]]:
+    """Each target with its value, those of a tuple one by one; None where only the run can tell."""
+    for target in (t.target for t in node.targets):
+        if isinstance(target, cst.Tuple):
+            values = [e.value for e in node.value.elements] if isinstance(node.value, cst.Tuple) else []
+            for position, element in enumerate(target.elements):
+                yield element.value, values[position] if len(values) == len(target.elements) else None
+        else:
+            yield target, node.value
+
+
+def _is_none(value: cst.BaseExpression | None) -> bool:
+    return isinstance(value, cst.Name) and value.value == "None"
+
+
+def _is_empty(value: cst.BaseExpression | None) -> bool:
+    """``{}``, ``[]``, ``dict()``."""
+    if isinstance(value, (cst.Dict, cst.List)):
+        return not value.elements
+    return isinstance(value, cst.Call) and not value.args and isinstance(value.func, cst.Name)

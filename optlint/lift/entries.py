@@ -86,9 +86,9 @@ def made_anew(store: Store) -> Iterator[Expr]:
     """What a run leaves in places of lasting objects that it does not read before it fills them."""
     old = {(id(slot.home), slot.key) for slot in store.slots} | {(id(slot.cell), "") for slot in store.slots}
     for home, key in store.origins:
-        if not isinstance(home, Cell) or not key or (id(home), key) in old:
+        if not isinstance(home, Cell) or (id(home), key) in old:
             continue
-        lasts = home.open or home.klass is not None or any(c in home.place for c in ".[")
+        lasts = any(c in home.place for c in ".[") or (key and (home.open or home.klass is not None))
         held = content((home, key))
         expr = numeric(held)
         if lasts and (id(held), "") not in old and expr is not None and expr.args:

@@ -109,7 +109,7 @@ def _is_average(state: State, own: Expr) -> bool:
 
 
 def _decays_beside_a_gradient(state: State, own: Expr) -> bool:
-    """(1 − η·λ)·w − η·u, where u is made of what is called a gradient: one step size scales the decay and all the rest."""
+    """(1 − η·λ)·w − η·u, where u is made of what is called a gradient: one step size scales both."""
     if own.op == "where" or structure.number_at(own, dict.fromkeys(own.symbols, 0.0)) != 1:
         return False
     taken = structure.rest(state.post, state.old)

@@ -50,7 +50,7 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if place is None or not recurrence.states or recurrence.lost or not is_called_gradient(place.name):
         return
     read = frozenset().union(*(s.post.visible for s in recurrence.states))
-    if place.old not in read or structure.slope(place.post, place.old) in (None, ex.const(0)):
+    if place.old not in read:
         return
     w = Symbol("w")
     bare = ex.sym(place.old)
