@@ -12,7 +12,21 @@ from optlint.lift.calls import Calls
 from optlint.lift.evaluator import MAX_WORK, dotted
 from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, Symbol, const
 from optlint.lift.frames import Dropped, Leave, Stored
-from optlint.lift.objects import Cell, Const, Each, Func, Klass, Lib, Scope, Seq, Unsupported, Value, is_scalar, numeric
+from optlint.lift.objects import (
+    Cell,
+    Const,
+    Each,
+    Func,
+    Klass,
+    Lib,
+    Method,
+    Scope,
+    Seq,
+    Unsupported,
+    Value,
+    is_scalar,
+    numeric,
+)
 from optlint.lift.places import WHOLE, attribute
 from optlint.lift.vocabulary import GLOBAL_NAMES, Site, is_library
 from optlint.lift.vocabulary.elements import element as element_of
@@ -92,6 +106,8 @@ class Statements(Calls):
             root, target = _root(call), None
         if isinstance(root, PLACES):
             target = self.eval(root)  # what it holds now is worth a fix's knowing
+        if isinstance(callee, Method) and isinstance(callee.receiver, Cell) and numeric(target) is None:
+            target = callee.receiver  # what another call hands out: ``self.trace_of(p).mul_(μ).add(g)``
         home, value, span = self.one_of(target), self.one_of(made), self.span_of(call)
         if not isinstance(home, Cell) or not isinstance(value, Cell) or value.place or home is value or span is None:
             return
