@@ -118,10 +118,10 @@ class MistakePage:
     def stages(self) -> frozenset[str]:
         """When the mistake is looked for (none while it is off).
 
-        "search": in an update that is no published one. "named": in one that equals another published form than its
-        name says. "matched", "beside": beside any match, by the page's check or by that other one. "lost": in what
-        keeps a state from being one, by the page's check or by that other one. "effect": in what is computed and goes
-        nowhere. "twins": between updates.
+        "search", "searched": in an update that is no published one, by the page's check or by that other one. "named":
+        in one that equals another published form than its name says. "matched", "beside": beside any match, by the
+        page's check or by that other one. "lost": in what keeps a state from being one, by the page's check or by that
+        other one. "effect": in what is computed and goes nowhere. "twins": between updates.
         """
         found = {
             self.options.get("when", "search"),

@@ -142,7 +142,8 @@ def _faults(page: MistakePage) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("name",), f"a name is small words with hyphens between them, not {page.name!r}"
     if page.severity not in SEVERITIES:
         yield ("severity",), f"severity is one of {', '.join(SEVERITIES)}, not {page.severity!r}"
-    for where, name in ((("check",), page.check), (("options", "beside"), page.options.get("beside", ""))):
+    others = ((("options", key), page.options.get(key, "")) for key in ("beside", "searched"))
+    for where, name in ((("check",), page.check), *others):
         if name and name not in CHECKS:
             yield where, f"there is no check {name!r}{did_you_mean(name, CHECKS)}"
     if not (page.check or page.rewrites or page.off):

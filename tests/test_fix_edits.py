@@ -103,6 +103,22 @@ class Adam:
         return w - lr * m_hat / (np.sqrt(v_hat) + self.eps)
 """
 
+NADAM = """
+import numpy as np
+
+
+def nadam(grad, w, steps, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
+    m = np.zeros_like(w)
+    v = np.zeros_like(w)
+    for t in range(1, steps + 1):
+        g = grad(w)
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g**2
+        ahead = b1 * m / (1 - b1 ** (t + 1)) + (1 - b1) * g / (1 - b1**t)
+        w = w - lr * ahead / (np.sqrt(v / (1 - b2**t)) + eps)
+    return w
+"""
+
 JAX = """
 import jax.numpy as jnp
 
@@ -235,6 +251,7 @@ PROGRAMS = [
     pytest.param(FOREACH, ", value=1 - alpha", "", id="the weight of a call that multiplies and adds"),
     pytest.param(GROUP, ' + group["eps"]', "", id="an epsilon that the defaults name"),
     pytest.param(PRODUCTS, "(np.sqrt(v_hat) + self.eps)", "np.sqrt(v_hat)", id="an epsilon that is bound with others"),
+    pytest.param(NADAM, " + (1 - b1) * g / ", " - (1 - b1) * g / ", id="a sign before a product"),
 ]
 
 

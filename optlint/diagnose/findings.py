@@ -89,10 +89,11 @@ class Context:
         names = {tuple(r.code for r in other) for other in explanation.others}
         if names and len(explanation.repairs) == 1:
             message += "; or " + " or ".join("+".join(n) for n in sorted(names))
-        latent = latent_settings(written, repair.subject, effective, probes)
-        message, severity = _as_it_bites(page, message, latent)
         if others:
             message, severity = _as_hidden(page, message, others)
+        else:
+            latent = latent_settings(written, repair.subject, effective, probes)
+            message, severity = _as_it_bites(page, message, latent)
         made = self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
         readings = 1 + len(explanation.others) + bool(reading is not None and reading.variant.deviation)
         self.proofs.append(Proof(made, page, before, repair, match, readings))

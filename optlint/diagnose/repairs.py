@@ -75,7 +75,7 @@ class Proposals:
         """Every repair that some page (of certain codes) proposes, each a different set of equations."""
         load_checks()
         pages = tuple(p for p in self.pages if only is None or p.code in only)
-        proposed = [r for page in pages if page.check for r in from_check(subject, page)]
+        proposed = [r for page in pages if page.check for r in from_check(subject, page, "searched")]
         if subject.gradient is not None and any(page.rewrites for page in pages):
             proposed += self._from_equations(subject, pages)
         found: list[Repair] = []

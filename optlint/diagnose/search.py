@@ -9,7 +9,7 @@ import numpy as np
 
 from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
 from optlint.identify import Match, best, matches
-from optlint.intent import SIMPLE, families_in, meant, meant_families, mentioned, speaks_of_descent
+from optlint.intent import SIMPLE, asked_to_climb, families_in, meant, meant_families, mentioned, speaks_of_descent
 from optlint.knowledge import find_mistake, mistakes
 from optlint.lift.expression import Symbol
 from optlint.moments import known_moments
@@ -283,9 +283,11 @@ def _of_family(explanation: Explanation, families: frozenset[str] | None) -> boo
 
 
 def _climbs(explanation: Explanation) -> bool:
-    """The parameter moves against the step; a step that is only handed back may have either sign."""
-    moves = explanation.repaired.recurrence.parameter is not None
-    return moves and bool(explanation.match.scale[0] < 0)
+    """The parameter moves against the step, unless an option asks it to; a step that is only handed back may have
+    either sign."""
+    recurrence = explanation.repaired.recurrence
+    upwards = bool(explanation.match.scale[0] < 0)
+    return recurrence.parameter is not None and upwards != bool(asked_to_climb(recurrence))
 
 
 def size_of(repairs: Iterable[Repair]) -> int:

@@ -68,7 +68,8 @@ class _Difference:
                 break
         if not found and old.args and old.op == new.op and len(old.args) == len(new.args):
             found += self._each(old, new, around, depth)
-        return [*found, whole]
+        turned = new.op == "neg" and new.args[0] == old  # the sign before a product, not that of some factor
+        return [whole, *found] if turned else [*found, whole]
 
     def _one_part(self, old: Expr, new: Expr) -> Iterator[tuple[Expr, Expr]]:
         """The operands of which one alone, exchanged, gives ``new``."""

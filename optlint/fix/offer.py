@@ -349,8 +349,7 @@ class _Update:
     def _is_apart(self, way: list[Change]) -> bool:
         """A correction that is made where no other one stands, which the same step size may hold (η·√(1 − β₂ᵗ))."""
         time, data = self.subject.time, self.subject.moving | {self.subject.g}
-        beside = (c.old.symbols & time and not c.new.symbols & data for c in way)
-        return not all(beside)
+        return not all(c.old.symbols & time and not c.new.symbols & data and c.new != ex.op("neg", c.old) for c in way)
 
     def _homes(self, subject: Subject) -> list[tuple[Span, ...]]:
         """Where each equation's place is written."""

@@ -212,7 +212,10 @@ def look_low(written: tuple[Subject, Precision], repaired: tuple[Subject, Precis
 
 
 def other_settings(written: Subject, repaired: Subject) -> dict[Symbol, float]:
-    """Numbers for the settings in which the two differ, and that the user may set, as a second run has them."""
+    """Numbers for the settings in which the two differ, and that the user may set, as a second run has them.
+
+    A default of 1 takes out what is weighed with 1 − ν.
+    """
     changed = [p for p, q in zip(written.posts, repaired.posts, strict=False) if p != q]
     concerned = frozenset().union(*(p.symbols for p in changed))
     bound = repaired.bound
@@ -220,7 +223,9 @@ def other_settings(written: Subject, repaired: Subject) -> dict[Symbol, float]:
     return {
         h.symbol: float(bound[h.symbol][another, 0])
         for h in repaired.hypers
-        if h.symbol in concerned and h.symbol in written.bound and (h.role == "epsilon" or h.symbol.default is None)
+        if h.symbol in concerned
+        and h.symbol in written.bound
+        and (h.role == "epsilon" or h.symbol.default in (None, 1))
     }
 
 

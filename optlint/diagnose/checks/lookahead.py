@@ -27,14 +27,23 @@ def read_at_other_time(subject: Subject, post: Expr) -> Iterator[tuple[Expr, Exp
 
 
 def _one_sign_turned(subject: Subject) -> Iterator[tuple[Expr, Expr]]:
-    """Each sum of the step with one of its signs turned (not the parameter's), the gradient's last."""
-    driven = subject.moving | {subject.g}
+    """Each sum of the step with one of its signs turned (not the parameter's, nor a size's), the gradient's last."""
+    driven = subject.moving - subject.second | {subject.g}
     for node in ex.walk(subject.step):
         parts = structure.terms(node) if node.op in ("add", "sub") else []
         for place, (_, term) in sorted(enumerate(parts), key=lambda p: subject.g in p[1][1].symbols):
             if term.symbols & driven and subject.parameter not in term.visible:
                 turned = [(-sign if i == place else sign, t) for i, (sign, t) in enumerate(parts)]
                 yield node, structure.total(turned, node.origin)
+
+
+@check("one-sign-turned")
+def one_sign_turned(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """A step in which the gradient and an average of it go opposite ways."""
+    for wrong, right in _one_sign_turned(subject):
+        step = ex.replace_node(subject.step, wrong, right)
+        made = subject.replaced([*(s.post for s in subject.states), step])
+        yield Repair(page.code, made, wrong, right, where="step", root=subject.step)
 
 
 @check("nesterov-step")
