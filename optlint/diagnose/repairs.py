@@ -64,11 +64,12 @@ class Proposals:
 
     Repairs of one update share most of their equations, so what the pages' equations say of one part is kept.
     intent: the code's names and comments. A page with the option ``said`` is asked only where they speak of one of
-    its families, or in its ``words``.
+    its families, or in its ``words``, or where it is known that the update is of one (``core``).
     """
 
-    def __init__(self, intent: str = "") -> None:
-        self.pages = tuple(p for p in searched() if not p.options.get("said") or _speaks_for(p, intent))
+    def __init__(self, intent: str = "", core: frozenset[str] = frozenset()) -> None:
+        pages = searched()
+        self.pages = tuple(p for p in pages if not p.options.get("said") or _speaks_for(p, intent, core))
         self._edits: dict[tuple[object, ...], list[_Edit]] = {}
 
     def of(self, subject: Subject, only: frozenset[str] | None = None) -> list[Repair]:
@@ -130,9 +131,10 @@ class Proposals:
                     yield Repair(edit.page.code, made, edit.wrong, edit.right, edit.effective, where="", root=root)
 
 
-def _speaks_for(page: MistakePage, intent: str) -> bool:
+def _speaks_for(page: MistakePage, intent: str, core: frozenset[str]) -> bool:
     words = page.options.get("words")
-    return bool(families_in(intent) & set(page.families)) or (bool(words) and speaks_of(words, intent))
+    said = families_in(intent) | core
+    return bool(said & set(page.families)) or (bool(words) and speaks_of(words, intent))
 
 
 def _sets_apart(same: list[tuple[int, _Edit]]) -> Iterator[list[tuple[int, _Edit]]]:

@@ -79,7 +79,7 @@ def explain(
     if intended is not None and intended <= SIMPLE and subject.second:
         intended = None  # it is called after the method that all others are built on
     tries = 0
-    proposals = Proposals(intent)
+    proposals = Proposals(intent, families or frozenset())
     for made in range(depth):
         following: list[_Partial] = []
         hits: list[Explanation] = []
