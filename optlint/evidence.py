@@ -15,6 +15,8 @@ SELF_UPDATES = {
 }  # fmt: skip
 STEPS = {"addcdiv_", "assign_sub", "_foreach_addcdiv_", "sub_", "_foreach_sub_"}
 SCALED_STEPS = {"add_", "_foreach_add_"}  # steps where a scale is given: ``p.add_(buf, alpha=-lr)``
+SUMS, PRODUCTS = {"add", "sub", "subtract"}, {"mul", "multiply"}  # and what is no method of sets alone:
+FUSED = {"lerp", "addcmul", "addcdiv"}
 
 
 class TooDeep(Exception):
@@ -38,11 +40,21 @@ class Evidence:
         func = node.func
         name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
         self.root |= name in ROOTS
-        if name in SELF_UPDATES:
+        if name in SUMS:
+            self.sum(node)
+        if name in SELF_UPDATES or name in FUSED:
             self.average = self.scale = True
             self.changes += name.endswith("_")
         scaled = len(node.args) + len(node.keywords) >= 2
         self.step |= name in STEPS or (name in SCALED_STEPS and scaled) or self.changes > 1
+
+    def sum(self, node: ast.Call) -> None:
+        """``v.mul(b).add(g)`` is an average, ``p.sub(v, alpha=lr)`` a step; ``seen.add(x)`` is neither."""
+        parts = [*node.args, *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
+        functions = [p.func for p in parts if isinstance(p, ast.Call)]
+        self.average |= any(isinstance(f, ast.Attribute) and f.attr in PRODUCTS for f in functions)
+        self.step |= any(keyword.arg == "alpha" for keyword in node.keywords)
+        self.scale |= self.average or self.step
 
     def operation(self, node: ast.BinOp) -> None:
         op = node.op

@@ -15,7 +15,7 @@ from optlint.lift.entries import changed_gradients, made_anew
 from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.lost import lost_updates, moves_with
+from optlint.lift.lost import lost_updates, moved_gradients, moves_with
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
@@ -298,6 +298,9 @@ class Lifter:
             behind = self._rest_of(frame.span)
             lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
             found = [r for r in lost if moves_with(r, found)] or found
+        changed = changed_gradients(machine.given, machine.store)
+        for candidate in frames if not found else ():
+            found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
         found.sort(key=lambda r: (-len(r.states), -r.depth))
         kept: list[Recurrence] = []
         for recurrence in found:
@@ -313,7 +316,6 @@ class Lifter:
                     begun.add(slot.symbol)
         kept.sort(key=lambda r: (r.span.line, r.span.column))
         left = tuple(made_anew(machine.store))
-        changed = changed_gradients(machine.given, machine.store)
         for recurrence in kept:
             recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
             recurrence.stored = list(machine.stored)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -11,7 +11,7 @@ from optlint.lift.entries import arguments_of, entries_of, entry_values, resolve
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Stored
 from optlint.lift.objects import Store
-from optlint.lift.recurrence import Recurrence, State
+from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.updates import Grouping
 from optlint.model import Span
 
@@ -51,6 +51,21 @@ def lost_updates(
             moved = Expr(post.op, (ex.sym(place), post.args[1]), post.value, post.origin)
             found.append(_lost(Grouping(frame, entries, [], [], name), place, moved, one.span))
     return found
+
+
+def moved_gradients(
+    frame: Frame, inner: Iterable[Frame], store: Store, changed: Iterable[Entry], name: str
+) -> Iterator[Recurrence]:
+    """The gradients that a framework hands out and that take a step of states that gather them, as if they were w."""
+    table = entry_values(inner)
+    for entry in changed:
+        place, post = entry.slot.symbol, resolved(entry.post, table)
+        if _stays(post, place):
+            made = Grouping(frame, entries_of(frame, store, table), [], [], name).of(
+                State(place.name, place, Symbol(f"{place.name}'"), post, place.initial, entry.spans)
+            )
+            if any(place in s.post.visible for s in made.states):
+                yield made
 
 
 def moves_with(lost: Recurrence, found: list[Recurrence]) -> bool:
