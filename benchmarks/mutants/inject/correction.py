@@ -22,7 +22,16 @@ def dropped(a: Anatomy, role: str) -> list[Edit]:
 
 
 def corrected(a: Anatomy) -> list[str]:
-    return sorted({c.role for c in f.corrections(a)})
+    """The moments whose corrections can be left out."""
+    roles = {c.role for c in f.corrections(a)}
+    return sorted(roles - {c.role for c in f.corrections(a) if _spoils(a, c)})
+
+
+def _spoils(a: Anatomy, c: f.Correction) -> bool:
+    """Without it, what follows would change the state itself: ``(m / c).div_(root)`` as ``m.div_(root)``."""
+    raw = c.op.operands[0]
+    plain = isinstance(raw, (cst.Name, cst.Attribute, cst.Subscript)) and a.held(c.site.expr)
+    return plain and f.changed_next(a, c.op.node) is not None
 
 
 @injects("OPT301")

@@ -18,8 +18,10 @@ Edits = Iterator[Edit | tuple[Edit, ...]]
 
 
 def gradient_squares(a: Anatomy) -> Iterator[f.Square]:
-    """The squares of the plain gradient that the second moment takes in."""
-    return (s for s in f.squares(a) if s.site.part in a.second and a.adaptive)
+    """The squares of the plain gradient that the second moment takes in, and whose value is the expression's."""
+    found = (s for s in f.squares(a) if s.site.part in a.second and a.adaptive)
+    # what stands for the whole of ``np.multiply(g, g, out=buffer)`` would go nowhere
+    return (s for s in found if s.fused or not isinstance(a.code.parents.get(s.op.node), cst.Expr))
 
 
 @injects("OPT101")
@@ -159,6 +161,10 @@ def sum_for_the_average(a: Anatomy) -> Edits:
             if place is not None and role in a.retentions and isinstance(line.body[0], cst.Assign):
                 if not any(a.keeps(node, role) or a.weighs(node, role) for node in _nodes(a, line)):
                     continue  # a name for the state, or its type: the average stands elsewhere
+                if a.code.within(square.op.node) - a.code.within(line.body[0].value):
+                    continue  # a lambda's own names mean nothing outside it
+                if len(structure.terms(structure.rest(a.roles[role].post, a.roles[role].old))) > 1:
+                    continue  # AdaBelief's ε would go, too
                 text = a.code.source(place)
                 yield a.code.replaced(line.body[0].value, f"{text} + {square.squared(a, square.text)}")
                 yield a.code.replaced(line.body[0].value, square.squared(a, square.text))
@@ -282,8 +288,9 @@ def updated_behind_the_step(a: Anatomy) -> Edits:
         end = a.code.holder(ends[0], block)
         if not isinstance(end, cst.SimpleStatementLine) or end is not ends[0]:
             continue
-        if a.code.offsets(end) > a.code.offsets(lines[0]) and _is_stale_before(a, lines[0]):
-            yield _moved_behind_the_step(a, lines[0], end)
+        stale = a.code.offsets(end) > a.code.offsets(lines[0]) and _is_stale_before(a, lines[0])
+        if stale and (edits := _moved_behind_the_step(a, lines[0], end)):
+            yield edits
 
 
 def _is_stale_before(a: Anatomy, line: cst.SimpleStatementLine) -> bool:
@@ -302,6 +309,8 @@ def _moved_behind_the_step(a: Anatomy, line: cst.SimpleStatementLine, end: cst.S
     small = end.body[0]
     if not isinstance(small, cst.Return) or small.value is None:
         return a.code.moved_behind(line, end)
+    if isinstance(f.target(a, line), cst.Name):
+        return ()  # it is handed back with the step: what its caller keeps would be the old content
     start, stop = a.code.offsets(line)
     indent = a.code.indent(end)
     moved = f"moved = {a.code.source(small.value)}\n{indent}{a.code.text[start:stop]}\n{indent}return moved"

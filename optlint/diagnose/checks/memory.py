@@ -28,20 +28,30 @@ _ADAPTIVE = frozenset({"adam", "adamw", "amsgrad", "nadam", "radam", "lamb"})  #
 
 @check("sum-for-average")
 def sum_for_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """v + g², which never forgets, or v + (g² − v), which forgets all, for β·v + (1 − β)·g²."""
+    """v + g², which never forgets, or v + (g² − v), which forgets all, for β·v + (1 − β)·g²; (g − m)² likewise."""
     if subject.gradient is None or "adagrad" in mentioned(subject.recurrence):
         return
     for position, state in enumerate(subject.states):
         gathered = structure.tidy(structure.rest(state.post, state.old))
         own = structure.slope(state.post, state.old)
-        if own not in (ONE, ex.const(0)) or structure.square_root_of(gathered) != ex.sym(subject.g):
+        terms = structure.terms(gathered)
+        squares = [t for sign, t in terms if sign > 0 and _is_square(subject, t)]
+        floors = [(sign, t) for sign, t in terms if subject.is_hyper(t)]  # AdaBelief's ε
+        if own not in (ONE, ex.const(0)) or len(squares) != 1 or len(terms) != len(floors) + 1:
             continue
         for decay in _decays(subject.posts, subject.states, subject.recurrence):
             posts = subject.posts
-            posts[position] = structure.average(decay, state.old, _square(subject), state.post.origin)
+            average = structure.average(decay, state.old, squares[0], state.post.origin)
+            posts[position] = structure.total([(1, average), *floors], state.post.origin)
             made = subject.replaced(posts)
             details = {"kind": "memory"}
             yield Repair(page.code, made, state.post, posts[position], where=state.name, details=details)
+
+
+def _is_square(subject: Subject, term: Expr) -> bool:
+    """g², or that of a difference from an average."""
+    root = structure.square_root_of(term)
+    return root is not None and structure.slope(root, subject.g) == ONE
 
 
 @check("last-square-only")
@@ -107,7 +117,7 @@ def _below_root(post: Expr, square: Expr) -> bool:
 def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> list[Expr]:
     """What the average may decay by: the base of a correction that no other state's decay explains.
 
-    Where there is none, the usual number of the optimizer that the update's name speaks of.
+    Where there is none, the usual number of the optimizer that the update's name speaks of, or the base that all share.
     """
     others = [structure.retention(s.post, s.old) for s in states]
     powers = [n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
@@ -116,7 +126,8 @@ def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> l
     if found:
         return found
     named = mentioned(recurrence)
-    return [ex.const(0.999)] if named & _ADAPTIVE else [ex.const(0.9)] if "rmsprop" in named else []
+    usual = [0.999] if named & _ADAPTIVE else [0.9] if "rmsprop" in named else []
+    return [ex.const(number) for number in usual] or list(bases)
 
 
 @check("last-gradient")
