@@ -69,6 +69,9 @@ class Resets:
     def _guard(self, made: cst.Assign) -> str | None:
         """What tells that a place has no content yet."""
         target = made.targets[0].target
+        if isinstance(target, cst.Name):
+            unset = _is_none(self._default_of(made, target.value))
+            return f"{target.value} is None" if unset else None
         if not isinstance(target, (cst.Attribute, cst.Subscript)):
             return None
         text, owner = self.reading.text_of(target), self.reading.text_of(target.value)
@@ -81,6 +84,14 @@ class Resets:
             return f"not {text}" if all(_is_none(value) or _is_empty(value) for value in first) else None
         index = self.reading.text_of(target.slice[0].slice) if len(target.slice) == 1 else ""
         return f"{index} not in {owner}" if index else None
+
+    def _default_of(self, made: cst.Assign, name: str) -> cst.BaseExpression | None:
+        """What the function's argument of that name is, if nobody hands it in."""
+        home = self.reading.function(made)
+        if not isinstance(home, cst.FunctionDef):
+            return None
+        params = (*home.params.params, *home.params.kwonly_params)
+        return next((p.default for p in params if p.name.value == name), None)
 
     def _given_elsewhere(self, made: cst.Assign, text: str) -> Iterator[cst.BaseExpression | None]:
         """What other statements of the class give the same attribute; None where that does not stand there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -152,7 +152,7 @@ def match_returns(
         if expr in matched:  # the new average is the step, too
             rest.append((number, expr))
             continue
-        if expr in known or not expr.args or expr.op == "opaque":
+        if expr in known or not expr.args or expr.op == "opaque" or _is_begun_anew(expr, arguments):
             continue
         best = None
         # what the code takes from another place's new content is that place's, not an argument's
@@ -194,6 +194,17 @@ def match_returns(
         else:
             rest.append((number, expr))
     return [expr for _, expr in sorted(rest, key=lambda r: r[0])]
+
+
+def _is_begun_anew(expr: Expr, arguments: Mapping[Symbol, Slot]) -> bool:
+    """What an argument's name holds that was set to 0 first: ``v = 0; v = μ·v + g`` makes no new content of g."""
+    zeros = any(n.op == "const" and n.value == 0 for n in ex.walk(expr))
+    return zeros and any(
+        symbol not in expr.visible
+        and not isinstance(slot.home, Cell)
+        and numeric(content((slot.home, slot.key))) == expr
+        for symbol, slot in arguments.items()
+    )
 
 
 def _is_averaged(post: Expr, symbol: Symbol, arguments: Iterable[Symbol]) -> bool:

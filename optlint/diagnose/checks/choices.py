@@ -10,7 +10,7 @@ import libcst as cst
 import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
-from optlint.intent import mentioned, speaks_of
+from optlint.intent import SIMPLE, families_in, mentioned, speaks_of
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -68,7 +68,8 @@ def _is_given(subject: Subject, node: Expr) -> bool:
 def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """mean(g²), sum(g²) or ‖g‖² gathered where each coordinate's own square is meant."""
     recurrence = subject.recurrence
-    if not mentioned(recurrence) or speaks_of(str(page.options.get("unless", "$^")), recurrence.text):
+    spoken = mentioned(recurrence) or families_in(" ".join(recurrence.beside)) - SIMPLE
+    if not spoken or speaks_of(str(page.options.get("unless", "$^")), recurrence.text):
         return
     alone: dict[Expr, Expr] = {}
     beside: dict[Expr, Expr] = {}

@@ -281,7 +281,7 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
     return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
 
 
-_MOMENTUM = re.compile(r"momentum|beta|(?<![a-z])mu(?![a-z])", re.IGNORECASE)
+_MOMENTUM = re.compile(r"momentum|beta|(?<![a-z])(?:mu|mom)(?![a-z])", re.IGNORECASE)
 
 
 def _is_momentum(symbol: Symbol, post: Expr) -> bool:
