@@ -38,7 +38,7 @@ def rectified_always(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _length(subject: Subject, root: Expr) -> Expr | None:
     """ρ of a root that a factor ρ − 4 stands under, ρ a number that moves with t."""
-    if root.op != "sqrt" or root.symbols & subject.moving or not root.symbols & subject.time:
+    if not structure.is_root(root) or root.symbols & subject.moving or not root.symbols & subject.time:
         return None
     for node in ex.walk(root):
         if node.op == "sub" and node.args[1] == FOUR and node.args[0].symbols & subject.time:
