@@ -112,6 +112,16 @@ class Context:
         fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, {law.says}"
         return self.make(page, repair, page.message, self.evidence(seen, page.meant or right, fixed))
 
+    def doubtful(self, repair: Repair) -> Finding | None:
+        """What only a part of the update shows: the whole is like nothing known, as written and as repaired."""
+        page = find_mistake(repair.code)
+        seen = look(self.subject, repair.subject, None, page.probes) if page is not None else None
+        if page is None or seen is None or repair.right is None:
+            return None
+        fixed = f"{render(repair.right, self.spell(repair))}; that part is a published one then, the whole is not known"
+        evidence = self.evidence(seen, page.meant, fixed)
+        return replace(self.make(page, repair, page.message, evidence, "note"), verdict="unconfirmed")
+
     def without_effect(self, page: MistakePage, effect: Effect) -> Finding | None:
         """The finding for a result that nobody takes, whatever optimizer it is that goes without."""
         written, kept = effect.written, effect.kept

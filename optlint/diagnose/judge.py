@@ -22,6 +22,7 @@ from optlint.diagnose.search import (
     in_its_family,
     ordinary,
 )
+from optlint.diagnose.suspicion import suspected
 from optlint.diagnose.views import idle_settings, views, without_idle
 from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, meant, meant_families, mentioned
@@ -177,7 +178,9 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) ->
     restored = restore(subject) if depth else None
     if restored is not None and (lawless := context.lawless(restored)) is not None:
         return Judgement("mistaken", family_of(subject), findings=[lawless])
-    return Judgement("unmatched", family_of(subject))
+    doubtful = suspected(subject, recurrence.text) if depth and settings.unconfirmed else []
+    findings = [finding for repair in doubtful if (finding := context.doubtful(repair)) is not None]
+    return Judgement("unmatched", family_of(subject), findings=findings)
 
 
 def _explained(context: Context, beyond: NamePattern | None, depth: int) -> Explanation | None:
