@@ -131,11 +131,10 @@ def _options() -> dict[str, type]:
 
 def _faults(page: MistakePage) -> Iterator[tuple[tuple[str, ...], str]]:
     """What is wrong with a page: (where in the head, what)."""
-    from optlint.diagnose.repairs import CHECKS, load_checks
+    from optlint.diagnose.checks import CHECKS
     from optlint.sandbox.laws import LAWS
     from optlint.sandbox.witness import RARE, SCENES
 
-    load_checks()
     if not _CODE.fullmatch(page.code):
         yield ("code",), f"a code is capital letters and digits, not {page.code!r}"
     if not _NAME.fullmatch(page.name):

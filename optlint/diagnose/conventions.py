@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optlint.diagnose.proof import Proof
-from optlint.diagnose.repairs import Proposals
+from optlint.diagnose.proposals import Proposals
 from optlint.floors import epsilon_values
 from optlint.forms import Form, forms
 from optlint.identify import Match, best, matches, small_step

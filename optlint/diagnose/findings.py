@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from optlint.diagnose.checks import CHECKS
 from optlint.diagnose.effect import Effect
 from optlint.diagnose.pairs import pair_of
 from optlint.diagnose.proof import Proof, decays_twice
-from optlint.diagnose.repairs import CHECKS, Repair, load_checks
+from optlint.diagnose.repairs import Repair
 from optlint.diagnose.restore import Restored
 from optlint.diagnose.search import Explanation
 from optlint.identify import Match, best, matches
@@ -232,7 +233,6 @@ class Context:
 
     def extra(self, subject: Subject, match: Match) -> Iterator[Finding]:
         """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
-        load_checks()
         for page in mistakes():
             name = page.check if "matched" in page.stages else page.options["beside"] if "beside" in page.stages else ""
             if name not in CHECKS or (page.families and match.family not in page.families):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from optlint.diagnose.pairs import pair_of
-from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
+from optlint.diagnose.proposals import Proposals, from_check
+from optlint.diagnose.repairs import Repair
 from optlint.diagnose.search import size_of
 from optlint.intent import meant_families
 from optlint.knowledge import find_mistake, mistakes
@@ -41,7 +42,6 @@ def remember(subject: Subject) -> Restored | None:
     law = LAWS["lasts"].holds
     if not subject.states or subject.gradient is None or law(subject):
         return None
-    load_checks()
     pages = [page for page in mistakes() if page.options.get("law") == "lasts" and not page.off]
     try:
         repairs = [r for page in pages for r in from_check(subject, page, "lost") if law(r.subject)]
@@ -96,7 +96,6 @@ def _remembering(subject: Subject) -> Iterator[Restored]:
 
 def _proposed_for(law: str, subject: Subject) -> Iterator[Repair]:
     """The repairs of the pages whose mistakes break a law."""
-    load_checks()
     for page in mistakes():
         if page.options.get("law") == law and not page.off:
             yield from from_check(subject, page)

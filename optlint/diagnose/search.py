@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from optlint.diagnose.repairs import Proposals, Repair, from_check, load_checks
+from optlint.diagnose.proposals import Proposals, from_check
+from optlint.diagnose.repairs import Repair
 from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, asked_to_climb, families_in, meant, meant_families, mentioned, speaks_of_descent
 from optlint.knowledge import find_mistake, mistakes
@@ -135,7 +136,6 @@ def _in_its_family(repair: Repair, match: Match) -> bool:
 
 def explain_named(subject: Subject, plain: Match) -> Explanation | None:
     """The mistake that makes another published optimizer of the one that the name, or an option, says."""
-    load_checks()
     named = mentioned(subject.recurrence)
     for page in mistakes():
         if "named" in page.stages and named & set(page.families) and plain.family not in page.families:
@@ -152,7 +152,6 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth:
     Pages with ``when = "lost"``; ``plain`` is what the update equals as it stands. depth: mistakes that are sought
     beside that one.
     """
-    load_checks()
     kept = plain is not None and bool(plain.form.states)
     called = meant(subject.recurrence.called)
     intended = called.allows | called.core if called is not None else None
@@ -203,7 +202,6 @@ def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | No
 
     Pages with ``forgotten``.
     """
-    load_checks()
     named = meant(subject.recurrence.called)
     if plain is None or (named is not None and plain.family not in named.allows | named.core):
         return None

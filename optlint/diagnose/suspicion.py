@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optlint.diagnose.repairs import Proposals, Repair
+from optlint.diagnose.proposals import Proposals
+from optlint.diagnose.repairs import Repair
 from optlint.diagnose.search import size_of
 from optlint.knowledge import find_mistake
 from optlint.moments import known_moments

@@ -24,8 +24,10 @@ from optlint.diagnose.checks import (
     targets,
     time,
 )
+from optlint.diagnose.repairs import CHECKS
 
 __all__ = [
+    "CHECKS",
     "adadelta",
     "choices",
     "complement",
