@@ -29,7 +29,27 @@ def gradient_is_visible(a: Anatomy) -> bool:
 def step_turned(a: Anatomy) -> Edits:
     if gradient_is_visible(a):
         for line in f.writes(a, "w"):
-            yield from turned(a, line)
+            if not _is_one_of_two(a, line):
+                yield from turned(a, line)
+
+
+@injects("OPT502", stays=True)
+def one_part_turned(a: Anatomy) -> Edits:
+    """The gradient and its average, which two statements add to the parameter, go opposite ways."""
+    if gradient_is_visible(a):
+        for line in f.writes(a, "w"):
+            if _is_one_of_two(a, line):
+                yield from turned(a, line)
+
+
+def _is_one_of_two(a: Anatomy, line: cst.SimpleStatementLine) -> bool:
+    """Another statement beside it moves the parameter, too, and by more than its decay."""
+    block = a.code.block(line)
+    beside = [other for other in f.writes(a, "w") if other is not line and a.code.block(other) == block]
+    moved = [
+        a.code.statement(op.node) for site, op in f.operations(a) if a.takes_gradient(site.expr) or a.held(site.expr)
+    ]
+    return any(other is one for other in beside for one in moved)
 
 
 def turned(a: Anatomy, line: cst.SimpleStatementLine) -> Edits:

@@ -15,7 +15,7 @@ from optlint.intent import mentioned
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.expression import Expr, Symbol
+from optlint.lift.expression import REDUCTIONS, Expr, Symbol
 from optlint.lift.frames import Stored
 from optlint.lift.recurrence import Recurrence, State
 from optlint.prepare import prepare
@@ -149,22 +149,33 @@ def weights_exchanged(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     powers = {n.args[0] for p in subject.posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"}
     mixed = [state for state, _, _ in complements(subject)]  # a correction that takes ρ for the decay says more
     for position, state in enumerate(subject.states):
-        kept = structure.retention(state.post, state.old)
+        average = structure.after_first(state.post)
+        kept = structure.retention(average, state.old)
         size = subject.value(kept) if kept is not None else None
         if state.old not in subject.second or kept is None or size is None or not 0 < size[0, 0] < FAST:
             continue
-        taken = structure.tidy(structure.rest(state.post, state.old))
-        if kept in powers or state in mixed or structure.exponent_of(taken, ex.sym(subject.g)) != 2:
+        taken = structure.tidy(structure.rest(average, state.old))
+        if kept in powers or state in mixed or not _is_of_squares(taken, ex.sym(subject.g)):
             continue  # corrected as it stands: 1 − ρ is what the code means by its decay
         for weight in dict.fromkeys(f for f, e in structure.factors(taken) if e == 1 and _own_number(subject, f)):
             if not np.allclose(subject.value(weight), 1 - size):
                 continue
             square = structure.product([(f, e) for f, e in structure.factors(taken) if f != weight])
-            posts = subject.posts
-            posts[position] = structure.total(
-                [(1, ex.op("mul", weight, ex.sym(state.old))), (1, ex.op("mul", kept, square))], state.post.origin
+            right = structure.total(
+                [(1, ex.op("mul", weight, ex.sym(state.old))), (1, ex.op("mul", kept, square))], average.origin
             )
-            yield Repair(page.code, subject.replaced(posts), state.post, posts[position], where=state.name)
+            posts = subject.posts
+            posts[position] = ex.replace_node(state.post, average, right)
+            yield Repair(page.code, subject.replaced(posts), average, right, where=state.name, root=state.post)
+
+
+def _is_of_squares(taken: Expr, g: Expr) -> bool:
+    """c·g², or c·sum(g²), c·‖g‖²."""
+    return any(
+        (f in (g, ex.op("norm", g)) and e == 2)
+        or (f.op in REDUCTIONS and e == 1 and structure.square_root_of(f.args[0]) == g)
+        for f, e in structure.factors(taken)
+    )
 
 
 def _own_number(subject: Subject, node: Expr) -> bool:
