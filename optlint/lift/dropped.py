@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from optlint.lift.entries import written_places
 from optlint.lift.expression import Expr, const, walk
 from optlint.lift.frames import Dropped, Frame
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.objects import Cell, Slot, content, numeric
+from optlint.lift.objects import Slot, content, numeric
 from optlint.lift.operators import OPERATORS
 from optlint.lift.recurrence import Recurrence
 from optlint.lift.structure import after_first, at_first, slope, terms
@@ -45,11 +46,7 @@ def _handed_on(machine: Interpreter, frame: Frame) -> Iterator[Expr]:
         yield from machine.leaves(frame.returned)
     yield from machine.sinks
     yield from _given(machine)
-    for home, key in machine.store.origins:
-        if isinstance(home, Cell) and (key or "[" in home.place or "." in home.place):
-            held = numeric(content((home, key)))
-            if held is not None:
-                yield held
+    yield from (held for _, _, held in written_places(machine.store))
 
 
 def _given(machine: Interpreter) -> Iterator[Expr]:

@@ -82,16 +82,22 @@ def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> lis
     return found
 
 
+def written_places(store: Store) -> Iterator[tuple[Cell, str, Expr]]:
+    """What a run has put into places that are no plain names, or changed where it hangs there: home, key, content."""
+    for home, key in store.origins:
+        if isinstance(home, Cell) and (key or "[" in home.place or "." in home.place):
+            expr = numeric(content((home, key)))
+            if expr is not None:
+                yield home, key, expr
+
+
 def made_anew(store: Store) -> Iterator[Expr]:
     """What a run leaves in places of lasting objects that it does not read before it fills them."""
     old = {(id(slot.home), slot.key) for slot in store.slots} | {(id(slot.cell), "") for slot in store.slots}
-    for home, key in store.origins:
-        if not isinstance(home, Cell) or (id(home), key) in old:
-            continue
-        lasts = any(c in home.place for c in ".[") or (key and (home.open or home.klass is not None))
-        held = content((home, key))
-        expr = numeric(held)
-        if lasts and (id(held), "") not in old and expr is not None and expr.args:
+    for home, key, expr in written_places(store):
+        lasts = not key or home.open or home.klass is not None or "[" in home.place or "." in home.place
+        known = {(id(home), key), (id(content((home, key))), "")} & old
+        if lasts and not known and expr.args:
             yield expr
 
 
