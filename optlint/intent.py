@@ -11,6 +11,7 @@ from optlint.lift.recurrence import Recurrence
 
 SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
 _DESCENT = re.compile(r"momentum|grad|sgd|loss|learn|(?<![a-z])lr(?![a-z])", re.IGNORECASE)
+_STEP_SIZE = re.compile(r"(?<![a-z])(?:lr|eta|learning_?rate|step_?size)(?![a-z])", re.IGNORECASE)
 _CLIMB, _DESCEND = re.compile(r"maximi[sz]e?", re.IGNORECASE), re.compile(r"minimi[sz]e?", re.IGNORECASE)
 MAX_LINE = 400  # of a line, as much is searched
 
@@ -40,6 +41,10 @@ def meant(name: str) -> NamePattern | None:
 def speaks_of_descent(text: str) -> bool:
     """Whether the code says that it minimises something. What only looks like momentum may be a ball, or a swing."""
     return any(_DESCENT.search(line[:MAX_LINE]) for line in text.split("\n"))
+
+
+def is_called_step_size(name: str) -> bool:
+    return bool(_STEP_SIZE.search(name[:MAX_LINE]))
 
 
 def asked_to_climb(recurrence: Recurrence) -> bool | None:

@@ -102,9 +102,10 @@ def _is_average(state: State, own: Expr) -> bool:
 
     A setting that is added besides (AdaBelief's ε) weighs nothing.
     """
-    taken = [t for _, t in structure.terms(structure.rest(state.post, state.old)) if not _is_number(t)]
+    taken = [(s, t) for s, t in structure.terms(structure.rest(state.post, state.old)) if not _is_number(t)]
     return bool(taken) and all(
-        any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term)) for term in taken
+        sign > 0 and any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term))
+        for sign, term in taken
     )
 
 

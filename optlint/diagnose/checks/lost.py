@@ -209,7 +209,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         read = [*posts, *(ex.substitute(p, table) for p in posts)]
         if stored.expr in recurrence.escapes or not any(ex.contains(p, content) for p in read):
             continue
-        found = [s for s in _averaged(content, recurrence.parameter) if s not in held]
+        made = {s.new for s in states}
+        found = [s for s in _averaged(content, recurrence.parameter) if s not in held | made]
         found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
         if len(found) == 1 and place_text(stored.name) == found[0].name:
             continue  # it is kept
@@ -225,17 +226,17 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         replace(s, post=ex.substitute(s.post, {p: n for p, n in table.items() if p != s.post}))
         for s in recurrence.states
     ]
-    made = _made_of(recurrence, [*states, *kept], table)
+    whole = _made_of(recurrence, [*states, *kept], table)
     lost = {s.old for s in states}
-    if made.gradient is None or _only_decays(made):
+    if whole.gradient is None or _only_decays(whole):
         return
-    if all(made.g in s.post.symbols or s.post.op == "max" for s in made.states if s.old in lost):
+    if all(whole.g in s.post.symbols or s.post.op == "max" for s in whole.states if s.old in lost):
         # else it was the gradient itself
         span = states[0].spans[0] if states[0].spans else None
         details = {"kind": "state"}
         if all(_is_decayed(s.post, s.old) and _is_only_begun(recurrence, s.old) for s in states):
             details["certain"] = "yes"
-        yield Repair(page.code, made, states[0].post, None, span=span, where="", details=details)
+        yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details)
 
 
 def _only_decays(made: Subject) -> bool:

@@ -171,11 +171,10 @@ def weights_exchanged(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _is_of_squares(taken: Expr, g: Expr) -> bool:
     """c·g², or c·sum(g²), c·‖g‖²."""
-    return any(
-        (f in (g, ex.op("norm", g)) and e == 2)
-        or (f.op in REDUCTIONS and e == 1 and structure.square_root_of(f.args[0]) == g)
-        for f, e in structure.factors(taken)
-    )
+    if 2 in (structure.exponent_of(taken, g), structure.exponent_of(taken, ex.op("norm", g))):
+        return True
+    whole = [f for f, e in structure.factors(taken) if f.op in REDUCTIONS and e == 1]
+    return any(structure.square_root_of(f.args[0]) == g for f in whole)
 
 
 def _own_number(subject: Subject, node: Expr) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from optlint.diagnose.checks.direction import is_derivative
 from optlint.diagnose.repairs import Repair, check
-from optlint.intent import mentioned
+from optlint.intent import is_called_step_size, mentioned
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -61,10 +61,12 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     moved = structure.total([(1, ex.sym(w)), *rest], place.post.origin)
     whole = replace(recurrence, parameter=replace(place, name="w", old=w, new=Symbol("w'"), post=moved))
     made = prepare(whole)
-    if made.gradient != bare or not (made.second or mentioned(recurrence)):
+    sized = any(is_called_step_size(s.name) for s in moved.symbols)
+    if made.gradient != bare or not (made.second or mentioned(recurrence) or sized):
         return  # a gradient without its average is a gradient still
     if not made.as_applied.beginning.step[0, 0, 0] < 0:
         return  # so is one that its average is added to (Nesterov's)
     stays = made.replaced([*(s.post for s in made.states), ex.sym(w)])
     span = place.spans[0] if place.spans else None
-    yield Repair(page.code, made, place.post, moved, span=span, written=stays, details={"kind": "target"})
+    details = {"kind": "target"} | ({"certain": "yes"} if sized else {})
+    yield Repair(page.code, made, place.post, moved, span=span, written=stays, details=details)
