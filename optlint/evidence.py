@@ -61,7 +61,7 @@ class Evidence:
         if isinstance(op, (ast.Add, ast.Sub)):
             if not (_is_text(node.left) or _is_text(node.right)):
                 self.step = True
-                self.average |= _is_product(node.left) or _is_product(node.right)
+                self.average |= any(_is_product(n) or _is_square(n) for n in (node.left, node.right))
         elif isinstance(op, (ast.Mult, ast.Div)):
             self.scale = True
         elif isinstance(op, ast.Pow):
@@ -128,6 +128,12 @@ def _place(node: ast.expr) -> str:
 
 def _is_product(node: ast.expr) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+
+
+def _is_square(node: ast.expr) -> bool:
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Pow):
+        return False
+    return isinstance(node.right, ast.Constant) and node.right.value == 2
 
 
 def _is_text(node: ast.expr) -> bool:

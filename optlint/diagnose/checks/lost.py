@@ -269,7 +269,7 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
     for symbol in post.visible:
         own = structure.retention(post, symbol)
         whole = own == ex.const(1) and (post.op == "max" or _gathers_squares(post, symbol))
-        if symbol.kind != "place" or own is None or not (whole or _is_part(own)) or is_called_gradient(symbol.name):
+        if symbol.kind != "place" or own is None or not (whole or _is_part(own)) or _is_gradient(symbol, post):
             continue
         if parameter is not None and symbol is parameter.old:
             continue
@@ -280,6 +280,13 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
         if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
             found.append(symbol)
     return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
+
+
+def _is_gradient(symbol: Symbol, post: Expr) -> bool:
+    """Called so; a state may have the gradient's key (``S["dW"]`` beside ``grads["dW"]``)."""
+    homes = {s: s.name.partition("[")[0] for s in post.visible | {symbol}}
+    gradients = [s for s, home in homes.items() if is_called_gradient(home)]
+    return symbol in gradients or (is_called_gradient(symbol.name) and not gradients)
 
 
 _MOMENTUM = re.compile(r"momentum|beta|(?<![a-z])(?:mu|mom)(?![a-z])", re.IGNORECASE)

@@ -56,11 +56,13 @@ def _is_square(subject: Subject, term: Expr) -> bool:
 
 @check("last-square-only")
 def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """v = g², which remembers nothing: Adagrad's sum or the average of the others, as the name says."""
+    """v = g², which remembers nothing: Adagrad's sum or the average of the others, as the name says, or a correction
+    that is no other state's."""
     recurrence = subject.recurrence
     named = mentioned(recurrence)
     posts = recurrence.posts()
-    for stored in recurrence.stored if named else ():
+    told = named or _unexplained(_bases(posts), recurrence.states)
+    for stored in recurrence.stored if told else ():
         if structure.square_root_of(stored.expr) is None or not any(_below_root(p, stored.expr) for p in posts):
             continue
         if not _outlives_step(stored, recurrence):
@@ -119,15 +121,22 @@ def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> l
 
     Where there is none, the usual number of the optimizer that the update's name speaks of, or the base that all share.
     """
-    others = [structure.retention(s.post, s.old) for s in states]
-    powers = [n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
-    bases = dict.fromkeys(n.args[0] for n in powers if n.args[0].op in ("sym", "const"))
-    found = [b for b in bases if b not in others]
-    if found:
-        return found
+    corrected = _bases(posts)
     named = mentioned(recurrence)
     usual = [0.999] if named & _ADAPTIVE else [0.9] if "rmsprop" in named else []
-    return [ex.const(number) for number in usual] or list(bases)
+    return _unexplained(corrected, states) or [ex.const(number) for number in usual] or corrected
+
+
+def _bases(posts: list[Expr]) -> list[Expr]:
+    """The β of each βᵗ: a setting or a number, or 1 − one."""
+    powers = [n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
+    bases = dict.fromkeys(n.args[0] for n in powers)
+    return [b for b in bases if b.op in ("sym", "const") or (b.op == "sub" and b.args[0] == ONE and not b.args[1].args)]
+
+
+def _unexplained(bases: list[Expr], states: list[State]) -> list[Expr]:
+    others = [structure.retention(s.post, s.old) for s in states]
+    return [b for b in bases if b not in others]
 
 
 @check("last-gradient")
