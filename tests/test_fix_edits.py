@@ -103,6 +103,32 @@ class Adam:
         return w - lr * m_hat / (np.sqrt(v_hat) + self.eps)
 """
 
+KEYED = """
+import numpy as np
+
+
+def rmsprop(params, grads, S, lr=0.001, beta=0.9, eps=1e-8):
+    for l in range(1, len(params) // 2 + 1):
+        S[f"dW{l}"] = beta * S[f"dW{l}"] + (1 - beta) * np.square(grads[f"dW{l}"])
+        params[f"W{l}"] -= lr * grads[f"dW{l}"] / (np.sqrt(S[f"dW{l}"]) + eps)
+    return params, S
+"""
+
+ZIPPED = """
+import numpy as np
+
+
+class Momentum:
+    def __init__(self, params, lr=0.1, momentum=0.9):
+        self.params, self.lr, self.momentum = params, lr, momentum
+        self.v = [np.zeros_like(p) for p in params]
+
+    def step(self, grads):
+        for i, (p, g) in enumerate(zip(self.params, grads)):
+            self.v[i] = self.momentum * self.v[i] + g
+            p -= self.lr * self.v[i]
+"""
+
 NADAM = """
 import numpy as np
 
@@ -251,6 +277,8 @@ PROGRAMS = [
     pytest.param(FOREACH, ", value=1 - alpha", "", id="the weight of a call that multiplies and adds"),
     pytest.param(GROUP, ' + group["eps"]', "", id="an epsilon that the defaults name"),
     pytest.param(PRODUCTS, "(np.sqrt(v_hat) + self.eps)", "np.sqrt(v_hat)", id="an epsilon that is bound with others"),
+    pytest.param(KEYED, 'params[f"W{l}"] -=', 'grads[f"dW{l}"] -=', id="a step that the gradient takes, by its key"),
+    pytest.param(ZIPPED, "            p -=", "            g -=", id="a step that the gradient takes, in a loop"),
     pytest.param(NADAM, " + (1 - b1) * g / ", " - (1 - b1) * g / ", id="a sign before a product"),
 ]
 

@@ -9,6 +9,7 @@ from itertools import chain, groupby, islice, product
 
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.proof import Proof, decays_already, decays_twice
+from optlint.fix.aims import REASON, Aims
 from optlint.fix.averages import gathered, weighed
 from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes, ways_to_read
@@ -188,6 +189,8 @@ class _Update:
             narrow = tuple(dict.fromkeys(n for e in edits for n in narrowed(e, self.reading.text(e.span))))
             if kind == "dropped":
                 verdict = self.verifier.restores(self.recurrence, proof.finding, narrow)
+            elif kind == "target":
+                verdict = self.verifier.aims(self.recurrence, mended, title, narrow)
             else:
                 verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow])
             if verdict.good:
@@ -233,7 +236,7 @@ class _Update:
         kind = proof.repair.details.get("kind")
         if "shown" in proof.repair.details:
             return
-        if kind == "state" and len(after.states) > len(before.states):
+        if kind == "state":
             yield from self.resets.begun_once(before.recurrence.posts())
         if kind == "memory":
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
@@ -243,6 +246,9 @@ class _Update:
                 self.reason = "" if all(e.text.endswith("_") for e in edits) else _OPERAND
                 yield edits
             return
+        if kind == "target":
+            self.reason = REASON
+            yield from Aims(self.reading).at_parameter(proof.finding.span)
         if kind == "parameter":
             yield from self.results.unbound(proof.finding.span)
             yield from self.stores.moved(proof.finding.span)

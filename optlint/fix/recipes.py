@@ -265,18 +265,11 @@ class Recipes:
         for state in after.recurrence.states:
             if state.old in held:
                 continue
-            start = {ex.sym(state.old): state.initial} if state.initial is not None else {}
-            posts = (state.post, ex.substitute(state.post, start))
-            found = [
-                (r, post)
-                for post in posts
-                for r in self.reading.by_worth.get(self.values.worth(post), ())
-                if r.written and isinstance(r.node, cst.Name)
-            ]
-            if not found:
+            write, content = self._named(state.post), ex.sym(state.old)
+            if write is None and state.initial is not None:
+                write, content = self._named(ex.substitute(state.post, {content: state.initial})), state.initial
+            if write is None:
                 return
-            write, post = found[-1]
-            content = state.initial if post is not state.post and state.initial is not None else ex.sym(state.old)
             place = self._place(content, write)
             fixed = {"jax", "tensorflow"} & {name.partition(".")[0] for name in before.recurrence.imports}
             if place is None and state.old.array and not fixed:
@@ -290,6 +283,11 @@ class Recipes:
             edits.append(edit)
         if edits:
             yield tuple(edits)
+
+    def _named(self, content: Expr) -> Read | None:
+        """Where a plain name takes that content, the last time."""
+        reads = self.reading.by_worth.get(self.values.worth(content), ())
+        return next((r for r in reversed(reads) if r.written and isinstance(r.node, cst.Name)), None)
 
     def _named_for(self, content: Expr, write: Read) -> str | None:
         """The name that is bound anew, if it held the state's old content when the statement read it."""

@@ -47,24 +47,30 @@ class Resets:
         return None
 
     def _is_begun_before(self, made: cst.Assign) -> bool:
-        """Its target is given a content elsewhere: in front of the loop, or where the object is made."""
+        """Its target is given a content elsewhere: by the loop, in front of it, or where the object is made."""
         target = made.targets[0].target
-        span = self.reading.span(target)
-        text = self.reading.text(span) if span is not None else ""
-        home, loops = self.reading.function(made), self.statements.loops_around(made)
+        text, home, loops = (
+            self.reading.text_of(target),
+            self.reading.function(made),
+            self.statements.loops_around(made),
+        )
+        if any(text in map(self.reading.text_of, self.statements.names_of(loop)) for loop in loops):
+            return True
         for node in self.reading.nodes(None):
-            if not isinstance(node, cst.Assign) or node is made or len(node.targets) != 1:
-                continue
-            other = self.reading.span(node.targets[0].target)
-            if other is None or self.reading.text(other) != text or _is_none(node.value) or _is_empty(node.value):
+            given = _pairs(node) if isinstance(node, cst.Assign) and node is not made else ()
+            if not any(self.reading.text_of(t) == text and not _is_none(v) and not _is_empty(v) for t, v in given):
                 continue
             here = self.reading.function(node) is home
-            if here and len(self.statements.loops_around(node)) < len(loops) and span is not None and other < span:
+            if here and len(self.statements.loops_around(node)) < len(loops) and self._stands_before(node, made):
                 return True
             same = self.statements.class_of(node) is self.statements.class_of(made)
             if not here and isinstance(target, cst.Attribute) and same:
                 return True
         return False
+
+    def _stands_before(self, one: cst.CSTNode, other: cst.CSTNode) -> bool:
+        first, then = self.reading.span(one), self.reading.span(other)
+        return first is not None and then is not None and first < then
 
     def _guard(self, made: cst.Assign) -> str | None:
         """What tells that a place has no content yet."""

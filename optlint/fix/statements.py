@@ -39,6 +39,17 @@ class Statements:
     def class_of(self, node: cst.CSTNode) -> cst.ClassDef | None:
         return next((a for a in self.reading.ancestors(node) if isinstance(a, cst.ClassDef)), None)
 
+    def names_of(self, loop: cst.For | cst.While) -> list[cst.BaseExpression]:
+        """What a loop binds: all names of its target."""
+        pending: list[cst.BaseExpression] = [loop.target] if isinstance(loop, cst.For) else []
+        found: list[cst.BaseExpression] = []
+        for target in pending:
+            if isinstance(target, (cst.Tuple, cst.List)):
+                pending.extend(e.value for e in target.elements)
+            else:
+                found.append(target)
+        return found
+
     # edits
 
     def before(self, node: cst.CSTNode, *statements: str) -> Edit | None:

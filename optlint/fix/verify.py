@@ -119,6 +119,20 @@ class Verifier:
         left = _codes(good)[mended.code]
         return Verdict(bool(good), exact=not left, left=left, but=_PART if left else "")
 
+    def aims(self, recurrence: Recurrence, mended: Sequence[Finding], title: str, edits: Sequence[Edit]) -> Verdict:
+        """Whether the same path of the function moves another place now, and is the update that is meant."""
+        units = self._reduced(edits)
+        if units is None or not title:
+            return Verdict(False)
+        key, known = key_of(recurrence), {key_of(r) for r, _ in self.before}
+        after = self.judge(units, key, False)
+        still = [(r, v) for r, v in after if key_of(r) in known]
+        if any(key_of(r) == key for r, _ in still) or not self._all_say(still, {(f.code, f.span) for f in mended}, key):
+            return Verdict(False)
+        path = [v for r, v in after if key_of(r) not in known and r.name == recurrence.name]
+        good = bool(path) and all(v.convention == title and v.status == "matched" for v in path)
+        return Verdict(good, good and path[0].worst <= EXACT, convention=title)
+
     def _reduced(self, edits: Sequence[Edit]) -> tuple[Unit, ...] | None:
         """The edited units, without the blocks that have nothing to do with the edits; None if they do not parse."""
         program = self.program
