@@ -129,6 +129,34 @@ class Momentum:
             p -= self.lr * self.v[i]
 """
 
+CLOSURE = """
+import jax
+import jax.numpy as jnp
+
+
+def adam_step(params, grads, state, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
+    t = state["t"] + 1
+    mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state["mu"], grads)
+    nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g**2, state["nu"], grads)
+
+    def move(p, m, v):
+        return p - lr * (m / (1 - b1**t)) / (jnp.sqrt(v / (1 - b2**t)) + eps)
+
+    return jax.tree.map(move, params, mu, nu), {"t": t, "mu": mu, "nu": nu}
+"""
+
+TWICE = """
+import numpy as np
+
+
+def adadelta(params, states, rho=0.9, eps=1e-5):
+    for p, (s, delta) in zip(params, states):
+        s[:] = rho * s + (1 - rho) * np.square(p.grad)
+        step = (np.sqrt(delta + eps) / np.sqrt(s + eps)) * p.grad
+        delta[:] = rho * delta + (1 - rho) * step * step
+        p[:] -= step
+"""
+
 NADAM = """
 import numpy as np
 
@@ -279,6 +307,8 @@ PROGRAMS = [
     pytest.param(PRODUCTS, "(np.sqrt(v_hat) + self.eps)", "np.sqrt(v_hat)", id="an epsilon that is bound with others"),
     pytest.param(KEYED, 'params[f"W{l}"] -=', 'grads[f"dW{l}"] -=', id="a step that the gradient takes, by its key"),
     pytest.param(ZIPPED, "            p -=", "            g -=", id="a step that the gradient takes, in a loop"),
+    pytest.param(CLOSURE, "(m / (1 - b1**t))", "m", id="a correction by what a function around has"),
+    pytest.param(TWICE, "np.sqrt(s + eps)", "(s + eps)", id="a root that two equations lack"),
     pytest.param(NADAM, " + (1 - b1) * g / ", " - (1 - b1) * g / ", id="a sign before a product"),
 ]
 

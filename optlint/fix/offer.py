@@ -349,6 +349,8 @@ class _Update:
             found = sorted(changes(before, after, self.values), key=self._is_apart)
             if found:
                 ways.append([[replace(c, home=home) for c in way] for way in found[:_MAX_WAYS]])
+        for alone in ways if len(ways) > 1 else ():  # one expression of the source may stand in several equations
+            yield from islice(self._edits(alone[0], proof.finding.span), 1)
         for together in islice(product(*ways), _MAX_WAYS * 2) if ways else ():
             yield from self._edits([c for way in together for c in way], proof.finding.span)
 

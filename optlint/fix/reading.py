@@ -44,6 +44,7 @@ class Reading:
         self.lists: list[Read] = []  # what is a list of such expressions, seen through one of its elements
         self.lists_by_worth: dict[Worth, list[Read]] = {}
         self.by_text: dict[str, list[Read]] = {}
+        self._names: dict[int, set[str]] = {}  # by function, what it binds
         self._turn: dict[int, bool] = {}
         self._places: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self._lines = {unit.cell: unit.text.split("\n") for unit in program.units}
@@ -159,6 +160,26 @@ class Reading:
     def function(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The function that an expression stands in."""
         return next((a for a in self.ancestors(node) if isinstance(a, (cst.FunctionDef, cst.Lambda))), None)
+
+    def means_the_same(self, read: Read, there: cst.CSTNode) -> bool:
+        """Whether what a simple text starts with is the same variable at another place, in a function inside, too."""
+        name = read.text.partition(".")[0].partition("[")[0]
+        return read.simple and self._binder(read.node, name) is self._binder(there, name)
+
+    def _binder(self, node: cst.CSTNode, name: str) -> cst.CSTNode | None:
+        """The function whose variable the name is; None for the module's."""
+        around = (a for a in self.ancestors(node) if isinstance(a, (cst.FunctionDef, cst.Lambda)))
+        return next((a for a in around if name in self._bound(a)), None)
+
+    def _bound(self, function: cst.FunctionDef | cst.Lambda) -> set[str]:
+        """The names that a function binds: its arguments, and what it assigns."""
+        found = self._names.get(id(function))
+        if found is None:
+            params = function.params
+            listed = (*params.posonly_params, *params.params, *params.kwonly_params)
+            targets = (n for n in self.nodes(function) if isinstance(n, cst.Name) and self._is_written(n))
+            found = self._names[id(function)] = {p.name.value for p in listed} | {n.value for n in targets}
+        return found
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode | None:
         return next((a for a in self.ancestors(node) if isinstance(a, cst.BaseSmallStatement)), None)

@@ -133,7 +133,8 @@ class Speller:
                 continue
             if isinstance(read.node, (cst.Integer, cst.Float)) and expr.op != "const":
                 continue
-            if not inside and self.reading.function(read.node) is not home:
+            here = inside or self.reading.function(read.node) is home
+            if not here and not self.reading.means_the_same(read, site.node):
                 continue
             text, simple = read.text, read.simple
             if simple and not self.reading.holds(text, site.moment, worth):
