@@ -33,7 +33,6 @@ def apply(text: str, *fixes: Fix) -> str:
 
 
 UNFIXABLE = {  # pages, and single examples of a page
-    "OPT110-4": "inside its lambda the decay has no name yet",
     "OPT119": "which of the twins is meant, only their author knows",
     "OPT205": "where epsilon stands is a choice, unless a setting makes it",
     "OPT206": "where epsilon stands is a choice",
@@ -52,7 +51,6 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT505-1": "statements change their order",
     "OPT601-1": "where the state should live is a choice",
     "OPT601-2": "where the state should live is a choice",
-    "OPT605-4": "where the weights are, the update does not say",
     "OPT606": "the slip is shown, its repair only named",
     "OPT610": "how far out the return moves, past one loop or two, is the author's to say",
     "OPT609": "the places that are missing have to be made where the state begins",
