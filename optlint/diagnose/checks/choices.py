@@ -50,7 +50,8 @@ def epsilon_large(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for post in subject.posts:
         for node in ex.walk(post):
             for a, b in structure.floored(node):
-                if not b.symbols & subject.second or not _is_given(subject, a):
+                size = b.symbols & subject.second or (b.op == "abs" and subject.g in b.symbols)  # Adamax's |g|
+                if not size or not _is_given(subject, a):
                     continue
                 posts = [ex.replace_node(p, node, ex.substitute(node, {a: small})) for p in subject.posts]
                 yield Repair(page.code, subject.replaced(posts), a, small, root=node, details={"kind": "number"})
