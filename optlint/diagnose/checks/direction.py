@@ -141,14 +141,15 @@ DERIVATIVE = "derivative of "  # how the vocabulary names the result of a differ
 
 
 def is_derivative(subject: Subject) -> bool:
-    """The gradient is visibly the derivative of a loss: a differentiator made it, or PyTorch's ``backward``; the
-    parameter's own ``p.grad`` is one everywhere."""
+    """The gradient is visibly the derivative of a loss: a differentiator made it, or PyTorch's ``backward``.
+
+    What a framework of the author's own keeps in ``p.grad`` may well be its negative.
+    """
     assert subject.gradient is not None
     torch = any(name.split(".")[0] == "torch" for name in subject.recurrence.imports)
-    own = f"{subject.parameter.name}.grad" if subject.parameter is not None else ""
     for node in ex.walk(subject.gradient):
         if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
             return True
-        if node.op == "sym" and (node.symbol.name == own or (torch and node.symbol.name.endswith(".grad"))):
+        if torch and node.op == "sym" and node.symbol.name.endswith(".grad"):
             return True
     return False
