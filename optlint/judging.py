@@ -126,15 +126,22 @@ class _Sitting:
         """Note the names and comments of the blocks that hold the update, and what the file imports.
 
         They are where it moves its parameter and where the run began: a helper may hold a state of it, and no more.
+        An update of no function's own is called after the definition that holds it, else after the section's heading.
         """
-        moved = recurrence.writes[-1] if recurrence.writes else recurrence.span
+        moved, made = recurrence.writes[-1] if recurrence.writes else recurrence.span, recurrence.step.origin
+        if made is not None:  # a notebook's cells may move the same parameter one after the other
+            moved = next((w for w in recurrence.writes if w.covers(made)), moved)
         wanted = [moved] if recurrence.home is None else [moved, recurrence.home]
         lines: list[str] = []
+        holder = ""
         for number, block in self.program.blocks:
             unit = self.program.units[number]
-            if any(unit.cell == w.cell and block.line <= w.line <= block.end_line for w in wanted):
+            held = [w for w in wanted if unit.cell == w.cell and block.line <= w.line <= block.end_line]
+            if held:
                 recurrence.heading = unit.heading
+                holder = block.name if moved in held and block.kind != "code" else holder
                 lines += unit.text.split("\n")[block.line - 1 : block.end_line]
+        recurrence.heading = holder or recurrence.heading
         if lines:
             recurrence.text = "\n".join([*lines, *sorted(recurrence.imports)])
 

@@ -235,6 +235,55 @@ def test_a_heading_names_the_cells_below_it(heading: str, codes: list[str]) -> N
     assert found == codes
 
 
+OPTIMIZER = """
+class {name}:
+    def __init__(self, parameters, lr=1e-2, b1=0.9, b2=0.999, eps=1e-8):
+        self.parameters, self.lr, self.b1, self.b2, self.eps, self.t = list(parameters), lr, b1, b2, eps, 0
+        self.m = [torch.zeros_like(p) for p in self.parameters]
+        self.v = [torch.zeros_like(p) for p in self.parameters]
+
+    def zero_grad(self):
+        for p in self.parameters:
+            p.grad = None
+
+    @torch.no_grad()
+    def step(self):
+        self.t += 1
+        for p, m, v in zip(self.parameters, self.m, self.v):
+"""
+STEPS = {
+    "SGD": ["p.sub_(self.lr * p.grad)"],
+    "Adagrad": ["v.add_(p.grad * p.grad)", "p.sub_(self.lr / v.sqrt().add(self.eps) * p.grad)"],
+    "Adam": [
+        "m.mul_(self.b1).add_(p.grad * (1 - self.b1))",
+        "v.mul_(self.b2).add_(p.grad * p.grad * (1 - self.b2))",
+        "m_hat, v_hat = m.div(1 - self.b1**self.t), v.div(1 - self.b2**self.t)",
+        "p.sub_(self.lr * m_hat / v_hat.sqrt().add(self.eps))",
+    ],
+}
+TRAIN = """
+def train(batches, net, optimizer):
+    for x, y in batches:
+        optimizer.zero_grad()
+        loss = criterion(net(x), y)
+        loss.backward()
+        optimizer.step()
+"""
+
+
+def test_what_a_class_moves_is_called_after_it_whichever_cell_moves_the_same_parameter_last() -> None:
+    cells = [{"cell_type": "code", "source": TRAIN}]
+    for name, lines in STEPS.items():
+        made = OPTIMIZER.format(name=name) + "".join(f"            {line}\n" for line in lines)
+        run = f"{name.lower()}_loss = train(batches, net, optimizer)"
+        cells.append({"cell_type": "markdown", "source": f"## {name}"})
+        cells += [{"cell_type": "code", "source": c} for c in (made, f"optimizer = {name}(net.parameters())", run)]
+    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    report = lint_source(notebook, "a.ipynb")
+    assert {"adagrad", "adam"} <= {u.family for u in report.updates}
+    assert not [f for f in report.findings if f.severity != "note"]
+
+
 EQUAL = """import numpy as np
 w, m, v = np.ones(3), np.zeros(3), np.zeros(3)
 for t in range(1, 100):

@@ -39,6 +39,7 @@ def _clip(site: Site) -> Value | None:
     values = site.all()
     if not values:
         return None
+    site.take_out(3)
     result = site.expr(values[0])
     low = site.kwargs.get("a_min") or site.kwargs.get("min") or (values[1] if len(values) > 1 else None)
     high = site.kwargs.get("a_max") or site.kwargs.get("max") or (values[2] if len(values) > 2 else None)
