@@ -20,6 +20,8 @@ _OF_GRADIENT = re.compile(r"""(['"])d_?(?=[A-Za-z])""")  # the key "dW" for "W"
 
 
 class Aims:
+    """What else the statement that takes a step may have been meant to change."""
+
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.statements = Statements(reading)
