@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import islice
 
 from optlint.diagnose.repairs import Repair, check
-from optlint.intent import mentioned
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -24,7 +23,7 @@ MAX_PLACES = 4  # of the gradient in a step
 def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Put the idle moment, as the code has corrected it, where g (or v') stands now: everywhere, or in one place."""
     recurrence, gradient = subject.recurrence, subject.gradient
-    for idle in (*recurrence.idle, *_only_measured(recurrence, gradient)) if gradient is not None else ():
+    for idle in recurrence.idle if gradient is not None else ():
         assert gradient is not None
         instead = gradient
         if idle.post.op == "max":  # AMSGrad's maximum, for v' in the step
@@ -39,17 +38,6 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             for meant in _readings(recurrence, idle):
                 for step in _with_instead(recurrence.step, wrong, meant):
                     yield _repaired(page, recurrence, idle, -1, step)
-
-
-def _only_measured(recurrence: Recurrence, gradient: Expr | None) -> list[State]:
-    """Averages of the gradient that serve another state alone, as AdaBelief's does where the step takes g itself.
-
-    Only where a name says what it is: a variance may well be all that they are for.
-    """
-    if gradient is None or not mentioned(recurrence):
-        return []
-    apart = [s for s in recurrence.states if not {s.old, s.new} & recurrence.step.visible]
-    return [s for s in apart if not gathers_size(s.post, gradient) and ex.contains(s.post, gradient)]
 
 
 def _inside(recurrence: Recurrence, idle: State, gradient: Expr) -> Expr | None:
@@ -160,10 +148,9 @@ def _repaired(page: MistakePage, recurrence: Recurrence, idle: State, position: 
     beside = [s for s in recurrence.idle if s is not idle and s.new in idle.post.symbols]
     states = [replace(s, post=right) if i == position else s for i, s in enumerate(recurrence.states)]
     first = position if position >= 0 else len(states)
-    read = [] if idle in recurrence.states else [*beside, idle]
     whole = replace(
         recurrence,
-        states=[*states[:first], *read, *states[first:]],
+        states=[*states[:first], *beside, idle, *states[first:]],
         parameter=parameter and replace(parameter, post=step),
         output=None if parameter is not None else step,
         idle=[s for s in recurrence.idle if s is not idle],
