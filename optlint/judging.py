@@ -271,6 +271,7 @@ def _mark(recurrence: Recurrence) -> Mark:
         ),
         tuple(sorted(s.name for s in (*recurrence.shared, *recurrence.shared_products))),
         tuple(e.slot.symbol.name for e in (*recurrence.overwritten, *recurrence.inputs)),
+        tuple(map(repr, (*recurrence.made_anew, *recurrence.skipped))),
         tuple(s.name for s in recurrence.idle),
         tuple(sorted(map(repr, recurrence.escapes))),
         tuple((s.name, repr(s.expr)) for s in recurrence.stored),

@@ -255,6 +255,9 @@ def _counts(node: Expr) -> bool:
     return symbol.iterates == "count" or (symbol.initial is not None and symbol.initial.op == "const")
 
 
+LEAVES = (cst.Raise, cst.Break, cst.Continue)
+
+
 def only_leaves(body: cst.BaseSuite) -> bool:
     """A body that only raises, returns nothing, skips the iteration or stops: the update goes on without it."""
     statements: list[cst.CSTNode] = []
@@ -265,10 +268,17 @@ def only_leaves(body: cst.BaseSuite) -> bool:
     last = statements[-1]
     if isinstance(last, cst.Return):
         return last.value is None or isinstance(last.value, cst.Name)
-    return isinstance(last, (cst.Raise, cst.Break, cst.Continue)) or all(
+    return isinstance(last, LEAVES) or all(
         isinstance(s, cst.Expr) and isinstance(s.value, (cst.Call, cst.SimpleString)) and _is_talk(s)
         for s in statements
     )
+
+
+def goes_away(body: cst.BaseSuite) -> bool:
+    """Of a body that only leaves: nothing behind it is done, and it does not just talk."""
+    line = body.body[-1]
+    last = line.body[-1] if isinstance(line, cst.SimpleStatementLine) else line
+    return isinstance(last, (*LEAVES, cst.Return))
 
 
 def last_return(body: cst.BaseSuite | Sequence[cst.CSTNode]) -> cst.BaseExpression | None:

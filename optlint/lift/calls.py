@@ -76,6 +76,7 @@ class Calls(Evaluator):
         self.abroad: Abroad | None = None  # the project's other modules, where they can be seen
         self.cut_short: list[CutShort] = []
         self.dropped: list[Dropped] = []
+        self.skipped: list[Expr] = []  # the conditions under which the code goes away instead
         self.unsure = False  # some name takes a new content of what may be a state
         self.behind: Sequence[cst.CSTNode] = ()  # what follows a condition in its block
         self.keeps_results = False  # run as if each such result were kept

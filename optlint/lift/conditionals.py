@@ -14,7 +14,7 @@ from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.branches import creates_state, follows_time, last_return, only_leaves
+from optlint.lift.branches import creates_state, follows_time, goes_away, last_return, only_leaves
 from optlint.lift.expression import FIRST, Expr, Symbol
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.joins import Joins, copied, either
@@ -51,6 +51,8 @@ class Conditionals(Joins):
             if branch is not None and self.create(branch, other, creating.tested):
                 return
         if no is None and only_leaves(node.body) and not self._hands_back(node.body):
+            if goes_away(node.body):
+                self.skipped.append(expr)
             return
         if follows_time(expr):
             if no is None and None not in (last_return(node.body), last_return(behind)):

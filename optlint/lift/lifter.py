@@ -11,7 +11,7 @@ from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import views_of
 from optlint.lift.dropped import forget_what_is_written, is_begun_there, is_log, lasts, reads_result
-from optlint.lift.entries import changed_gradients, made_anew
+from optlint.lift.entries import changed_gradients, entry_values, made_anew, resolved
 from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
@@ -210,6 +210,7 @@ class Lifter:
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
+        machine.skipped = []
         try:
             yield
         finally:
@@ -316,11 +317,14 @@ class Lifter:
                     begun.add(slot.symbol)
         kept.sort(key=lambda r: (r.span.line, r.span.column))
         left = tuple(made_anew(machine.store))
+        table = entry_values(machine.frames)
+        skipped = tuple(resolved(condition, table) for condition in machine.skipped)
         for recurrence in kept:
             recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth
             recurrence.made_anew = left
+            recurrence.skipped = skipped
             recurrence.inputs = [*recurrence.inputs, *changed]
             recurrence.aliases = list(machine.shared)
             recurrence.on_data = frozenset(machine.choices.on_data)

@@ -91,6 +91,7 @@ class Recurrence:
     left_out: frozenset[Symbol] = frozenset()  # settings that this view takes as 0
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
     made_anew: tuple[Expr, ...] = ()  # what the run leaves in lasting places that it fills before it reads them
+    skipped: tuple[Expr, ...] = ()  # the conditions under which the run goes away instead (``if step == 1: continue``)
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
     started: bool = False  # a view of it from the second step on, the first being another one
     lost: bool = False

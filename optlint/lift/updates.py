@@ -114,6 +114,8 @@ def _decays_beside_a_gradient(state: State, own: Expr) -> bool:
     if own.op == "where" or structure.number_at(own, dict.fromkeys(own.symbols, 0.0)) != 1:
         return False
     taken = structure.rest(state.post, state.old)
+    if any(n.op == "opaque" and n.args for n in ex.walk(taken)):
+        return False  # what unseen code makes of a gradient may be anything
     sizes = (f.symbols for _, term in structure.terms(taken) for f, e in structure.factors(term) if e == 1)
     return any(size and size < own.symbols for size in sizes) and any(is_called_gradient(s.name) for s in taken.symbols)
 

@@ -34,7 +34,7 @@ def time_from_zero(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if len(clocks) == 1 and clocks[0].known and clocks[0].by == 1:
             exponent = power.args[1]
             value = subject.value(ex.substitute(exponent, {ex.sym(clocks[0].symbol): ex.const(clocks[0].first)}))
-            if value is not None and np.all(value == 0):
+            if value is not None and np.all(value == 0) and not _is_left_out(subject):
                 target = clocks[0].symbol
                 moved = [replace(c, first=c.first + (c.symbol is target)) for c in subject.clocks]
                 later = ex.op("add", exponent, ex.const(1))
@@ -42,6 +42,14 @@ def time_from_zero(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     page.code, subject.replaced(subject.posts, clocks=moved), power, ex.op("pow", power.args[0], later)
                 )
                 return
+
+
+def _is_left_out(subject: Subject) -> bool:
+    """The code goes away at the first step (``if step == 1: continue``)."""
+    first = {ex.sym(c.symbol): ex.const(c.first) for c in subject.clocks}
+    asked = (c for c in subject.recurrence.skipped if c.symbols & subject.time)
+    values = (subject.value(ex.substitute(condition, first)) for condition in asked)
+    return any(value is not None and np.all(value) for value in values)
 
 
 @check("time-stuck")
