@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import libcst as cst
 
 from optlint.fix.reading import Reading
-from optlint.fix.statements import Statements
+from optlint.fix.statements import Statements, assigned
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.model import Edit, Span
 
 Edits = tuple[Edit, ...]
+_CONTAINERS = frozenset({"dict", "list", "OrderedDict"})
 
 
 class Resets:
@@ -49,15 +50,12 @@ class Resets:
     def _is_begun_before(self, made: cst.Assign) -> bool:
         """Its target is given a content elsewhere: by the loop, in front of it, or where the object is made."""
         target = made.targets[0].target
-        text, home, loops = (
-            self.reading.text_of(target),
-            self.reading.function(made),
-            self.statements.loops_around(made),
-        )
+        text, home = self.reading.text_of(target), self.reading.function(made)
+        loops = self.statements.loops_around(made)
         if any(text in map(self.reading.text_of, self.statements.names_of(loop)) for loop in loops):
             return True
         for node in self.reading.nodes(None):
-            given = _pairs(node) if isinstance(node, cst.Assign) and node is not made else ()
+            given = assigned(node) if node is not made else ()
             if not any(self.reading.text_of(t) == text and not _is_none(v) and not _is_empty(v) for t, v in given):
                 continue
             here = self.reading.function(node) is home
@@ -102,8 +100,8 @@ class Resets:
     def _given_elsewhere(self, made: cst.Assign, text: str) -> Iterator[cst.BaseExpression | None]:
         """What other statements of the class give the same attribute; None where that does not stand there."""
         for node in self.reading.nodes(self.statements.class_of(made)):
-            if isinstance(node, cst.Assign) and node is not made:
-                yield from (value for target, value in _pairs(node) if self.reading.text_of(target) == text)
+            if node is not made:
+                yield from (value for target, value in assigned(node) if self.reading.text_of(target) == text)
 
     def _guarded(self, made: list[cst.Assign], guard: str) -> Iterator[Edits]:
         lines = [self.statements.line_of(s) for s in made]
@@ -127,17 +125,6 @@ class Resets:
             yield (Edit(head.span, head.text + " " * (first.column - start.column)),)
 
 
-def _pairs(node: cst.Assign) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression | None]]:
-    """Each target with its value, those of a tuple one by one; None where only the run can tell."""
-    for target in (t.target for t in node.targets):
-        if isinstance(target, cst.Tuple):
-            values = [e.value for e in node.value.elements] if isinstance(node.value, cst.Tuple) else []
-            for position, element in enumerate(target.elements):
-                yield element.value, values[position] if len(values) == len(target.elements) else None
-        else:
-            yield target, node.value
-
-
 def _is_none(value: cst.BaseExpression | None) -> bool:
     return isinstance(value, cst.Name) and value.value == "None"
 
@@ -146,4 +133,6 @@ def _is_empty(value: cst.BaseExpression | None) -> bool:
     """``{}``, ``[]``, ``dict()``."""
     if isinstance(value, (cst.Dict, cst.List)):
         return not value.elements
-    return isinstance(value, cst.Call) and not value.args and isinstance(value.func, cst.Name)
+    if not isinstance(value, cst.Call) or value.args or not isinstance(value.func, cst.Name):
+        return False
+    return value.func.value in _CONTAINERS

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from optlint.fix.reading import ATOM, Read, Reading, level_of, parenthesized
+from optlint.fix.statements import assigned
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import number
@@ -110,7 +111,7 @@ class Speller:
     def _kept_in(self, home: cst.ClassDef) -> Text | None:
         """``self.eps``, and ``group["eps"]`` beside ``group["lr"]`` where one call, or one dict, names both."""
         for node in self.reading.nodes(home):
-            for text in map(self.reading.text_of, _targets(node)):
+            for text in (self.reading.text_of(target) for target, _ in assigned(node)):
                 if text.startswith("self.") and _EPSILON.fullmatch(text[5:]):
                     return Text(text, ATOM)
             names = _names_in(node)
@@ -152,14 +153,6 @@ class Speller:
             if best is None or rank < best[0]:
                 best = (rank, text)
         return None if best is None else Text(best[1], level_of(best[1]))
-
-
-def _targets(node: cst.CSTNode) -> list[cst.CSTNode]:
-    """What a statement assigns, each by itself (``self.lr, self.eps = lr, eps``)."""
-    if not isinstance(node, (cst.AssignTarget, cst.AnnAssign)):
-        return []
-    target = node.target
-    return [e.value for e in target.elements] if isinstance(target, (cst.Tuple, cst.List)) else [target]
 
 
 def _names_in(node: cst.CSTNode) -> list[str]:

@@ -11,6 +11,21 @@ from optlint.fix.reading import Read, Reading
 from optlint.model import Edit, Span
 
 
+def assigned(node: cst.CSTNode) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression | None]]:
+    """Each target of an assignment with its value, those of a tuple one by one; None where only the run can tell."""
+    if isinstance(node, cst.AnnAssign):
+        yield node.target, node.value
+    if not isinstance(node, cst.Assign):
+        return
+    values = [e.value for e in node.value.elements] if isinstance(node.value, (cst.Tuple, cst.List)) else []
+    for target in (t.target for t in node.targets):
+        if isinstance(target, (cst.Tuple, cst.List)):
+            known = len(values) == len(target.elements)
+            yield from ((e.value, values[i] if known else None) for i, e in enumerate(target.elements))
+        else:
+            yield target, node.value
+
+
 class Statements:
     """Edits of whole statements around the expressions that a run has read."""
 

@@ -8,7 +8,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import ANY, Cell, Seq, Slot, Store, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Store, Value, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry
 from optlint.model import Span
@@ -204,13 +204,10 @@ def match_returns(
 
 def _is_begun_anew(expr: Expr, arguments: Mapping[Symbol, Slot]) -> bool:
     """What an argument's name holds that was set to 0 first: ``v = 0; v = μ·v + g`` makes no new content of g."""
-    zeros = any(n.op == "const" and n.value == 0 for n in ex.walk(expr))
-    return zeros and any(
-        symbol not in expr.visible
-        and not isinstance(slot.home, Cell)
-        and numeric(content((slot.home, slot.key))) == expr
-        for symbol, slot in arguments.items()
-    )
+    if all(n.op != "const" or n.value != 0 for n in ex.walk(expr)):
+        return False
+    names = (slot for symbol, slot in arguments.items() if symbol not in expr.visible and isinstance(slot.home, Scope))
+    return any(numeric(content((slot.home, slot.key))) == expr for slot in names)
 
 
 def _is_averaged(post: Expr, symbol: Symbol, arguments: Iterable[Symbol]) -> bool:
