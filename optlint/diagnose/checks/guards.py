@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from optlint.diagnose.repairs import Repair, check
@@ -18,12 +19,21 @@ THRESHOLDS = (5, 4)  # of the authors' code, and of the paper
 @check("rectified-always")
 def rectified_always(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """√((ρ − 4)·(ρ − 2)·…) at every step: take it where ρ is large enough, and the plain corrected average before."""
-    names = {symbol.name.rstrip("'") for symbol in subject.time}
-    if any(name in option for option in subject.recurrence.configuration for name in names):
+    names = {re.escape(symbol.name.rstrip("'")) for symbol in subject.time}
+    by_time = re.compile(rf"(?:{'|'.join(names)})(?!\w*(?:\[\w+\])?\.\w)")  # and not by what holds it (`t.is_cpu`)
+    if names and any(by_time.search(option) for option in subject.recurrence.configuration):
         return  # one side of a choice that the code makes by the time
     for root in ex.walk(subject.step):
         length = _length(subject, root)
-        if length is None or any(n.op == "where" for n in ex.walk(subject.step)):
+        if length is None:
+            continue
+        choices = [n.args[0] for n in ex.walk(subject.step) if n.op == "where"]
+        if choices and all(ex.contains(choice, root) for choice in choices):  # by the root, which is to be 0 before
+            for threshold in THRESHOLDS:
+                none = ex.op("where", ex.op("gt", length, ex.const(threshold)), root, ex.const(0))
+                made = subject.replaced([*subject.posts[:-1], ex.substitute(subject.step, {root: none})])
+                yield Repair(page.code, made, root, none, where="step", root=subject.step)
+        if choices:
             continue
         drive = subject.drive
         plain = _unrectified(subject, drive, root)
