@@ -28,6 +28,7 @@ from optlint.lift.objects import (
     Unsupported,
     Value,
     numeric,
+    release,
 )
 from optlint.lift.places import ACCESSOR, attribute, place_of, place_text
 from optlint.lift.vocabulary import (
@@ -37,6 +38,7 @@ from optlint.lift.vocabulary import (
     Handler,
     Site,
     attribute_handler,
+    common_handler,
     library_name,
     method_handler,
     name_handler,
@@ -184,6 +186,10 @@ class Calls(Evaluator):
             found = self.imported(callee)
             if isinstance(found, (Func, Klass)):
                 return self.call(found, args, kwargs, span, text)
+            common = common_handler(callee.name) if found is None and args else None
+            known = common(site) if common is not None else None
+            if known is not None:
+                return known
         if isinstance(callee, Method):
             borrowed = self.borrowed(callee, args)
             known = borrowed(site) if borrowed is not None else None
@@ -278,6 +284,8 @@ class Calls(Evaluator):
                 if leave.how == "raise" and not self.scanning:
                     raise
                 if leave.how == "return" and leave.value is not None:
+                    if isinstance(leave.value, Cell) and not entry:
+                        release(leave.value, scope)
                     return leave.value
         return Const(None)
 

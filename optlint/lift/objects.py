@@ -346,6 +346,12 @@ def settle(value: Value, place: str) -> None:
             value.expr.value.name = place
 
 
+def release(made: Cell, scope: Scope) -> None:
+    """What a function has made and gives away is no longer known by its name for it, but by where it is put next."""
+    if not made.open and made.expr is None and scope.vars.get(made.place) is made:
+        made.place = ""
+
+
 def content(target: Target) -> Value | None:
     """What a place holds now."""
     home, key = target

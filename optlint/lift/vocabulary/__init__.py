@@ -45,6 +45,9 @@ NUMBERS = {f"{home}.{name}": value for home in ("numpy", "math", "torch")
 # functions of one array, which as methods take no argument
 UNARY = frozenset({"sqrt", "square", "rsqrt", "exp", "log", "abs", "absolute", "sign", "negative", "reciprocal"})
 
+# functions that mean the same in every library of arrays, also in one that is not known
+_COMMON = UNARY | {"zeros_like", "ones_like", "conj", "conjugate", "maximum", "minimum"}
+
 # modules by other names
 _ALIASES = {
     "np": "numpy", "cupy": "numpy", "autograd.numpy": "numpy", "jax.numpy": "numpy", "cmath": "math",
@@ -111,6 +114,12 @@ def name_handler(name: str) -> Handler | None:
         head = _SPEAKS[head]
         found = _NAMES.get(f"{head}.{last}")
     return found
+
+
+def common_handler(name: str) -> Handler | None:
+    """The meaning of a function of a library that nothing is known of: ``backend.sqrt``."""
+    last = name.rpartition(".")[2]
+    return _NAMES.get(f"numpy.{last}") if last in _COMMON and not is_library(name) else None
 
 
 def method_handler(name: str) -> Handler | None:

@@ -129,4 +129,5 @@ OPERATIONS: dict[str, Operation] = {
     "rsqrt": _one(reciprocal_root),
     "sigmoid": _one(sigmoid),
     "reciprocal": _one(lambda x: ex.op("div", ONE, x)),
+    **dict.fromkeys(("conj", "conjugate"), _one(lambda x: x)),
 }
