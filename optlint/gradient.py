@@ -127,7 +127,8 @@ def _peeled(node: Expr, common: set[Expr], settings: set[Symbol]) -> Expr:
         if len(data) != 1 or not all(a.op != "const" and a.symbols and a.symbols <= settings for a in others):
             break
         node = data[0]
-    return node
+    base = structure.square_root_of(node)
+    return base if base is not None and base in common and not base.args else node  # g² is made of the gradient
 
 
 def without_sign(gradient: Expr) -> tuple[int, Expr]:
@@ -137,3 +138,36 @@ def without_sign(gradient: Expr) -> tuple[int, Expr]:
     if len(minus) % 2 == 0 or len(parts) == 1 or any(f.op not in ("sym", "const", "opaque") for f, _ in parts):
         return 1, gradient
     return -1, structure.product([(f, e) for f, e in parts if f != ex.const(-1)], gradient.origin)
+
+
+def as_scaled(gradient: Expr, posts: list[Expr]) -> tuple[Expr, list[Expr]]:
+    """The gradient as it is squared, ``dW/n``, where every other place reads it so, in products (``η·dW/n/(√v + ε)``).
+
+    Else as it is. The equations come with that quotient as a node of its own.
+    """
+    squared = (structure.square_root_of(n) for p in posts for n in ex.walk(p) if ex.contains(n, gradient))
+    for whole in (n for n in squared if n is not None and n.op in ("mul", "div")):
+        parts = structure.factors(whole)
+        scale = [p for p in parts if p[0] != gradient]
+        if (gradient, 1.0) not in parts or not all(f.op == "const" or (f.op == "sym" and e < 0) for f, e in scale):
+            continue  # (η·g)² is no gradient's square
+        made = [_with_whole(p, gradient, whole, scale) for p in posts]
+        apart = {whole: ex.const(0)}
+        if not any(ex.contains(ex.substitute(p, apart), gradient) for p in made):
+            return whole, made
+    return gradient, posts
+
+
+def _with_whole(node: Expr, gradient: Expr, whole: Expr, scale: list[tuple[Expr, float]]) -> Expr:
+    """The node with ``whole`` for the gradient and its scale among the factors of its products."""
+    if node == whole or not node.args or node.op == "opaque":
+        return node
+    if node.op in ("mul", "div"):
+        left = structure.factors(node)
+        if (gradient, 1.0) in left and all(part in left for part in scale):
+            for part in [(gradient, 1.0), *scale]:
+                left.remove(part)
+            inner = [(_with_whole(f, gradient, whole, scale), e) for f, e in left]
+            return structure.product([*inner, (whole, 1.0)], node.origin)
+    args = tuple(_with_whole(a, gradient, whole, scale) for a in node.args)
+    return node if args == node.args else Expr(node.op, args, node.value, node.origin)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from optlint.clocks import clocks_of
-from optlint.gradient import effective_gradient, without_sign
+from optlint.gradient import as_scaled, effective_gradient, without_sign
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -38,6 +38,7 @@ def prepare(recurrence: Recurrence) -> Subject:
     g = Symbol("g", kind="role")
     gradient = effective_gradient(states, step, parameter, moving, time, settings)
     if gradient is not None:
+        gradient, posts = as_scaled(gradient, posts)
         sign, data = without_sign(gradient)
         table = {gradient: ex.sym(g) if sign > 0 else ex.op("neg", ex.sym(g), origin=gradient.origin)}
         gradient = data
@@ -150,15 +151,17 @@ def _decays(states: list[State]) -> set[Expr]:
 
 
 def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: set[Expr]) -> dict[Expr, Expr]:
-    """A step size that follows a schedule (η/√t, η/(1 + κt)) is a setting; what reads a decay (βᵗ) is no schedule."""
+    """A step size that follows a schedule (η/√t, η/(1 + κt), η·γᵗ) is a setting; what reads a decay (βᵗ) is none."""
     table: dict[Expr, Expr] = {}
     for post in posts:
         inside: dict[int, bool] = {}
+        powers: set[int] = set()  # holds some γᵗ, which is a schedule as a factor, and in 1 − γᵗ may be a correction
         for node in ex.walk(post):
-            free = not node.symbols & busy
             power = node.op == "pow" and bool(node.args[1].symbols & time)
-            good = free and not power and node not in decays and all(inside.get(id(a), False) for a in node.args)
-            inside[id(node)] = good
+            if power or any(id(a) in powers for a in node.args):
+                powers.add(id(node))
+            known = node not in decays and not (id(node) in powers and node.op not in ("pow", "mul", "div"))
+            inside[id(node)] = not node.symbols & busy and known and all(inside.get(id(a), False) for a in node.args)
         for node in ex.walk(post):
             for a in node.args if node.op != "opaque" else ():
                 whole = node.symbols & busy or (not inside[id(node)] and a.symbols - time)
@@ -196,7 +199,21 @@ def _settings(
         parts = structure.factors(term)
         if any(f.op == "sym" and f.value in moving and e == 1 for f, e in parts):
             found |= {f.symbol for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array}
+    if parameter is not None:
+        found |= _weights_of(parameter, posts)
     return found - moving - time - ({parameter} if parameter else set())
+
+
+def _weights_of(parameter: Symbol, posts: list[Expr]) -> set[Symbol]:
+    """What the code reads only where it multiplies the parameter, in a state, too: the λ of g + λ·w and of w − η·λ·w."""
+    w = ex.sym(parameter)
+    shares = [n for p in posts for n in ex.walk(p) if n.op == "mul" and w in n.args]
+    weights = {n.args[0] if n.args[1] == w else n.args[1] for n in shares}
+    weights = {x for x in weights if x.op == "sym" and not x.symbol.array and "[" not in x.symbol.name}
+    apart = dict.fromkeys(shares, w)
+    left = frozenset().union(*(ex.substitute(p, apart).symbols for p in posts))
+    inside = frozenset().union(*(p.symbols for p in posts[:-1])) if len(posts) > 1 else frozenset()
+    return {x.symbol for x in weights} & inside - left
 
 
 def _summed(step: Expr) -> Iterator[Expr]:

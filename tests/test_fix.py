@@ -40,6 +40,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT315": "where the count starts may serve something else",
     "OPT506": "both starts are in use",
     "OPT509": "statements change their order",
+    "OPT317": "whether the averages begin at zero or their corrections go is a choice",
     "OPT316": "where the number is made is not where it is read",
     "OPT313-4": "the product needs a place for each tensor",
     "OPT314": "what counts the steps has to be named",

@@ -27,6 +27,8 @@ def pair_of(repair: Repair, subject: Subject, descends: bool) -> Pair | None:
         return with_gradient(subject, repair.effective), with_gradient(subject, subject.gradient), None
     if kind in ("clock", "as run"):  # the repair's subject is the update as the code really runs it
         return repair.subject, subject, None
+    if kind == "written" and repair.written is not None:  # both with their first steps
+        return repair.written, repair.subject, None
     if kind == "bowl":
         return _on_bowl(subject, subject), _on_bowl(repair.subject, subject), None
     if kind == "returned":

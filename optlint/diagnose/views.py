@@ -13,7 +13,7 @@ from optlint.knowledge import conventions
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.recurrence import Recurrence
+from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import pseudo
 
@@ -158,7 +158,20 @@ def _is_one_number(node: Expr, kept: frozenset[Symbol]) -> bool:
 def after_first_step(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence without what the code does at the first step alone; None where that is nothing."""
     view = _changed(recurrence, structure.after_first)
-    return replace(view, started=True) if view is not None else None
+    whole = frozenset(s.old for s in recurrence.states if _begins_whole(s))
+    return replace(view, started=True, whole=whole, entire=recurrence) if view is not None else None
+
+
+def _begins_whole(state: State) -> bool:
+    """An average that holds its first input itself (m = g), and not 1 − β of it."""
+    firsts = structure.at_first(state.post) if state.post.op == "where" else []
+    average = structure.after_first(state.post)
+    own = structure.slope(average, state.old) if len(firsts) == 1 else None
+    if own is None:
+        return False
+    parts = structure.factors(structure.rest(average, state.old))
+    taken = structure.product([p for p in parts if not structure.is_complement(p[0], own)])
+    return taken != structure.product(parts) and taken == structure.product(structure.factors(firsts[0]))
 
 
 def without_idle(recurrence: Recurrence) -> Recurrence | None:

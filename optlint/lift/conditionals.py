@@ -113,6 +113,7 @@ class Conditionals(Joins):
         """Run a branch that may create state. Afterwards its places hold symbols whose initial values it gave."""
         mark = self.store.mark()
         work = self.work
+        held = {t: numeric(content(t)) for t in self.store.origins}
         with self.store.watching() as log:
             self._quietly(branch)
         starts = {t: numeric(content(t)) for t in log}
@@ -122,9 +123,12 @@ class Conditionals(Joins):
             self.work = work
             return other is not None and self._missing(log, starts, other, root)
         made = {target: expr for target in log if (expr := _data(numeric(content(target)))) is not None}
-        if other is None:
+        renewed = [h for t in log if (h := held.get(t)) is not None and h.args and self._answers(t, tested)]
+        if renewed and other is None:  # ``if k in state: state[k] = …``, and then ``if k not in state: state[k] = …``
+            self._learnt(log, mark)
+        elif other is None:
             self._refresh_all(list(log))
-        else:
+        if other is not None:
             self._learnt(log, mark)
             self.take(other)
         self._at_first(made)

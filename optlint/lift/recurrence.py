@@ -94,6 +94,8 @@ class Recurrence:
     skipped: tuple[Expr, ...] = ()  # the conditions under which the run goes away instead (``if step == 1: continue``)
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
     started: bool = False  # a view of it from the second step on, the first being another one
+    whole: frozenset[Symbol] = frozenset()  # averages of such a view that begin with their first input, undiminished
+    entire: Recurrence | None = None  # what such a view is of
     lost: bool = False
     shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads

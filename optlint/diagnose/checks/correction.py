@@ -16,6 +16,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 from optlint.model import Span
+from optlint.prepare import prepare
 from optlint.subject import Clock, Subject
 
 
@@ -324,6 +325,23 @@ def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
         if any(p.symbols & subject.timed for p in posts[len(subject.states) :]):  # else it was corrected once
             yield Repair(page.code, subject.replaced(posts), node, new)
+
+
+@check("corrected-though-whole")
+def corrected_though_whole(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """m̂ = m/(1 − βᵗ) of averages that begin with their first input: nothing is missing in them."""
+    gathered, entire = averages(subject), subject.recurrence.entire
+    if entire is None or not gathered or any(s.old not in subject.recurrence.whole for s in gathered):
+        return
+    kept = [structure.slope(s.post, s.old) for s in gathered]
+    written = prepare(entire)
+    powers = (n for n in ex.walk(written.step) if n.op == "sub" and n.args[0] == ex.const(1) and n.args[1].op == "pow")
+    corrections = {n for n in powers if n.args[1].args[0] in kept and n.symbols & written.time}
+    if corrections:
+        step = structure.tidy(ex.substitute(written.step, dict.fromkeys(corrections, ex.const(1))))
+        made = written.replaced([*(s.post for s in written.states), step])
+        where = next(n for n in ex.walk(written.step) if n in corrections)
+        yield Repair(page.code, made, where, None, root=written.step, written=written, details={"kind": "written"})
 
 
 def _settings_of_time(subject: Subject, root: Expr) -> Iterator[Expr]:

@@ -139,6 +139,26 @@ def decay_multiplies(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         yield _gradient_becomes(subject, page, gradient or right, right, right)
 
 
+@check("decay-divides")
+def decay_divides(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η·m̂/(√v̂ + ε + λ·w) for η·(m̂/(√v̂ + ε) + λ·w)."""
+    w = subject.parameter
+    data = subject.moving | subject.time | {subject.g}
+    for node in ex.walk(subject.step) if w is not None else ():
+        parts = structure.factors(node) if node.op in ("mul", "div") else []
+        for below, exponent in parts:
+            shares = structure.terms(below) if exponent == -1 and w in below.visible else []
+            decays = [(s, t) for s, t in shares if (ex.sym(w), 1.0) in structure.factors(t) and not t.symbols & data]  # type: ignore[arg-type]
+            kept = structure.total([p for p in shares if p not in decays], below.origin)
+            if len(decays) != 1 or not kept.symbols & subject.second or w in kept.visible:
+                continue
+            sizes = [p for p in parts if p[0] is not below and not p[0].symbols & data]
+            moved = structure.product([*(p for p in parts if p not in sizes and p[0] is not below), (kept, -1.0)])
+            right = structure.product([*sizes, (structure.total([(1, moved), *decays]), 1.0)], node.origin)
+            made = subject.replaced([*subject.posts[:-1], ex.replace_node(subject.step, node, right)])
+            yield Repair(page.code, made, below, kept, where="step", root=subject.step)
+
+
 def _is_size(node: Expr) -> bool:
     """A number, or what scales all gradients."""
     return node.op == "const" or (
@@ -244,10 +264,15 @@ def decay_coupled(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     found = decay_term(subject, numbers=True)
     if found is None or gradient is None or w is None or found[2] < 0:
         return
-    if subject.w_slope != ex.const(1) or any("coupl" in option.lower() for option in subject.recurrence.configuration):
+    if any("coupl" in option.lower() for option in subject.recurrence.configuration):
         return
     node, term, _ = found
     bare = structure.total([p for p in structure.terms(node) if p[1] is not term], node.origin)
+    if subject.w_slope != ex.const(1):
+        own, setting = subject.w_slope, term.symbols - {w}
+        if own is not None and setting and setting <= own.symbols:  # by the same setting: twice
+            yield _gradient_becomes(subject, page, node, bare, ex.replace_node(gradient, node, bare))
+        return
     sizes = [_step_size(subject, t) for _, t in structure.terms(subject.drive)]
     decay = structure.product([*sizes[0], *structure.factors(term)])
     step = structure.total([(1, ex.sym(w)), (-1, decay), *structure.terms(subject.drive)], subject.step.origin)
@@ -279,3 +304,36 @@ def decay_mutates(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             span = entry.spans[0] if entry.spans else None
             yield Repair(page.code, subject, gradient, again, effective=again, span=span, details={"kind": "again"})
             return
+
+
+@check("decay-of-gradient")
+def decay_of_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """g + λ·g for g + λ·w: the decay's coefficient multiplies the gradient itself."""
+    gradient, w = subject.gradient, subject.parameter
+    parts = structure.terms(gradient) if gradient is not None and w is not None else []
+    for sign, term in parts:
+        factors = structure.factors(term)
+        rates = [(f, e) for f, e in factors if f.op == "sym" and _SPEAKS_OF_DECAY.search(f.symbol.name) and e == 1]
+        data = structure.product([p for p in factors if p not in rates])
+        if len(rates) == 1 and any(t == data for _, t in parts) and w is not None and gradient is not None:
+            decay = ex.op("mul", rates[0][0], ex.sym(w), origin=term.origin)
+            right = structure.total([(s, decay if t is term else t) for s, t in parts], gradient.origin)
+            yield _gradient_becomes(subject, page, term, decay, right)
+            return
+
+
+@check("decay-of-gradient-in-step")
+def decay_of_gradient_in_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """u + λ·g for u + λ·w beside what the moments give."""
+    w, g = subject.parameter, ex.sym(subject.g)
+    if w is None or not subject.second:
+        return
+    for node in ex.walk(subject.step):
+        parts = structure.factors(node) if node.op == "mul" else []
+        rates = [f for f, e in parts if f.op == "sym" and _SPEAKS_OF_DECAY.search(f.symbol.name) and e == 1]
+        plain = all(e == 1 and f.op in ("sym", "const") and not f.symbols & subject.moving for f, e in parts)
+        if plain and len(rates) == 1 and [f for f, _ in parts].count(g) == 1:
+            right = ex.substitute(node, {g: ex.sym(w)})
+            step = ex.replace_node(subject.step, node, right)
+            made = subject.replaced([*(s.post for s in subject.states), step])
+            yield Repair(page.code, made, node, right, where="step", root=subject.step)

@@ -92,6 +92,27 @@ def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             posts = [_with_factors(p, table) for p in subject.posts]
             wrong, new = next(iter(table.items()))
             yield Repair(page.code, subject.replaced(posts, clocks=timed.clocks), wrong, new, root=subject.step)
+    yield from _of_another(subject, page, timed, right)
+
+
+def _of_another(
+    subject: Subject, page: MistakePage, timed: Timed, right: dict[Symbol, tuple[Any, Expr]]
+) -> Iterator[Repair]:
+    """v/(1 − β₁ᵗ) for v/(1 − β₂ᵗ): the correction of another average."""
+    times = np.array(TIMES)[:, None, None]
+    news = {s.new: s.old for s in subject.states}
+    for node in (n for n in ex.walk(subject.step) if n.op == "div" and timed.moves(n.args[1])):
+        held = {news[x] for x in node.args[0].symbols & news.keys()}
+        value = timed.value(node.args[1])
+        if len(held) != 1 or not held <= right.keys() or value is None or subject.g in node.args[0].symbols:
+            continue
+        decay, new = right[next(iter(held))]
+        others = [d for d, _ in right.values() if not np.allclose(d, decay)]
+        if any(np.allclose(value, 1 - d**times, rtol=1e-9) for d in others):
+            step = ex.replace_node(subject.step, node, ex.op("div", node.args[0], new, origin=node.origin))
+            made = subject.replaced([*subject.posts[:-1], step], clocks=timed.clocks)
+            where = next(s.name for s in subject.states if s.old in held)
+            yield Repair(page.code, made, node.args[1], new, where=where, root=subject.step)
 
 
 def _time_factors(subject: Subject, timed: Timed) -> Iterator[Expr]:

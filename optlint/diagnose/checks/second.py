@@ -223,3 +223,23 @@ def _powers(node: Expr) -> dict[Expr, float]:
         for part, power in structure.factors(factor) if whole else [(factor, 1.0)]:
             found[part] = found.get(part, 0.0) + power * exponent
     return found
+
+
+@check("weight-of-its-own")
+def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """ρ·v + (1 − ν)·g² for ρ·v + (1 − ρ)·g², where ν is no other average's decay."""
+    kept = {s: own for s in subject.states if (own := structure.slope(s.post, s.old)) is not None}
+    values = {s: subject.value(own) for s, own in kept.items()}
+    for number, state in enumerate(subject.states):
+        new = structure.rest(state.post, state.old) if state in kept and state.old in subject.second else None
+        parts = structure.factors(new) if new is not None else []
+        weights = [f for f, e in parts if e == 1 and f.op == "sub" and f.args[0] == ex.const(1) and subject.is_hyper(f)]
+        if len(weights) != 1 or new is None or values[state] is None:
+            continue
+        weight = subject.value(weights[0])
+        if any(v is not None and np.allclose(weight, 1 - v) for v in values.values()):
+            continue
+        right = ex.op("sub", ex.const(1), kept[state])
+        added = structure.product([(right if f is weights[0] else f, e) for f, e in parts], new.origin)
+        post = ex.op("add", ex.op("mul", kept[state], ex.sym(state.old)), added, origin=state.post.origin)
+        yield Repair(page.code, _with(subject, number, post), weights[0], right, where=state.name, root=state.post)
