@@ -205,7 +205,7 @@ def _settings(
 
 
 def _weights_of(parameter: Symbol, posts: list[Expr]) -> set[Symbol]:
-    """What the code reads only where it multiplies the parameter, in a state, too: the λ of g + λ·w and of w − η·λ·w."""
+    """What is read only where it multiplies the parameter, in a state, too: the λ of g + λ·w."""
     w = ex.sym(parameter)
     shares = [n for p in posts for n in ex.walk(p) if n.op == "mul" and w in n.args]
     weights = {n.args[0] if n.args[1] == w else n.args[1] for n in shares}

@@ -311,7 +311,7 @@ def decay_of_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """g + λ·g for g + λ·w: the decay's coefficient multiplies the gradient itself."""
     gradient, w = subject.gradient, subject.parameter
     parts = structure.terms(gradient) if gradient is not None and w is not None else []
-    for sign, term in parts:
+    for _, term in parts:
         factors = structure.factors(term)
         rates = [(f, e) for f, e in factors if f.op == "sym" and _SPEAKS_OF_DECAY.search(f.symbol.name) and e == 1]
         data = structure.product([p for p in factors if p not in rates])
