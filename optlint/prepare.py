@@ -60,13 +60,14 @@ def _stored_schedules(states: list[State], step: Expr, counters: set[Symbol]) ->
     moving = {x for s in states for x in (s.old, s.new)}
     table: dict[Expr, Expr] = {}
     for state in states:
-        own = structure.slope(state.post, state.old)
+        own = structure.slope(state.post, state.old, conditional=True)
         if own is None:  # max(η/(1 + κt), η₀)
             own = structure.tidy(ex.substitute(state.post, {ex.sym(state.old): ex.const(1)}))
             if state.post.op not in ("max", "min", "where") or not _is_of_numbers(state, counters):
                 continue
         elif len(structure.terms(state.post)) > 1 or structure.rest(state.post, state.old) != ex.const(0):
-            continue  # an average of what is not seen is an average
+            if not _is_timed(state, states, counters):
+                continue  # an average of what is not seen is an average
         if own == ex.const(0):
             continue
         nodes = list(ex.walk(own))
@@ -76,6 +77,17 @@ def _stored_schedules(states: list[State], step: Expr, counters: set[Symbol]) ->
         size = ex.sym(Symbol(state.name, kind="role", default=state.old.default))
         table |= {ex.sym(state.old): size, ex.sym(state.new): size}
     return table
+
+
+def _is_timed(state: State, states: list[State], counters: set[Symbol]) -> bool:
+    """A step size that is set by the count (a warm-up), and stays what it was from some time on."""
+    choices = [n for n in ex.walk(state.post) if n.op == "where"]
+    read = state.post.symbols - {state.old} - counters
+    plain = all(not s.array and "[" not in s.name and "{" not in s.name for s in read)
+    whole = not any(n.op == "opaque" and n.args for n in ex.walk(state.post))
+    alone = not any({state.old, state.new} & s.post.symbols for s in states if s is not state)
+    timed = choices and all(n.args[0].symbols & counters for n in choices)
+    return bool(timed) and plain and whole and alone
 
 
 def _is_of_numbers(state: State, counters: set[Symbol]) -> bool:

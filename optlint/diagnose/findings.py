@@ -223,13 +223,22 @@ class Context:
 
     def place(self, repair: Repair) -> Span:
         """The smallest source expression of the mistake; a moved or made-up node falls back on its parts."""
-        if repair.place is not None:
-            return repair.place
+        if (place := repair.place) is not None:
+            return self._at_home(repair, place) or place
         for node in (repair.wrong, self.recurrence.step):
             for part in reversed(list(ex.walk(node))) if node is not None else ():
                 if part.origin is not None:
                     return part.origin
         return self.recurrence.span
+
+    def _at_home(self, repair: Repair, place: Span) -> Span | None:
+        """What the update's own function hands to the one that makes its step, where the whole step is at fault."""
+        home, step = self.recurrence.home, self.subject.step
+        if home is None or repair.span is not None or repair.wrong != step or home.covers(place):
+            return None
+        own = [n for n in ex.walk(step) if n.args and n.origin is not None and home.covers(n.origin)]
+        given = [n for n in own if n.symbols & self.subject.moving]
+        return max(given, key=lambda n: n.size).origin if given else None
 
     def extra(self, subject: Subject, match: Match) -> Iterator[Finding]:
         """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
