@@ -181,3 +181,35 @@ def _forgetful(subject: Subject) -> Iterator[tuple[str, Expr | None, tuple[Span,
                 stored = subject.recurrence.stored
                 named = {ex.substitute(ex.substitute(s.expr, table), known): s.name for s in stored}
             yield named.get(node, "v"), None, (node.origin,) if node.origin is not None else (), node
+
+
+@check("derived-in-place")
+def derived_in_place(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """√v, v − m² or m/(√v + ε) written into the average itself: the average is kept, and the rest is read from it."""
+    table: dict[Expr, Expr] = {}
+    posts: list[Expr] = []
+    wrong: Expr | None = None
+    for state in subject.states:
+        inner = _average_inside(subject, state)
+        posts.append(ex.substitute(inner or state.post, table))
+        if inner is not None:
+            wrong = wrong or state.post
+            read = ex.substitute(state.post, {inner: ex.sym(state.new)})
+            table[ex.sym(state.new)] = ex.substitute(read, table)
+    if wrong is not None:
+        made = subject.replaced([*posts, ex.substitute(subject.step, table)])
+        yield Repair(page.code, made, wrong, None, details={"kind": "state"})
+
+
+def _average_inside(subject: Subject, state: State) -> Expr | None:
+    """The average of which a state's new content is made by more than a size: it alone takes in the gradient."""
+    for node in ex.walk(state.post):
+        own = structure.slope(node, state.old) if node.op in ("add", "sub") and node is not state.post else None
+        value = subject.value(own) if own is not None else None
+        if value is None or not bool(((value > 0) & (value < 1)).all()) or subject.g not in node.symbols:
+            continue
+        around = ex.substitute(state.post, {node: ex.const(1)})
+        made = around.symbols & (subject.moving | subject.timed) or any(structure.is_root(n) for n in ex.walk(around))
+        if made and not around.symbols & {state.old, state.new, subject.g}:
+            return node
+    return None
