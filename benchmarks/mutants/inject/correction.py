@@ -141,6 +141,16 @@ def product_for_the_power(a: Anatomy) -> Edits:
         yield a.code.replaced(op.node, f"1 - {beta} * {time}")
 
 
+@injects("OPT306")
+def correction_of_the_other_average(a: Anatomy) -> Edits:
+    """v/(1 − β₁ᵗ) for v/(1 − β₂ᵗ)."""
+    named = {beta for _, beta, _ in one_minus_powers(a)}
+    for op, beta, _ in one_minus_powers(a):
+        others = named - {beta}
+        if len(others) == 1:
+            yield a.code.replaced(op.node, a.code.source(op.node).replace(beta, others.pop(), 1))
+
+
 @injects("OPT307")
 def corrected_value_stored_back(a: Anatomy) -> Edits:
     for c in f.corrections(a):

@@ -131,6 +131,34 @@ def decay_multiplies(a: Anatomy) -> Edits:
             yield a.code.replaced(site.node, f"{left} * (1 + {term})")
 
 
+@injects("OPT406")
+def decay_below_the_line(a: Anatomy) -> Edits:
+    """√v̂ + ε + λ·w for √v̂ + ε, and no decay where it was."""
+    for site, op, kind in decays(a):
+        if kind != "step" or op.style != "operator":
+            continue
+        left, right = (a.code.source(n) for n in op.operands)
+        for below, floor, _ in f.floors(a):
+            inside = a.code.inside(below.node, type(op.node)) is not None
+            if floor.style == "operator" and not inside and below.part == "step":
+                yield (
+                    a.code.replaced(op.node, left),
+                    a.code.replaced(below.node, f"{a.code.source(below.node)} + {right}"),
+                )
+
+
+@injects("OPT413")
+def decay_of_the_gradient(a: Anatomy) -> Edits:
+    """λ·g for λ·w."""
+    for site, op, _ in decays(a):
+        w, g = f.parameter_text(a, site.node), f.gradient_text(a, site.node)
+        right = op.operands[1]
+        text = a.code.source(right)
+        made = re.sub(rf"(?<![\w.]){re.escape(w)}(?!\w)", lambda _: g, text, count=1) if w and g else text
+        if made != text:
+            yield a.code.replaced(right, made)
+
+
 @injects("OPT408", stays=True, hidden=True)
 def gradient_changed_in_place(a: Anatomy) -> Edits:
     for site, op, kind in decays(a):

@@ -98,21 +98,20 @@ def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def _of_another(
     subject: Subject, page: MistakePage, timed: Timed, right: dict[Symbol, tuple[Any, Expr]]
 ) -> Iterator[Repair]:
-    """v/(1 − β₁ᵗ) for v/(1 − β₂ᵗ): the correction of another average."""
+    """v/(1 − β₁ᵗ) for v/(1 − β₂ᵗ): the correction of another average, also folded into the step size."""
     times = np.array(TIMES)[:, None, None]
-    news = {s.new: s.old for s in subject.states}
-    for node in (n for n in ex.walk(subject.step) if n.op == "div" and timed.moves(n.args[1])):
-        held = {news[x] for x in node.args[0].symbols & news.keys()}
-        value = timed.value(node.args[1])
-        if len(held) != 1 or not held <= right.keys() or value is None or subject.g in node.args[0].symbols:
+    nodes = {id(n): n for n in ex.walk(subject.step) if n.op == "sub" and timed.moves(n)}
+    for node in nodes.values():
+        value = timed.value(node)
+        if value is None or not any(np.allclose(value, 1 - d**times, rtol=1e-9) for d, _ in right.values()):
             continue
-        decay, new = right[next(iter(held))]
-        others = [d for d, _ in right.values() if not np.allclose(d, decay)]
-        if any(np.allclose(value, 1 - d**times, rtol=1e-9) for d in others):
-            step = ex.replace_node(subject.step, node, ex.op("div", node.args[0], new, origin=node.origin))
-            made = subject.replaced([*subject.posts[:-1], step], clocks=timed.clocks)
-            where = next(s.name for s in subject.states if s.old in held)
-            yield Repair(page.code, made, node.args[1], new, where=where, root=subject.step)
+        for state in subject.states:
+            decay, new = right.get(state.old, (None, None))
+            if new is not None and not np.allclose(value, 1 - decay**times, rtol=1e-9):
+                made = subject.replaced(
+                    [*subject.posts[:-1], ex.replace_node(subject.step, node, new)], clocks=timed.clocks
+                )
+                yield Repair(page.code, made, node, new, where=state.name, root=subject.step)
 
 
 def _time_factors(subject: Subject, timed: Timed) -> Iterator[Expr]:
