@@ -65,9 +65,10 @@ def _stored_schedules(states: list[State], step: Expr, counters: set[Symbol]) ->
             own = structure.tidy(ex.substitute(state.post, {ex.sym(state.old): ex.const(1)}))
             if state.post.op not in ("max", "min", "where") or not _is_of_numbers(state, counters):
                 continue
-        elif len(structure.terms(state.post)) > 1 or structure.rest(state.post, state.old) != ex.const(0):
-            if not _is_timed(state, states, counters):
-                continue  # an average of what is not seen is an average
+        elif (
+            len(structure.terms(state.post)) > 1 or structure.rest(state.post, state.old) != ex.const(0)
+        ) and not _is_timed(state, states, counters):
+            continue  # an average of what is not seen is an average
         if own == ex.const(0):
             continue
         nodes = list(ex.walk(own))

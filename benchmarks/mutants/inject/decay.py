@@ -133,18 +133,15 @@ def decay_multiplies(a: Anatomy) -> Edits:
 
 @injects("OPT406")
 def decay_below_the_line(a: Anatomy) -> Edits:
-    """√v̂ + ε + λ·w for √v̂ + ε, and no decay where it was."""
-    for site, op, kind in decays(a):
+    """m̂/(√v̂ + ε + λ·w) for m̂/(√v̂ + ε) + λ·w."""
+    for _, op, kind in decays(a):
         if kind != "step" or op.style != "operator":
             continue
         left, right = (a.code.source(n) for n in op.operands)
         for below, floor, _ in f.floors(a):
-            inside = a.code.inside(below.node, type(op.node)) is not None
-            if floor.style == "operator" and not inside and below.part == "step":
-                yield (
-                    a.code.replaced(op.node, left),
-                    a.code.replaced(below.node, f"{a.code.source(below.node)} + {right}"),
-                )
+            text = a.code.source(below.node)
+            if floor.style == "operator" and below.part == "step" and text in left:
+                yield a.code.replaced(op.node, left.replace(text, f"{text} + {right}", 1))
 
 
 @injects("OPT413")
@@ -154,9 +151,9 @@ def decay_of_the_gradient(a: Anatomy) -> Edits:
         w, g = f.parameter_text(a, site.node), f.gradient_text(a, site.node)
         right = op.operands[1]
         text = a.code.source(right)
-        made = re.sub(rf"(?<![\w.]){re.escape(w)}(?!\w)", lambda _: g, text, count=1) if w and g else text
-        if made != text:
-            yield a.code.replaced(right, made)
+        found = re.search(rf"(?<![\w.]){re.escape(w)}(?!\w)", text) if w and g else None
+        if found is not None and w != g:
+            yield a.code.replaced(right, text[: found.start()] + g + text[found.end() :])
 
 
 @injects("OPT408", stays=True, hidden=True)
