@@ -141,7 +141,8 @@ def decay_below_the_line(a: Anatomy) -> Edits:
         for below, floor, _ in f.floors(a):
             text = a.code.source(below.node)
             if floor.style == "operator" and below.part == "step" and text in left:
-                yield a.code.replaced(op.node, left.replace(text, f"{text} + {right}", 1))
+                sums = f"{text[:-1]} + {right})" if text.endswith(")") and text.startswith("(") else f"{text} + {right}"
+                yield a.code.replaced(op.node, left.replace(text, sums, 1))
 
 
 @injects("OPT413")
