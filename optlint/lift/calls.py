@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import libcst as cst
 
 from optlint.lift import expression as ex
+from optlint.lift.annotations import ARRAYS, annotated
 from optlint.lift.branches import Choices, follows_time
 from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Expr, Symbol
@@ -77,6 +78,7 @@ class Calls(Evaluator):
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self.abroad: Abroad | None = None  # the project's other modules, where they can be seen
         self.cut_short: list[CutShort] = []
+        self.asked: dict[str, Span] = {}  # calls without arguments, and which statement names their result first
         self.dropped: list[Dropped] = []
         self.skipped: list[Expr] = []  # the conditions under which the code goes away instead
         self.unsure = False  # some name takes a new content of what may be a state
@@ -251,6 +253,16 @@ class Calls(Evaluator):
         self.store.quietly(home, key, made)
         return made
 
+    def made_anew(self, value: Value, span: Span | None) -> Value:
+        """What a name gets from a call without arguments that another statement has already given a name.
+
+        Nobody asks twice for what is the same: ``history = net.zeros()``, ``grads = net.zeros()``.
+        """
+        if not isinstance(value, Cell) or not value.place.endswith(ACCESSOR) or span is None:
+            return value
+        first = self.asked.setdefault(value.place, span)
+        return value if first == span else Cell(ex.sym(Symbol("")), open=True)
+
     def borrowed(self, callee: Method, args: list[Value]) -> Handler | None:
         """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``."""
         unary = callee.name in UNARY and len(args) == 1 and isinstance(callee.receiver, Cell)
@@ -353,10 +365,10 @@ class Calls(Evaluator):
                 cell.scalar = True
         elif isinstance(default, Seq):
             cell.items["<template>"] = Cell(items={f"[{i}]": v for i, v in enumerate(default.elements)})
-        elif default is None and name in _annotated(func.node.params, {"bool"}):
+        elif default is None and name in annotated(func.node.params, {"bool"}):
             symbol.literal = (False,)
             cell.scalar = True
-        if name in _annotated(func.node.params, _ARRAYS):
+        if name in annotated(func.node.params, ARRAYS):
             symbol.array = cell.array = True
         self.store.add_slot(Slot(scope, name, symbol, cell, local=True))
         return cell
@@ -369,37 +381,6 @@ class Calls(Evaluator):
         symbol.initial = symbol.entry = numeric(value)
         cell = Cell(ex.sym(symbol), place=home.place + key, scalar=True)
         self.store.restore(home, key, cell)
-
-
-_HOLDERS = frozenset({"list", "List", "Sequence", "Optional"})
-_ARRAYS = frozenset({"Tensor", "ndarray", "Array", "NDArray", "ArrayLike"})
-
-
-def _annotated(params: cst.Parameters, types: Collection[str]) -> set[str]:
-    """Parameters whose annotation names one of the types, also inside a list: ``list[torch.Tensor]``."""
-    found: set[str] = set()
-    for p in (*params.posonly_params, *params.params, *params.kwonly_params):
-        if p.annotation is not None:
-            named = {_last_name(n) for n in _inside(p.annotation.annotation)}
-            if named & set(types):
-                found.add(p.name.value)
-    return found
-
-
-def _inside(annotation: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
-    """The types that an annotation is made of; unions with numbers say nothing."""
-    if isinstance(annotation, cst.Subscript) and _last_name(annotation.value) in _HOLDERS:
-        for element in annotation.slice:
-            if isinstance(element.slice, cst.Index):
-                yield from _inside(element.slice.value)
-    else:
-        yield annotation
-
-
-def _last_name(node: cst.BaseExpression) -> str:
-    if isinstance(node, cst.Attribute):
-        return node.attr.value
-    return node.value if isinstance(node, cst.Name) else ""
 
 
 def _is_number(value: Value) -> bool:

@@ -34,8 +34,10 @@ def resolved(post: Expr, table: dict[Expr, Expr]) -> Expr:
     return post
 
 
-def entries_of(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entry]:
+def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry]:
     """The places that a frame gives new content, each with that content in terms of what they held before."""
+    inner = list(inner)
+    table = entry_values(inner)
     found: dict[Symbol, Entry] = {}
     pairs: list[tuple[Slot, Expr]] = list(frame.posts)
     if frame.kind == "function":
@@ -59,7 +61,35 @@ def entries_of(frame: Frame, store: Store, table: dict[Expr, Expr]) -> list[Entr
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
         found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span))
-    return list(found.values())
+    known = [*store.slots, *(s for one in (frame, *inner) for s in one.slots)]
+    return _without_sums(list(found.values()), {id(s.cell) for s in known if _is_replaced(s, store)})
+
+
+def _is_replaced(slot: Slot, store: Store) -> bool:
+    """A container whose place has got another one, which is not made of its elements."""
+    now = content((slot.home, slot.key))
+    return (
+        isinstance(slot.cell, Cell) and isinstance(now, Cell) and now is not slot.cell and not filled_anew(slot, store)
+    )
+
+
+def _without_sums(entries: list[Entry], replaced: set[int]) -> list[Entry]:
+    """Without the sums that begin anew at each step: ``grads[k] += ∇; …; w −= η·grads[k]; grads = {}``, or ``g = 0``.
+
+    A step takes in what has been gathered since the last one, and for the step that is the gradient.
+    """
+    table: dict[Expr, Expr] = {}
+    for entry in entries:
+        symbol = entry.slot.symbol
+        readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]
+        sums = {n for post in readers for n in ex.walk(post) if n.op == "add" and ex.sym(symbol) in n.args}
+        begun = entry.post == ex.const(0) or (id(entry.slot.home) in replaced and sums == {entry.post})
+        if begun and len(sums) == 1 and readers:
+            whole = sums.pop()
+            if all(symbol not in ex.substitute(p, {whole: ex.const(0)}).symbols for p in readers):
+                table[whole] = next(a for a in whole.args if a != ex.sym(symbol))
+                entries = [e for e in entries if e is not entry]
+    return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in entries] if table else entries
 
 
 def filled_anew(slot: Slot, store: Store) -> list[tuple[Slot, Expr]]:

@@ -210,7 +210,7 @@ class Lifter:
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
-        machine.skipped = []
+        machine.skipped, machine.asked, machine.named = [], {}, {}
         try:
             yield
         finally:

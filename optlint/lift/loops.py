@@ -100,7 +100,7 @@ class Loops(Conditionals):
                 self._iteration(body)
         finally:
             self.scanning = False
-        self.store.rollback(mark)
+        self.store.rollback(mark, forget_places=False)  # a loop around this one knows them by what the dry run met
         self.work = work + (self.work - work) // 2
         for index in indices:
             if index.name in self.aliases:

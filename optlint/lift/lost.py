@@ -32,7 +32,7 @@ def lost_updates(
     that was computed (``g = ∇ + λ·w; g −= η·v``). behind: the function's text after a statement.
     """
     table = entry_values(inner)
-    entries = entries_of(frame, store, table)
+    entries = entries_of(frame, store, inner)
     written = {e.slot.symbol: e.post for e in entries}
     arguments = arguments_of(frame, store)
     found = []
@@ -61,7 +61,7 @@ def moved_gradients(
     for entry in changed:
         place, post = entry.slot.symbol, resolved(entry.post, table)
         if _stays(post, place):
-            made = Grouping(frame, entries_of(frame, store, table), [], [], name).of(
+            made = Grouping(frame, entries_of(frame, store, inner), [], [], name).of(
                 State(place.name, place, Symbol(f"{place.name}'"), post, place.initial, entry.spans)
             )
             if any(place in s.post.visible for s in made.states):

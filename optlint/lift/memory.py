@@ -27,7 +27,7 @@ from optlint.lift.objects import (
     is_scalar,
     numeric,
 )
-from optlint.lift.places import ACCESSOR, WHOLE, indices_of, key_text, loosely, place_of, place_text
+from optlint.lift.places import ACCESSOR, WHOLE, indices_of, is_element, key_text, loosely, place_of, place_text
 from optlint.model import Span
 
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
@@ -41,6 +41,7 @@ class Memory:
         self.store = Store()
         self.scope = Scope()
         self.aliases: dict[str, str] = {}  # index names → the names under which elements were met first
+        self.named: dict[Expr, str] = {}  # the key under which an unknown dictionary's elements were met first
         self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
         self.unit = 0  # which parsed block the running code stands in
         self.file = ""  # the other file that is read, if it is not the one at hand
@@ -157,7 +158,8 @@ class Memory:
         if expr.op == "const":
             return Cell(expr, scalar=home.scalar)
         if expr.op == "opaque":
-            return Cell(ex.opaque(f"{expr.value}{key_text(key)}", expr.args, span), place=home.place + key, open=True)
+            name = self.named.setdefault(expr, key_text(key)) if is_element(key) else key_text(key)
+            return Cell(ex.opaque(f"{expr.value}{name}", expr.args, span), place=home.place + key, open=True)
         if "{" in key or ":" in key:  # a coordinate stands for all of them
             return Cell(expr, place=home.place + key)
         return Cell(ex.opaque(f"part{key_text(key)}", (expr,), span), place=home.place + key)
@@ -167,13 +169,13 @@ class Memory:
         if key in home.items:
             return home.items[key]
         if key.startswith("["):
-            if ANY in home.items:
-                return self._representative(home, home.items[ANY], key)
             if "{" in key:
                 alike = [k for k in home.items if loosely(k) == loosely(key)]
                 if len(alike) == 1:
                     self.aliases.update(zip(indices_of(key), indices_of(alike[0]), strict=True))
                     return home.items[alike[0]]
+            if ANY in home.items:
+                return self._representative(home, home.items[ANY], key)
         return None
 
     def _representative(self, home: Cell, found: Value, key: str) -> Value:
@@ -256,5 +258,10 @@ def started(entry: Expr) -> Expr | None:
 
 
 def _is_object(value: Value) -> bool:
-    """An array that was there before and is now changed (``state[p]`` after ``p.mul_()``): a key by identity."""
-    return isinstance(value, Cell) and value.open and value.expr is not None and value.expr.op != "opaque"
+    """A key by identity: an array that was there before and is now changed (``state[p]`` after ``p.mul_()``).
+
+    A loop over a dictionary's keys seems to give its values, which may be new: ``{k: zeros for k in params}``.
+    """
+    if not isinstance(value, Cell) or value.expr is None:
+        return False
+    return (value.open and value.expr.op != "opaque") or (value.array and "{" in value.place)

@@ -108,10 +108,16 @@ class Func(Value):
 
 @dataclass(slots=True)
 class Changes:
-    """Attributes that a function binds anew, and those that it only changes in place."""
+    """Attributes that a function binds anew, those that it only changes in place, and those of which it sets items."""
 
     rebound: set[str] = field(default_factory=set)
     mutated: set[str] = field(default_factory=set)
+    filled: set[str] = field(default_factory=set)
+
+    def add(self, other: Changes) -> None:
+        self.rebound |= other.rebound
+        self.mutated |= other.mutated
+        self.filled |= other.filled
 
 
 @dataclass(eq=False, slots=True)

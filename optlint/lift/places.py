@@ -13,6 +13,9 @@ from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Value
 ACCESSOR = "()"  # ends the key of what a call without arguments gives
 WHOLE = "[:]"  # all of an array: ``v[:]``, ``v[...]``
 _INDEX = re.compile(r"\{[^{}]*\}")
+_ELEMENT = re.compile(
+    r"(?<=^\[)\{?[\w.()\['\]]+\[\{([^{}]*)\}\]\}?(?=\]$)"
+)  # ``[params[{k}]]``: a key that is an element k
 _VARIABLE_KEY = re.compile(r"\[([^\W\d][\w.]*)\]")
 _KEYED = re.compile(
     r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]"
@@ -39,14 +42,20 @@ def item(key: str) -> str:
 def loosely(key: str, shifts: bool = False) -> str:
     """The key with every index alike: elements of one container at any index of a loop.
 
+    The keys of one dictionary are those of others: ``m[k]`` for k in ``m`` is ``m[k]`` for k in ``params``.
     ``shifts`` also takes ``l + 1`` for ``l``: for initial values, where another loop counted differently.
     """
-    text = _INDEX.sub("{}", key)
+    text = _ELEMENT.sub("of an element", _INDEX.sub("{}", key))
     return re.sub(r"\{\}( [+−] \d+)?", "{}", text) if shifts else text
 
 
+def is_element(key: str) -> bool:
+    """A key that stands for any: what a loop over some container gives."""
+    return bool(_ELEMENT.search(key))
+
+
 def key_text(key: str) -> str:
-    return key.replace("{", "").replace("}", "")
+    return _ELEMENT.sub(r"\1", key).replace("{", "").replace("}", "")
 
 
 def place_text(place: str) -> str:

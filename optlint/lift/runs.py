@@ -86,10 +86,13 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     for key, value in list(cell.items.items()):
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
             machine.setting(cell, key, value)
-    rebound, mutated = _changed_elsewhere(machine, klass)
-    for name in sorted(rebound | mutated):
+    changes = _changed_elsewhere(machine, klass)
+    for name in sorted(changes.rebound | changes.mutated | changes.filled):
         held = cell.items.get(attribute(name))
-        if name not in rebound and isinstance(held, Cell) and held.array:
+        if name not in changes.rebound | changes.mutated:  # it was None at first, and has become a container
+            if isinstance(held, Const) and held.value is None:
+                machine.refresh((cell, attribute(name)), None)
+        elif name not in changes.rebound and isinstance(held, Cell) and held.array:
             if held.expr is not None and held.expr.op != "sym":  # one array may have two names
                 machine.refresh((held, ""), None)
         elif held is not None:
@@ -131,27 +134,25 @@ class _Visitor(cst.CSTVisitor):
         for target in targets:
             if isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name):
                 self.changes.rebound.add(target.attr.value)
+            elif isinstance(target, cst.Subscript) and isinstance(target.value, cst.Attribute):
+                self.changes.filled.add(target.value.attr.value)
 
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
         if isinstance(node.target, cst.Attribute) and isinstance(node.target.value, cst.Name):
             self.changes.mutated.add(node.target.attr.value)
 
 
-def _changed_elsewhere(machine: Interpreter, klass: Klass) -> tuple[set[str], set[str]]:
-    """What methods other than ``__init__`` do to attributes: (bound anew, changed in place)."""
-    rebound: set[str] = set()
-    mutated: set[str] = set()
+def _changed_elsewhere(machine: Interpreter, klass: Klass) -> Changes:
+    """What methods other than ``__init__`` do to attributes."""
+    found = Changes()
     for name, member in klass.members.items():
         if isinstance(member, Func) and name != "__init__":
             if member.node not in machine.changes:
                 visitor = _Visitor(Changes())
                 member.node.visit(visitor)
                 machine.changes[member.node] = visitor.changes
-            rebound |= machine.changes[member.node].rebound
-            mutated |= machine.changes[member.node].mutated
+            found.add(machine.changes[member.node])
     for base in klass.bases:
         if isinstance(base, Klass):
-            more = _changed_elsewhere(machine, base)
-            rebound |= more[0]
-            mutated |= more[1]
-    return rebound, mutated
+            found.add(_changed_elsewhere(machine, base))
+    return found

@@ -42,7 +42,7 @@ def _moved_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> I
 def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[Symbol]:
     """The states that are one place for all tensors of the loop that the parameter is an element of."""
     slot = recurrence.parameter.slot if recurrence.parameter is not None else None
-    if slot is None:
+    if slot is None or ":" in _place(slot):  # rows of one array: whoever takes them in turn means one average
         return
     for frame in inner:
         if belongs_to(_place(slot), frame.indices):

@@ -201,7 +201,7 @@ class Statements(Calls):
         if len(node.targets) > 1 and isinstance(value, Cell) and value.array and not self.scanning:
             self.shared.append(tuple(dotted(t.target) for t in node.targets))
         if isinstance(node.value, cst.Call) and isinstance(first, cst.Name) and len(node.targets) == 1:
-            value = self._bind_anew(first.value, node.value, value)
+            value = self.made_anew(self._bind_anew(first.value, node.value, value), self.span_of(node))
         for target in node.targets:
             if not (is_opaque(value) and _passed_through(target.target, node.value)):
                 self.assign(target.target, value, self.span_of(node))

@@ -21,7 +21,7 @@ def updates_of(
 ) -> list[Recurrence]:
     """Every parameter that a frame moves, with the states that move it."""
     table = entry_values(inner)
-    entries = entries_of(frame, store, table)
+    entries = entries_of(frame, store, inner)
     outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
