@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import libcst as cst
 
@@ -43,6 +43,8 @@ class Choices:
                 self.on_data.add(name)
             if name in self.given:
                 self.taken[name] = self.given[name]
+            elif (known := self._already(name)) is not None:
+                self.taken[name] = known
             else:
                 usual = by_default(condition)
                 if usual is None:  # the plain way first
@@ -50,6 +52,31 @@ class Choices:
                 else:
                     self.taken[name] = usual if positive else not usual
         return self.taken[name] == positive
+
+    def _already(self, name: str) -> bool | None:
+        """What is one name has no other: ``opt == "adam"`` is settled where ``opt == "sgd"`` is chosen."""
+        subject, value = asked(name)
+        if not value:
+            return None
+        known = {
+            asked(other)[1] for other, yes in (self.given | self.taken).items() if yes and asked(other)[0] == subject
+        }
+        return None if not known - {""} else value in known
+
+
+_NAMED = re.compile(r"(.*) ('[^']*'|\"[^\"]*\")")
+
+
+@lru_cache(maxsize=4096)
+def asked(name: str) -> tuple[str, str]:
+    """What a condition asks about, and which name it asks for: ``opt 'adam'``; elsewhere the condition, and none."""
+    found = _NAMED.fullmatch(name)
+    return (found[1], found[2]) if found else (name, "")
+
+
+def _distance(given: Mapping[str, bool]) -> int:
+    """How many things are other than usual: one choice among many names is one thing."""
+    return len({asked(name)[0] for name in given})
 
 
 def _looks_at_data(condition: Expr) -> bool:
@@ -129,7 +156,7 @@ class Paths:
     """Runs to do: first the usual configuration, then each condition flipped, nearest first."""
 
     def __init__(self, limit: int = MAX_PATHS) -> None:
-        self.queue: deque[dict[str, bool]] = deque([{}])
+        self.queue: list[dict[str, bool]] = [{}]
         self.seen: set[frozenset[tuple[str, bool]]] = {frozenset()}
         self.limit = limit
         self.cut = False
@@ -142,7 +169,8 @@ class Paths:
 
     def next(self) -> Choices:
         self.limit -= 1
-        return Choices(given=self.queue.popleft())
+        nearest = min(range(len(self.queue)), key=lambda i: _distance(self.queue[i]))
+        return Choices(given=self.queue.pop(nearest))
 
     def learn(self, choices: Choices, result: object = None) -> None:
         """Queue the neighbours of a run that is done. ``result`` tells runs apart that differ in what they lift."""
@@ -151,10 +179,12 @@ class Paths:
         if not given:
             self.usual = frozenset(choices.taken)
         for condition in given:
+            if asked(condition[0])[1]:
+                continue  # one of many names: that two of them do nothing says nothing of the next
             same = result is not None and self.results.get(given - {condition}) == result
             if same and (len(given) == 1 or condition[0] not in self.usual):
                 self.idle.add(condition[0])
-        self.queue = deque(q for q in self.queue if len(q) < 2 or not self.idle & q.keys())
+        self.queue = [q for q in self.queue if len(q) < 2 or not self.idle & q.keys()]
         for name, value in choices.taken.items():
             if name in choices.given or (choices.given and self.idle & {name, *choices.given}):
                 continue
@@ -162,11 +192,13 @@ class Paths:
             key = frozenset(other.items())
             if key in self.seen:
                 continue
-            if len(self.queue) >= self.limit:
-                self.cut = True
-                return
             self.seen.add(key)
             self.queue.append(other)
+            if len(self.queue) > self.limit:
+                self.cut = True
+                farthest = max(range(len(self.queue)), key=lambda i: (_distance(self.queue[i]), i))
+                if self.queue.pop(farthest) is other:
+                    return
 
 
 _HOW = re.compile(

@@ -8,7 +8,7 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift.memory import Memory
-from optlint.lift.objects import ANY, Cell, Const, Each, Func, Klass, Lib, Seq, Value, is_scalar
+from optlint.lift.objects import ANY, Cell, Const, Each, Func, Klass, Lib, Seq, Value, is_scalar, numeric
 from optlint.lift.places import place_of
 from optlint.model import Span
 
@@ -75,6 +75,8 @@ class Operators(Memory):
                 if isinstance(left, (Seq, Each, Func, Lib, Klass)) or (isinstance(left, Cell) and not left.open):
                     return Const(negative, span)
                 return Cell(ex.opaque("is not None" if negative else "is None", [self.number(left)], span), scalar=True)
+            if isinstance(left, Const) and isinstance(left.value, str):  # ``"adam" == name``
+                left, right = right, left
         if isinstance(right, Const) and isinstance(right.value, str):
             label = f"{'!=' if name == 'ne' else '=='} {right.value!r}"
             return Cell(ex.opaque(label, [self.number(left)], span), scalar=True)
@@ -85,6 +87,14 @@ class Operators(Memory):
             values = [e.value for e in right.elements if isinstance(e, Const)]
             if len(values) == len(right.elements):
                 return Const((left.value in values) == isinstance(operator, cst.In), span)
+        names = _names(right) if isinstance(operator, (cst.In, cst.NotIn)) and numeric(left) is not None else []
+        if names:
+            found = self.joined("or", [self.compare(cst.Equal(), left, name, span) for name in names], span)
+            return (
+                found
+                if isinstance(operator, cst.In)
+                else Cell(ex.op("not", self.number(found), origin=span), scalar=True)
+            )
         place = f"{self.text(left)} {label} {place_of(right) or _listed(right)}"
         return Cell(ex.opaque(place, [], span), scalar=True)
 
@@ -100,6 +110,8 @@ class Operators(Memory):
             return values[-1]
         if len(open_values) == 1:
             return open_values[0]
+        if len(open_values) > 2:
+            open_values = [open_values[0], self.joined(name, open_values[1:], span)]
         if name == "or":  # ``given or default``
             return Cell(
                 ex.op("or", *(self.number(v) for v in open_values[:2]), origin=span),
@@ -123,6 +135,16 @@ def _concatenated(left: Cell, right: Cell) -> Cell:
         rest = list(made.items.values())
         made.items = {ANY: rest[0]} | {f"[*{i}]": v for i, v in enumerate(rest[1:], 2)}
     return made
+
+
+def _names(value: Value) -> list[Value]:
+    """The few strings that a literal list holds: ``name in ["adam", "nadam"]``."""
+    known: list[Value] = []
+    if isinstance(value, Seq):
+        known = value.elements
+    elif isinstance(value, Cell) and value.growing and list(value.items) == [f"[{i}]" for i in range(len(value.items))]:
+        known = list(value.items.values())
+    return known if len(known) <= 4 and all(isinstance(e, Const) and isinstance(e.value, str) for e in known) else []
 
 
 def _listed(value: Value) -> str:
