@@ -99,6 +99,8 @@ def filled_anew(slot: Slot, store: Store) -> list[tuple[Slot, Expr]]:
         return []
     post = numeric(made.items.get(ANY))
     elements = [s for s in store.slots if s.home is slot.cell and "{" in s.key]
+    if post is not None and len(elements) > 1:  # its neighbours were read, too: ``self.W[i - 1]``
+        elements = [s for s in elements if s.symbol in post.symbols]
     return [(s, post) for s in elements] if post is not None and len(elements) == 1 else []
 
 
