@@ -208,7 +208,7 @@ class Evaluator(Operators):
     # attributes
 
     def eval_Attribute(self, node: cst.Attribute) -> Value:
-        return self.attribute(self.eval(node.value), node.attr.value, self.span_of(node))
+        return self.attribute(self.fields_of(self.eval(node.value)), node.attr.value, self.span_of(node))
 
     def attribute(self, home: Value, name: str, span: Span | None) -> Value:
         if isinstance(home, Lib):

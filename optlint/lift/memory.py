@@ -41,6 +41,7 @@ class Memory:
         self.store = Store()
         self.scope = Scope()
         self.aliases: dict[str, str] = {}  # index names → the names under which elements were met first
+        self.fields: dict[cst.CSTNode, Cell] = {}  # what functions hold as attributes
         self.named: dict[Expr, str] = {}  # the key under which an unknown dictionary's elements were met first
         self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
         self.unit = 0  # which parsed block the running code stands in
@@ -119,6 +120,12 @@ class Memory:
         if isinstance(value, (Lib, Klass, Func)):  # ``group[names.BETA1]``: a constant of elsewhere
             return place
         return "{" + (place or "?") + "}"
+
+    def fields_of(self, home: Value) -> Value:
+        """What holds an object's attributes: a function has some, too (``step.m = β·step.m + …``)."""
+        if not isinstance(home, Func):
+            return home
+        return self.fields.setdefault(home.node, Cell(place=home.name, open=True))
 
     # places
 

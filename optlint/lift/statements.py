@@ -216,7 +216,7 @@ class Statements(Calls):
             self.note(target.value, value, span)
             self.store.bind(self.scope.target(target.value), target.value, value, span)
         elif isinstance(target, cst.Attribute):
-            home = self.eval(target.value)
+            home = self.fields_of(self.eval(target.value))
             expr = numeric(value)
             if target.attr.value in CONTENT and isinstance(home, Cell) and home.expr is not None and expr is not None:
                 self.store.fill(home, expr, span)

@@ -57,6 +57,18 @@ def _set_hyper(site: Site) -> Value | None:
     return Const(None)
 
 
+def _moving_average(site: Site) -> Value | None:
+    """``K.moving_average_update(x, value, momentum)``: x' = momentum·x + (1 − momentum)·value, at once."""
+    place, value, momentum = site.get(0, "x"), site.get(1, "value"), site.get(2, "momentum")
+    if not isinstance(place, Cell) or place.expr is None or value is None or momentum is None:
+        return None
+    kept, taken = site.expr(momentum), site.expr(value)
+    weighed = ex.op("mul", ex.op("sub", ex.const(1), kept), taken)
+    new = ex.op("add", ex.op("mul", kept, place.expr), weighed, origin=site.span)
+    site.machine.store.fill(place, new, site.span)
+    return place
+
+
 def _coefficients(site: Site) -> Value | None:
     """``self._fallback_apply_state(device, dtype)``: what ``_prepare_local`` puts there."""
     home = site.receiver
@@ -96,6 +108,7 @@ NAMES: dict[str, Handler] = {
     "tensorflow.update": deferred(replace),
     "tensorflow.update_add": deferred(plus),
     "tensorflow.update_sub": deferred(minus),
+    "tensorflow.moving_average_update": _moving_average,
     "tensorflow.zeros_initializer": lambda site: Cell(ex.const(0), array=True),
     "tensorflow.constant_initializer": copy,
     "keras.zeros": zero_variable,

@@ -151,7 +151,7 @@ def _format(site: Site) -> Value | None:
 def _hasattr(site: Site) -> Value | None:
     if len(site.args) < 2 or not isinstance(site.args[1], Const):
         return None
-    home, name = site.args[0], str(site.args[1].value)
+    home, name = site.machine.fields_of(site.args[0]), str(site.args[1].value)
     if isinstance(home, Cell) and attribute(name) in home.items and home.items[attribute(name)] is not None:
         inner = home.items[attribute(name)]
         if not (isinstance(inner, Cell) and inner.open):
