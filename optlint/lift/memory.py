@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import libcst as cst
@@ -30,6 +31,7 @@ from optlint.lift.objects import (
 from optlint.lift.places import ACCESSOR, WHOLE, indices_of, is_element, key_text, loosely, place_of, place_text
 from optlint.model import Span
 
+_NUMBER = re.compile(r"\[\d+\]")
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
 MAX_HIDDEN = 300  # nodes of an unknown call's argument; beyond it only its symbols are kept
 
@@ -167,8 +169,8 @@ class Memory:
         if expr.op == "opaque":
             name = self.named.setdefault(expr, key_text(key)) if is_element(key) else key_text(key)
             return Cell(ex.opaque(f"{expr.value}{name}", expr.args, span), place=home.place + key, open=True)
-        if "{" in key or ":" in key:  # a coordinate stands for all of them
-            return Cell(expr, place=home.place + key)
+        if "{" in key or ":" in key or (expr.op in ex.ARITHMETIC and _NUMBER.fullmatch(key)):
+            return Cell(expr, place=home.place + key)  # a coordinate stands for all of them
         return Cell(ex.opaque(f"part{key_text(key)}", (expr,), span), place=home.place + key)
 
     def lookup(self, home: Cell, key: str) -> Value | None:
