@@ -151,21 +151,25 @@ class Conditionals(Joins):
         other: cst.BaseSuite | cst.If | cst.Else,
         root: str,
     ) -> bool:
-        """``t = 0 if p not in self.t else self.t[p]``: names for what a place holds, or for its first content."""
+        """``t = 0 if p not in self.t else self.t[p]``: names for what a place holds, or for its first content.
+
+        The names of a function that makes the content are that one's matter.
+        """
         if not root or not all(isinstance(home, Scope) for home, _ in log):
             return False
         mark = self.store.mark()
         self._quietly(other)
-        for target, start in starts.items():
-            held = numeric(content(target))
+        log = {t: span for t, span in log.items() if isinstance(t[0], Scope) and self.scope.sees(t[0])}
+        for target in log:
+            start, held = starts[target], numeric(content(target))
             if start is None or held is None or held.op != "sym" or held.symbol.external:
                 self.store.rollback(mark)
                 return False
         if not any(h is not None and h.symbol.name.startswith(root) for h in map(numeric, map(content, log))):
             self.store.rollback(mark)
             return False
-        for target, start in starts.items():
-            held = numeric(content(target))
+        for target in log:
+            start, held = starts[target], numeric(content(target))
             if held is not None and start is not None and start.op == "const":
                 held.symbol.initial = held.symbol.initial or start
         return True

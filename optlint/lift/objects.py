@@ -74,10 +74,11 @@ class Seq(Value):
 
 @dataclass(eq=False, slots=True)
 class Each(Value):
-    """An iterable seen through one representative element."""
+    """An iterable seen through one representative element. keys_of: the dictionary whose keys these are."""
 
     element: Value
     index: Symbol | None = None
+    keys_of: Value | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -95,6 +95,8 @@ class Operators(Memory):
                 if isinstance(operator, cst.In)
                 else Cell(ex.op("not", self.number(found), origin=span), scalar=True)
             )
+        if isinstance(right, Each) and right.keys_of is not None:  # ``k in d.keys()``
+            right = right.keys_of
         place = f"{self.text(left)} {label} {place_of(right) or _listed(right)}"
         return Cell(ex.opaque(place, [], span), scalar=True)
 

@@ -53,12 +53,20 @@ def nesterov_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
     if subject.gradient.symbols & subject.moving:
         return  # taken at the look-ahead point
+    if _goes_and_returns(subject.step):
+        return  # the gradient may well be taken in between
     before = [s.post for s in subject.states]
     for wrong, right in _one_sign_turned(subject):
         step = ex.replace_node(subject.step, wrong, right)
         yield Repair(page.code, subject.replaced([*before, step]), wrong, right)
     for step, wrong, right in read_at_other_time(subject, subject.step):
         yield Repair(page.code, subject.replaced([*before, step]), wrong, right)
+
+
+def _goes_and_returns(step: Expr) -> bool:
+    """w − μ·v + μ·v: the parameter is moved ahead, and back again."""
+    parts = structure.terms(step)
+    return any((-sign, term) in parts for sign, term in parts)
 
 
 @check("look-ahead-twice")

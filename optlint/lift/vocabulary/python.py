@@ -71,7 +71,7 @@ def _keys(site: Site) -> Value | None:
     if known is not None:
         return Seq([Const(k) for k, _ in known])
     index = _anonymous()
-    return Each(Cell(ex.sym(index), scalar=True), index)
+    return Each(Cell(ex.sym(index), scalar=True), index, site.receiver)
 
 
 def _values(site: Site) -> Value | None:
