@@ -68,18 +68,22 @@ class Context:
         written = repair.written or before
         twice = decays_twice(repair, match)
         effective, probes = None if twice else repair.effective, page.probes
-        seen = look(written, repair.subject, effective, probes)
+        repaired = repair.subject
+        if repair.details.get("kind") == "bowl" and (pair := pair_of(repair, written, descends=True)) is not None:
+            written, repaired, _ = pair
+        seen = look(written, repaired, effective, probes)
         if seen is None:
             seen = look(self.subject, explanation.repaired, effective, probes)
         others: dict[ex.Symbol, float] = {}
         if seen is None and len(explanation.repairs) == 1:  # the code's own settings may hide it
-            others = other_settings(written, repair.subject)
+            others = other_settings(written, repaired)
             if others:
-                run = written.with_settings(others), repair.subject.with_settings(others)
+                run = written.with_settings(others), repaired.with_settings(others)
                 seen = look(*run, effective, probes)
         if seen is None:
             return None
-        meant = page.meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")
+        meant = repair.details.get("meant") or page.meant
+        meant = meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")
         also = [r for r in explanation.repairs if r is not repair]
         fixed = self.fixed(repair, explanation, match, also)
         message = page.message
@@ -93,7 +97,7 @@ class Context:
         if others:
             message, severity = _as_hidden(page, message, others)
         else:
-            latent = latent_settings(written, repair.subject, effective, probes)
+            latent = latent_settings(written, repaired, effective, probes)
             message, severity = _as_it_bites(page, message, latent)
         made = self.make(page, repair, message, self.evidence(seen, f"{meant}     [{match.title}]", fixed), severity)
         readings = 1 + len(explanation.others) + bool(reading is not None and reading.variant.deviation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optlint.diagnose.checks.decay import scales_gradients
-from optlint.diagnose.checks.lookahead import point_of_gradient
+from optlint.diagnose.checks.nesterov import point_of_gradient
 from optlint.diagnose.repairs import Repair
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -30,7 +30,7 @@ def pair_of(repair: Repair, subject: Subject, descends: bool) -> Pair | None:
     if kind == "written" and repair.written is not None:  # both with their first steps
         return repair.written, repair.subject, None
     if kind == "bowl":
-        return _on_bowl(subject, subject), _on_bowl(repair.subject, subject), None
+        return _on_bowl(subject), _on_bowl(repair.subject), None
     if kind == "returned":
         return subject.as_applied, repair.subject.as_applied, None
     if kind == "sign":
@@ -59,8 +59,8 @@ def _multiplies_parameter(node: Expr, gradient: Expr, w: Symbol | None) -> bool:
     return any(node.value in t.symbols and w in t.symbols for total in sums for _, t in structure.terms(total))
 
 
-def _on_bowl(subject: Subject, judged: Subject) -> Subject:
+def _on_bowl(subject: Subject) -> Subject:
     """The update on f(w) = w²/2, whose gradient at a point is that point: for gradients taken ahead of w."""
-    point = point_of_gradient(judged)
+    point = point_of_gradient(subject)
     assert point is not None
     return subject.replaced([ex.substitute(p, {ex.sym(subject.g): point}) for p in subject.posts])

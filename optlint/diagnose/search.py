@@ -129,9 +129,13 @@ def _stands_alone(repair: Repair) -> bool:
 
 
 def _in_its_family(repair: Repair, match: Match) -> bool:
-    """A page that says which families it speaks of means nothing by a repair that leads to another one."""
+    """A page that says which families it speaks of means nothing by a repair that leads to another one.
+
+    Unless the repair says which: heavy ball with a gradient that is taken ahead is Nesterov's form.
+    """
     page = find_mistake(repair.code)
-    return page is None or not page.families or match.family in page.families
+    known = page is None or not page.families or match.family in page.families
+    return known or match.family == repair.details.get("family")
 
 
 def explain_named(subject: Subject, plain: Match) -> Explanation | None:
@@ -141,7 +145,7 @@ def explain_named(subject: Subject, plain: Match) -> Explanation | None:
         if "named" in page.stages and named & set(page.families) and plain.family not in page.families:
             for repair in from_check(subject, page):
                 match = ordinary(repair.subject)
-                if match is not None and match.family in page.families:
+                if match is not None and _in_its_family(repair, match):
                     return Explanation([repair], match)
     return None
 

@@ -18,6 +18,7 @@ from optlint.sandbox.evaluate import evaluate
 from optlint.subject import pseudo
 
 ZERO, ONE = ex.const(0), ex.const(1)
+_OF_TIME = frozenset({"pow", "log", "exp", "min", "max", "where", "eq", "ne", "lt", "le", "gt", "ge"})
 _PRODUCT = frozenset({"mul", "div", "neg"})
 NEGLIGIBLE = 1e-12  # below a root, beside an ε outside
 
@@ -25,9 +26,9 @@ NEGLIGIBLE = 1e-12  # below a root, beside an ε outside
 def views(recurrence: Recurrence) -> Iterator[Recurrence]:
     """The recurrence without what it does at its first step alone, without settings that are 0 by default, or both.
 
-    Also at a step that is taken, where a switch can leave steps out; with decays that follow no schedule; with one ε;
-    with a step whose size no norm sets; with the gradient as it is taken in (``gradients``). All of these together
-    come last.
+    Also at a step that is taken, where a switch can leave steps out; with decays and momentum that follow no schedule;
+    with one ε; with a step whose size no norm sets; with the gradient as it is taken in (``gradients``). All of these
+    together come last.
     """
     later = after_first_step(recurrence)
     if later is not None:
@@ -91,6 +92,32 @@ def with_steady_decays(recurrence: Recurrence) -> Recurrence | None:
         if 0 < len(powers) < len(parts):
             table |= dict.fromkeys(powers, ex.const(1))
     return _changed(recurrence, lambda post: structure.tidy(ex.substitute(post, table))) if table else None
+
+
+def with_steady_momentum(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence of a single velocity with one μ for μ(t), whatever schedule that follows; None without any."""
+    if len(recurrence.states) != 1:
+        return None
+    state = recurrence.states[0]
+    own = structure.retention(state.post, state.old)
+    timed = {x for c in recurrence.counters for x in (c.old, c.new)} | set(recurrence.indices)
+
+    def varies(node: Expr) -> bool:
+        plain = node.op in ("sym", "const", "opaque") or any(n.op == "opaque" or _is_array(n) for n in ex.walk(node))
+        return not plain and bool(node.symbols & timed or any(n.op in _OF_TIME for n in ex.walk(node)))
+
+    parts = [f for f, e in structure.factors(own) if e == 1 and f != ONE] if own is not None else []
+    varying = [f for f in parts if varies(f)]
+    if not varying or recurrence.moving & frozenset().union(*(f.symbols for f in varying)):
+        return None
+    table = dict.fromkeys(varying, ONE)
+    if len(varying) == len(parts):
+        table[varying[0]] = ex.sym(Symbol("μ", default=0.9))
+    return _changed(recurrence, lambda post: structure.tidy(ex.substitute(post, table)))
+
+
+def _is_array(node: Expr) -> bool:
+    return node.op == "sym" and node.symbol.array
 
 
 def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
@@ -234,6 +261,7 @@ SIMPLER = (
     of_plain_gradient,
     switched_on,
     with_steady_decays,
+    with_steady_momentum,
     with_one_floor,
     of_plain_size,
 )

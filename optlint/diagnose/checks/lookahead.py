@@ -1,4 +1,4 @@
-"""A step that reads a state at the wrong time, before its update for after it or after for before; Nesterov's signs."""
+"""A step that reads a state at the wrong time, before its update for after it or after for before; and signs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_at_other_time(subject: Subject, post: Expr) -> Iterator[tuple[Expr, Exp
                     yield ex.replace_node(post, root, right), root, right
 
 
-def _one_sign_turned(subject: Subject) -> Iterator[tuple[Expr, Expr]]:
+def one_sign_turned_in(subject: Subject) -> Iterator[tuple[Expr, Expr]]:
     """Each sum of the step with one of its signs turned (not the parameter's, nor a size's), the gradient's last."""
     driven = subject.moving - subject.second | {subject.g}
     for node in ex.walk(subject.step):
@@ -40,56 +40,7 @@ def _one_sign_turned(subject: Subject) -> Iterator[tuple[Expr, Expr]]:
 @check("one-sign-turned")
 def one_sign_turned(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """A step in which the gradient and an average of it go opposite ways."""
-    for wrong, right in _one_sign_turned(subject):
+    for wrong, right in one_sign_turned_in(subject):
         step = ex.replace_node(subject.step, wrong, right)
         made = subject.replaced([*(s.post for s in subject.states), step])
         yield Repair(page.code, made, wrong, right, where="step", root=subject.step)
-
-
-@check("nesterov-step")
-def nesterov_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """The step of Nesterov's form with one sign turned, or with the velocity of the wrong time."""
-    if len(subject.states) != 1 or subject.states[0].old in subject.second or subject.gradient is None:
-        return
-    if subject.gradient.symbols & subject.moving:
-        return  # taken at the look-ahead point
-    if _goes_and_returns(subject.step):
-        return  # the gradient may well be taken in between
-    before = [s.post for s in subject.states]
-    for wrong, right in _one_sign_turned(subject):
-        step = ex.replace_node(subject.step, wrong, right)
-        yield Repair(page.code, subject.replaced([*before, step]), wrong, right)
-    for step, wrong, right in read_at_other_time(subject, subject.step):
-        yield Repair(page.code, subject.replaced([*before, step]), wrong, right)
-
-
-def _goes_and_returns(step: Expr) -> bool:
-    """w − μ·v + μ·v: the parameter is moved ahead, and back again."""
-    parts = structure.terms(step)
-    return any((-sign, term) in parts for sign, term in parts)
-
-
-@check("look-ahead-twice")
-def look_ahead_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """Nesterov's step with a gradient that is already taken ahead: w + v' is the step then."""
-    if subject.parameter is None or point_of_gradient(subject) is None or len(subject.states) != 1:
-        return
-    state = subject.states[0]
-    direct, gathered = structure.slope(subject.drive, subject.g), structure.slope(state.post, subject.g)
-    if direct is None or gathered in (None, ex.const(0)) or direct == ex.const(0):
-        return  # heavy ball: the look-ahead is in the gradient alone
-    assert gathered is not None
-    moved = ex.sym(state.new)
-    if direct != gathered:
-        moved = ex.op("mul", structure.tidy(ex.op("div", direct, gathered)), moved)
-    step = ex.op("add", ex.sym(subject.parameter), moved, origin=subject.step.origin)
-    yield Repair(page.code, subject.replaced([state.post, step]), subject.step, step, details={"kind": "bowl"})
-
-
-def point_of_gradient(subject: Subject) -> Expr | None:
-    """Where an unseen function is differentiated, if that is the parameter moved on by the velocity."""
-    for node in ex.walk(subject.gradient) if subject.gradient is not None else ():
-        for point in node.args if node.op == "opaque" else ():
-            if subject.parameter in point.visible and point.visible & {s.old for s in subject.states}:
-                return point
-    return None

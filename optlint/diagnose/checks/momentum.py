@@ -120,16 +120,31 @@ def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             posts = [post if s is state else s.post for s in subject.states]
             yield Repair(page.code, subject.replaced([*posts, subject.step]), state.post, post)
         for rate in sorted((_settings(own) - kept.symbols) & outer, key=lambda s: s.name):
-            w = subject.parameter
-            step = structure.total(
-                [
-                    (s, t if w in t.visible else structure.product(_others(t, rate), t.origin))
-                    for s, t in structure.terms(subject.step)
-                ],
-                subject.step.origin,
-            )
-            posts = [*(s.post for s in subject.states), step]
-            yield Repair(page.code, subject.replaced(posts), subject.step, step)
+            for step in _without_rate(subject, state, rate):
+                posts = [*(s.post for s in subject.states), step]
+                yield Repair(page.code, subject.replaced(posts), subject.step, step)
+
+
+def _without_rate(subject: Subject, state: State, rate: Symbol) -> Iterator[Expr]:
+    """The step without the rate in any of its terms, or in those of the velocity alone, which holds it."""
+    w, parts = subject.parameter, structure.terms(subject.step)
+    bare = [(s, t if w in t.visible else structure.product(_others(t, rate), t.origin)) for s, t in parts]
+    yield structure.total(bare, subject.step.origin)
+    spread = [(s * sign, part) for s, t in parts for sign, part in _spread(t)]
+    own = {state.old, state.new}
+    if any(subject.g in t.visible and not own & t.visible for _, t in spread):
+        mended = [(s, structure.product(_others(t, rate)) if own & t.visible else t) for s, t in spread]
+        yield structure.total(mended, subject.step.origin)
+
+
+def _spread(term: Expr) -> list[tuple[int, Expr]]:
+    """η·(a + b) as η·a and η·b."""
+    parts = structure.factors(term)
+    sums = [i for i, (f, e) in enumerate(parts) if e == 1 and f.op in ("add", "sub")]
+    if len(sums) != 1:
+        return [(1, term)]
+    rest = [p for i, p in enumerate(parts) if i != sums[0]]
+    return [(sign, structure.product([*rest, (t, 1.0)])) for sign, t in structure.terms(parts[sums[0]][0])]
 
 
 def _settings(node: Expr) -> set[Symbol]:

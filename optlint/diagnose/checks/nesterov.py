@@ -1,0 +1,245 @@
+"""Nesterov's step: a mix of v, v' and g that is none, what looks ahead twice, nowhere, or to another point."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optlint.diagnose.checks.lookahead import one_sign_turned_in, read_at_other_time
+from optlint.diagnose.repairs import Repair, check
+from optlint.intent import mentioned, speaks_of
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import State
+from optlint.subject import Subject
+
+ONE, ZERO = ex.const(1), ex.const(0)
+AHEAD = r"ahead|peek|interim|shift|restor|pre_?step|before_?step"  # who says so may take the gradient there
+_OPTION = re.compile(r"[\w.]*(?:nest(?:e?r|re)ov|(?<![a-z])nagd?(?![a-z]))\w*(?: = (?:1|True))?", re.IGNORECASE)
+
+
+@check("nesterov-step")
+def nesterov_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The step of Nesterov's form with one sign turned, with the velocity of the wrong time, or any other mix."""
+    if len(subject.states) != 1 or subject.states[0].old in subject.second or subject.gradient is None:
+        return
+    if _goes_and_returns(subject.step):
+        return  # the gradient may well be taken in between
+    velocity = _velocity(subject)
+    if subject.gradient.symbols & subject.moving:  # taken at the look-ahead point
+        if velocity is not None:
+            yield from _moved_ahead_of_gradient(velocity, page)
+            yield from _other_point(velocity, page)
+        return
+    before = [s.post for s in subject.states]
+    for wrong, right in one_sign_turned_in(subject):
+        step = ex.replace_node(subject.step, wrong, right)
+        yield Repair(page.code, subject.replaced([*before, step]), wrong, right)
+    for step, wrong, right in read_at_other_time(subject, subject.step):
+        yield Repair(page.code, subject.replaced([*before, step]), wrong, right)
+    if velocity is not None and (not velocity.is_heavy_ball or _looks_nowhere(velocity)):
+        step = velocity.stepped(ahead=True)
+        made = subject.replaced([*before, step])
+        yield Repair(page.code, made, subject.step, step, where="step", root=subject.step)
+
+
+def _goes_and_returns(step: Expr) -> bool:
+    """w − μ·v + μ·v: the parameter is moved ahead, and back again."""
+    parts = structure.terms(step)
+    return any((-sign, term) in parts for sign, term in parts)
+
+
+@dataclass(frozen=True)
+class _Velocity:
+    """v' = μ·v + c·g, and the step that it should be for: s·v' where s is the sign, and the rate unless v' holds it."""
+
+    subject: Subject
+    state: State
+    kept: Expr
+    taken: Expr
+    scale: Expr
+    ahead: Expr  # the step's slope in v, once v' is written out: where momentum alone leads
+    own: np.ndarray  # that over the lanes, and the slope in g
+    driven: np.ndarray
+
+    @property
+    def is_heavy_ball(self) -> bool:
+        """The step is s·v', or another multiple of it: as far as a step can tell."""
+        mu, c = (self.subject.value(e) for e in (self.kept, self.taken))
+        return bool(np.allclose(self.own * c, self.driven * mu, rtol=1e-9, atol=0))
+
+    def stepped(self, ahead: bool) -> Expr:
+        """w + s·(μ·v' + c·g), or w + s·v'."""
+        new, g = ex.sym(self.state.new), ex.sym(self.subject.g)
+        moved = ex.op("add", _times(self.kept, new), _times(self.taken, g)) if ahead else new
+        assert self.subject.parameter is not None
+        whole = ex.op("add", ex.sym(self.subject.parameter), _times(self.scale, moved))
+        return structure.tidy(whole).at(self.subject.step.origin)
+
+
+def _times(coefficient: Expr, node: Expr) -> Expr:
+    return node if coefficient == ONE else ex.op("mul", coefficient, node)
+
+
+def _velocity(subject: Subject) -> _Velocity | None:
+    """The velocity of an update that speaks of Nesterov, where its step is a mix of it and g that forgets neither.
+
+    No other setting may have a part in it: who brings in a third one means another method.
+    """
+    if "nesterov" not in mentioned(subject.recurrence) or subject.parameter is None or subject.reads_parameter:
+        return None
+    state, g, drive = subject.states[0], subject.g, subject.drive
+    kept, taken = structure.slope(state.post, state.old), structure.slope(state.post, g)
+    if kept is None or taken is None or not (subject.is_hyper(kept) and subject.is_hyper(taken)):
+        return None
+    kept, taken = structure.tidy(kept), structure.tidy(taken)
+    others = subject.value(structure.rest(structure.rest(state.post, state.old), g))
+    if others is None or np.any(others) or ZERO in (kept, taken):
+        return None
+    written_out = ex.substitute(drive, {ex.sym(state.new): state.post})
+    slopes = [structure.slope(written_out, s) for s in (state.old, g)]
+    own, driven = (subject.value(s) if s is not None else None for s in slopes)
+    if own is None or driven is None or not np.all(driven) or not np.all(np.isfinite(own * driven)):
+        return None
+    if np.allclose(own, 0):
+        return None  # what another call moves is moved back here
+    left = [f for f in _rates(taken) if not structure.is_complement(f, kept)]
+    common = _common(subject, drive, kept)
+    if left and common:
+        return None  # one of the two is no rate, or it is there twice, which is another mistake
+    if not drive.symbols - subject.moving - {g} <= kept.symbols | taken.symbols | _symbols(common):
+        return None
+    sizes = [] if left else common
+    sign = np.sign(driven) * np.sign(subject.value(taken))
+    if not np.all(sign == sign.flat[0]):
+        return None
+    scale = structure.product([(f, 1.0) for f in sizes])
+    scale = scale if sign.flat[0] > 0 else ex.op("neg", scale)
+    assert slopes[0] is not None
+    return _Velocity(subject, state, kept, taken, scale, structure.tidy(slopes[0]), own, driven)
+
+
+def _symbols(nodes: list[Expr]) -> frozenset[Symbol]:
+    return frozenset().union(*(n.symbols for n in nodes))
+
+
+def _rates(node: Expr) -> list[Expr]:
+    """Its factors but signs and ones."""
+    return [f for f, _ in structure.factors(node) if f not in (ONE, ex.const(-1))]
+
+
+def _common(subject: Subject, drive: Expr, kept: Expr) -> list[Expr]:
+    """What multiplies all of the step, and is neither μ nor 1 − μ."""
+    data = subject.moving | {subject.g}
+    each = [[f for f, e in structure.factors(t) if e == 1 and not f.symbols & data] for _, t in structure.terms(drive)]
+    shared = [f for f in each[0] if all(f in others for others in each[1:])]
+    return [f for f in shared if f not in (ONE, ex.const(-1), kept) and not structure.is_complement(f, kept)]
+
+
+# where nothing looks ahead
+
+
+def _looks_nowhere(velocity: _Velocity) -> bool:
+    """Heavy ball under Nesterov's name, and the file shows that its gradient is not taken ahead, either.
+
+    It is ``p.grad`` of the parameter itself; an option asks for Nesterov here, and here is none; or the point ahead
+    is computed and forgotten.
+    """
+    subject = velocity.subject
+    recurrence = subject.recurrence
+    points = list(_points(velocity))
+    if points:
+        return any(not is_read for is_read in points)
+    if speaks_of(AHEAD, recurrence.text):
+        return False
+    if any(on and _OPTION.fullmatch(option) for option, on in recurrence.configuration.items()):
+        return True
+    assert subject.parameter is not None and subject.gradient is not None
+    name = subject.parameter.name.removesuffix(".data")
+    return any(s.name in (f"{name}.grad", f"{name}.grad.data") for s in subject.gradient.symbols)
+
+
+def _points(velocity: _Velocity) -> Iterator[bool]:
+    """The points w + k·v that the code computes: whether it reads them, or gives them a name and no more."""
+    recurrence, w, known = velocity.subject.recurrence, velocity.subject.parameter, _known(velocity)
+    assert w is not None
+    seen: set[Expr] = set()
+    for worth in recurrence.worth:
+        point = worth.expr
+        if point in seen or not {w, velocity.state.old} <= point.symbols <= known | {w, velocity.state.old}:
+            continue
+        seen.add(point)
+        if structure.slope(point, w) == ONE and structure.slope(point, velocity.state.old) is not None:
+            names = {s.name for s in recurrence.stored if s.expr == point and s.name.isidentifier()}
+            uses = [e for e in recurrence.worth if getattr(e.node, "value", None) in names]
+            yield len(uses) != len(names) or not names
+
+
+def _known(velocity: _Velocity) -> frozenset[Symbol]:
+    return velocity.kept.symbols | velocity.taken.symbols | velocity.scale.symbols
+
+
+# where the gradient is taken ahead
+
+
+def _moved_ahead_of_gradient(velocity: _Velocity, page: MistakePage) -> Iterator[Repair]:
+    """w + μ·v + v' for w + v': moved to where the gradient is taken, and not back."""
+    subject = velocity.subject
+    if velocity.is_heavy_ball or point_of_gradient(subject) is None:
+        return
+    step = velocity.stepped(ahead=False)
+    made = subject.replaced([velocity.state.post, step])
+    yield Repair(page.code, made, subject.step, step, details=_ON_BOWL, where="step", root=subject.step)
+
+
+def _other_point(velocity: _Velocity, page: MistakePage) -> Iterator[Repair]:
+    """g = ∇f(w + k·v) where momentum alone leads elsewhere: without the step's rate, a whole velocity on, or back."""
+    subject, state = velocity.subject, velocity.state
+    point = point_of_gradient(subject)
+    if point is None or not velocity.is_heavy_ball or subject.gradient is None or subject.parameter is None:
+        return
+    far = structure.slope(point, state.old)
+    if structure.slope(point, subject.parameter) != ONE or far is None or not far.symbols <= _known(velocity):
+        return
+    value = subject.value(far)
+    if value is None or np.allclose(value, velocity.own, rtol=1e-9, atol=0):
+        return
+    right = ex.op("add", ex.sym(subject.parameter), _times(velocity.ahead, ex.sym(state.old)), origin=point.origin)
+    gradient = ex.substitute(subject.gradient, {point: right}, into_opaque=True)
+    made = replace(subject, gradient=gradient)
+    yield Repair(page.code, made, point, right, details=_ON_BOWL, written=subject)
+
+
+# heavy ball is Nesterov's form then
+_ON_BOWL = {"kind": "bowl", "family": "momentum", "meant": "g = ∇f(w + μ·v), v one step's momentum,  w' = w + v'"}
+
+
+@check("look-ahead-twice")
+def look_ahead_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Nesterov's step with a gradient that is already taken ahead: w + v' is the step then."""
+    if subject.parameter is None or point_of_gradient(subject) is None or len(subject.states) != 1:
+        return
+    state = subject.states[0]
+    direct, gathered = structure.slope(subject.drive, subject.g), structure.slope(state.post, subject.g)
+    if direct is None or gathered in (None, ex.const(0)) or direct == ex.const(0):
+        return  # heavy ball: the look-ahead is in the gradient alone
+    assert gathered is not None
+    moved = ex.sym(state.new)
+    if direct != gathered:
+        moved = ex.op("mul", structure.tidy(ex.op("div", direct, gathered)), moved)
+    step = ex.op("add", ex.sym(subject.parameter), moved, origin=subject.step.origin)
+    yield Repair(page.code, subject.replaced([state.post, step]), subject.step, step, details={"kind": "bowl"})
+
+
+def point_of_gradient(subject: Subject) -> Expr | None:
+    """Where an unseen function is differentiated, if that is the parameter moved on by the velocity."""
+    for node in ex.walk(subject.gradient) if subject.gradient is not None else ():
+        for point in node.args if node.op == "opaque" else ():
+            if subject.parameter in point.visible and point.visible & {s.old for s in subject.states}:
+                return point
+    return None
