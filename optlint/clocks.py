@@ -52,7 +52,8 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
         mine = [e for e in exponents if e.visible == {symbol}] or [e for e in exponents if symbol in e.visible]
         from_zero = all(float(evaluate(e, dict.fromkeys(e.symbols, 0.0))) >= 1 for e in mine)
         first = 0.0 if from_zero else 1.0
-        clocks.append(Clock(symbol, first if mine else min(1.0, *thresholds[symbol]), 1.0, False))
+        outer = symbol in recurrence.outer
+        clocks.append(Clock(symbol, first if mine else min(1.0, *thresholds[symbol]), 1.0, False, outer=outer))
     return clocks
 
 

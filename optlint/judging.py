@@ -209,11 +209,14 @@ class _Sitting:
         """How steps are counted, where a function leaves that to its callers: the file's own callers, if any, tell."""
         asked: dict[str, list[tuple[Recurrence, Judgement]]] = {}
         for recurrence, verdict in judged:
-            if recurrence.at_home and verdict.subject is not None and _counted_elsewhere(recurrence, verdict):
+            if not recurrence.at_home or verdict.subject is None:
+                continue
+            if _counted_elsewhere(recurrence, verdict) or _is_stuck(verdict):
                 asked.setdefault(recurrence.name, []).append((recurrence, verdict))
         for name, updates in asked.items():
             told: dict[Span, list[Finding]] = {}
             several: set[Span] = set()
+            moved: set[Span] = set()
             asked_any = False
             for views in self.lifted.seen_from_callers(name):
                 asked_any = True
@@ -222,11 +225,14 @@ class _Sitting:
                     for span in recurrence.writes:
                         told.setdefault(span, []).extend(f for f in view.findings if _is_of_time(f))
                 several |= {s for r in views if r.serves_several for s in r.writes}
+                moved |= {s for r, view in seen if _counts(view) for s in r.writes}
                 if any(told.values()) or not any(_counted_elsewhere(r, view) for r, view in seen if view.subject):
                     break  # else these hand on what they are handed
             if not asked_any:
                 continue
             for recurrence, verdict in updates:
+                if _is_stuck(verdict) and not moved & set(recurrence.writes):
+                    continue
                 mine = [f for f in verdict.findings if not _is_of_time(f) or set(recurrence.writes) & several]
                 codes = {(f.code, f.span) for f in mine}
                 new = [f for s in recurrence.writes for f in told.get(s, ()) if (f.code, f.span) not in codes]
@@ -267,7 +273,10 @@ def _mark(recurrence: Recurrence) -> Mark:
             recurrence.lost,
             *(recurrence.kept is None, recurrence.as_kept),
             tuple((d.span, d.certain, d.bound) for d in recurrence.dropped),
-            tuple(sorted(s.name for s in recurrence.stuck)),
+            *(
+                tuple(sorted(s.name for s in symbols))
+                for symbols in (recurrence.stuck, recurrence.outer, recurrence.anew)
+            ),
         ),
         tuple(sorted(s.name for s in (*recurrence.shared, *recurrence.shared_products))),
         tuple(e.slot.symbol.name for e in (*recurrence.overwritten, *recurrence.inputs)),
@@ -287,6 +296,20 @@ def _counted_elsewhere(recurrence: Recurrence, verdict: Judgement) -> bool:
         return any(not c.known and c.symbol.kind != "index" and c.symbol not in own for c in verdict.subject.clocks)
     apart = (recurrence.owner or recurrence.key) and not recurrence.per_parameter
     return bool(apart) and all(_is_of_time(f) or f.severity == "note" for f in verdict.findings)
+
+
+def _is_stuck(verdict: Judgement) -> bool:
+    """Nothing is wrong but that the function itself does not advance its count: whoever calls it may."""
+    loud = [f for f in verdict.findings if f.severity != "note"]
+    return verdict.status == "mistaken" and bool(loud) and all(map(_is_of_time, loud)) and not _counts(verdict)
+
+
+def _counts(verdict: Judgement) -> bool:
+    """Something counts steps in it."""
+    read = (
+        frozenset().union(*(p.symbols for p in verdict.subject.posts)) if verdict.subject is not None else frozenset()
+    )
+    return verdict.subject is not None and bool(verdict.subject.time & read)
 
 
 def _is_of_time(finding: Finding) -> bool:

@@ -41,9 +41,10 @@ class Clock:
     known: bool = True  # the code shows where it starts
     every: int = 1  # updates for one advance
     outer: bool = False  # counts a loop around the one that updates
+    within: int = 0  # updates after which it begins anew (0: never)
 
     def series(self, steps: int) -> list[float]:
-        return [self.first + self.by * (k // self.every) for k in range(steps)]
+        return [self.first + self.by * ((k % self.within if self.within else k) // self.every) for k in range(steps)]
 
 
 @dataclass

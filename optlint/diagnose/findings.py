@@ -300,7 +300,8 @@ class Context:
             return None
         right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
         latent = latent_settings(*pair) if pair is not None else ()
-        message, severity = _as_it_bites(page, page.message, latent)
+        other = page.options.get(repair.details.get("says", ""))
+        message, severity = _as_it_bites(page, other or page.message, latent)
         evidence = self.evidence(seen, page.meant, right)
         if page.options.get("assumes"):
             evidence = replace(evidence, ran=f"{page.options['assumes']}, {evidence.ran}")

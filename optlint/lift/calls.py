@@ -69,6 +69,7 @@ class Calls(Evaluator):
         self.given: list[tuple[Cell, Symbol]] = []  # gradients as a framework hands them out, and their first content
         self.unseen: dict[str, int] = {}  # calls of code that is not in sight, with how much they take
         self.loops: list[Frame] = []
+        self.counted: list[str] = []  # the indices of the loops that run, also of those that run dry
         self.stack: list[cst.CSTNode] = []
         self.classes: list[Klass | None] = []
         self.shared: list[tuple[str, ...]] = []  # names that one assignment binds to the same array

@@ -17,6 +17,7 @@ from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.lost import lost_updates, moved_gradients, moves_with
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
+from optlint.lift.passes import note_passes
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
 from optlint.lift.related import (
@@ -294,7 +295,10 @@ class Lifter:
         found: list[Recurrence] = []
         for candidate in frames:
             inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
-            found.extend(updates_of(candidate, inner, machine.store, machine.sinks, name))
+            made = updates_of(candidate, inner, machine.store, machine.sinks, name)
+            for recurrence in made:
+                note_passes(recurrence, candidate, machine.frames)
+            found.extend(made)
         if frame.span is not None and all(r.parameter is not None for r in found):
             behind = self._rest_of(frame.span)
             lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)

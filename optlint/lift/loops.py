@@ -6,7 +6,8 @@ of an iteration), and the body runs once for all iterations.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import libcst as cst
 
@@ -37,11 +38,12 @@ class Loops(Conditionals):
                     if leave.how != "continue":
                         raise
             return
-        each = self.iterate(iterable, _first_name(node.target))
+        each = self.iterate(iterable, self.index_name(node.target))
         indices = [each.index] if each.index is not None else []
         span = self.span_of(node)
         try:
-            self.loop(node, indices, node.body, lambda: self.assign(node.target, each.element, None), span)
+            with self.counting(indices):
+                self.loop(node, indices, node.body, lambda: self.assign(node.target, each.element, None), span)
         except Leave as leave:
             last = _returns_at_end(node.body) if leave.how == "return" else None
             returns = self.span_of(last) if last is not None else None
@@ -63,11 +65,26 @@ class Loops(Conditionals):
             return list(iterable.elements)
         return None
 
+    def index_name(self, target: cst.BaseExpression) -> str:
+        """What a loop calls its index; inside a loop whose index has that name (a helper's loop), another name."""
+        name = _first_name(target)
+        return f"{name}_{self.counted.count(name) + 1}" if name in self.counted else name
+
+    @contextmanager
+    def counting(self, indices: list[Symbol]) -> Iterator[None]:
+        """What runs meanwhile stands in a loop over these indices."""
+        before, self.counted = self.counted, [*self.counted, *(i.name for i in indices)]
+        try:
+            yield
+        finally:
+            self.counted = before
+
     def iterate(self, iterable: Value, name: str) -> Each:
         """One representative element of an iterable, and the index that tells elements apart."""
         if isinstance(iterable, Each):
             if iterable.index is not None and iterable.index.name == "·":
                 iterable.index.name = name
+                _name_keys(iterable.element, iterable.index)
             return Each(self.forced(iterable.element), iterable.index)
         index = Symbol(name, kind="index", iterates="key")
         return Each(self.child(iterable, "[{" + name + "}]"), index)
@@ -158,7 +175,7 @@ class Loops(Conditionals):
                     self.assign(generator.target, value, None)
                     made.append(element())
                 return Seq(made)
-            each = self.iterate(iterable, _first_name(generator.target))
+            each = self.iterate(iterable, self.index_name(generator.target))
             self.assign(generator.target, each.element, None)
             if generator.inner_for_in is not None:
                 return self.comprehension(generator.inner_for_in, element)
@@ -194,6 +211,13 @@ class Loops(Conditionals):
         elif isinstance(made, Each):
             cell.items[ANY] = made.element
         return cell
+
+
+def _name_keys(element: Value, index: Symbol) -> None:
+    """Let elements' keys have the index by its own name, whatever the code calls it."""
+    for part in element.elements if isinstance(element, Seq) else [element]:
+        if isinstance(part, Cell) and part.expr == ex.sym(index) and not part.place:
+            part.place = index.name
 
 
 def _returns_at_end(body: cst.BaseSuite) -> cst.Return | None:

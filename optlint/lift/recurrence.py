@@ -80,6 +80,8 @@ class Recurrence:
     on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
     begun: frozenset[Symbol] = frozenset()  # of these, what gets a number: a first content
+    outer: frozenset[Symbol] = frozenset()  # counters of the loops around the one that updates
+    anew: frozenset[Symbol] = frozenset()  # counts that begin anew in each pass of the loop around, unlike its states
     stuck: frozenset[Symbol] = frozenset()  # counts that it reads, and that only another way to compute it advances
     kept: Recurrence | None = None  # what it would be if the results that nobody takes were kept
     as_kept: bool = False  # it is there only in that case

@@ -79,7 +79,7 @@ def same_step(one: Recurrence, other: Recurrence) -> bool:
 
 def is_of_loop(recurrence: Recurrence, cut: CutShort) -> bool:
     """The loop goes over the parameters of this update."""
-    return _is_key(cut.index, recurrence) and all(cut.loop.covers(s) for s in recurrence.writes)
+    return is_key(cut.index, recurrence) and all(cut.loop.covers(s) for s in recurrence.writes)
 
 
 def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Span]:
@@ -87,7 +87,7 @@ def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Sp
 
     What a function hands back alone is the work of whatever loops it holds.
     """
-    over_steps = [f for f in loops if f.span is not None and not any(_is_key(i.name, recurrence) for i in f.indices)]
+    over_steps = [f for f in loops if f.span is not None and not any(is_key(i.name, recurrence) for i in f.indices)]
     whole = recurrence.parameter is None
     around = [f for f in over_steps if f.span and (whole or all(f.span.covers(s) for s in recurrence.writes))]
     entries = ((frame, slot, slot.symbol.entry) for frame in around for slot in frame.slots)
@@ -104,7 +104,7 @@ def _is_made_within(slot: Slot, origin: Span, frame: Frame) -> bool:
     return named and frame.span is not None and frame.span.covers(origin)
 
 
-def _is_key(index: str, recurrence: Recurrence) -> bool:
+def is_key(index: str, recurrence: Recurrence) -> bool:
     keys = recurrence.parameter.name.partition("[")[2] if recurrence.parameter is not None else ""
     return bool(re.search(rf"\b{re.escape(index)}\b", keys))
 

@@ -69,6 +69,17 @@ def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
 
 
+@check("time-begins-anew")
+def time_begins_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """t counts the updates of one epoch, and the averages last through all of them."""
+    power = _timed(subject)
+    counted = power.args[1].symbols & subject.time if power is not None else frozenset()
+    if power is not None and counted <= subject.recurrence.anew:
+        clocks = [replace(c, within=UPDATES) if c.symbol in counted else c for c in subject.clocks]
+        written = subject.replaced(subject.posts, clocks=clocks)
+        yield Repair(page.code, written, power, None, details={"kind": "clock", "says": "anew"})
+
+
 TENSORS = 2  # how many tensors the evidence for a shared counter assumes
 UPDATES = 10  # and how many updates an epoch
 
