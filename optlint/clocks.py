@@ -35,7 +35,7 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     for symbol in sorted(indices, key=lambda s: s.name):
         begin = symbol.start.value if symbol.start is not None and symbol.start.op == "const" else None
         known = isinstance(begin, (int, float))
-        outer = recurrence.frame == "loop" and symbol not in recurrence.indices
+        outer = recurrence.is_of_outer(symbol.begun_by or symbol)
         clocks.append(Clock(symbol, float(begin) if isinstance(begin, (int, float)) else 0.0, 1.0, known, outer=outer))
         have.add(symbol)
     counting = _counting(exponents, {s for e in exponents for s in e.visible if s in have})

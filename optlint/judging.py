@@ -262,7 +262,7 @@ def _mark(recurrence: Recurrence) -> Mark:
         tuple(sorted(map(repr, known))),
         tuple((s.name, repr(s.initial), s.becomes, s.in_place, s.exact) for s in states),
         tuple(recurrence.configuration.items()),
-        *(recurrence.frame, recurrence.depth, recurrence.at_home, recurrence.handed_on),
+        *(recurrence.frame, recurrence.of_parts, recurrence.depth, recurrence.at_home, recurrence.handed_on),
         tuple(sorted(recurrence.on_data)),
         tuple(sorted(recurrence.beside)),
         *(

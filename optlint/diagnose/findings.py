@@ -302,6 +302,7 @@ class Context:
         latent = latent_settings(*pair) if pair is not None else ()
         other = page.options.get(repair.details.get("says", ""))
         message, severity = _as_it_bites(page, other or page.message, latent)
+        severity = severity or (_milder(page) if repair.details.get("mild") else None)
         evidence = self.evidence(seen, page.meant, right)
         if page.options.get("assumes"):
             evidence = replace(evidence, ran=f"{page.options['assumes']}, {evidence.ran}")

@@ -186,7 +186,7 @@ def after_first_step(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence without what the code does at the first step alone; None where that is nothing."""
     view = _changed(recurrence, structure.after_first)
     whole = frozenset(s.old for s in recurrence.states if _begins_whole(s))
-    return replace(view, started=True, whole=whole, entire=recurrence) if view is not None else None
+    return replace(view, started=recurrence, whole=whole) if view is not None else None
 
 
 def _begins_whole(state: State) -> bool:

@@ -182,6 +182,7 @@ class Paths:
             if asked(condition[0])[1]:
                 continue  # one of many names: that two of them do nothing says nothing of the next
             same = result is not None and self.results.get(given - {condition}) == result
+            same = same and not _is_another(condition[0], choices.taken)
             if same and (len(given) == 1 or condition[0] not in self.usual):
                 self.idle.add(condition[0])
         self.queue = [q for q in self.queue if len(q) < 2 or not self.idle & q.keys()]
@@ -199,6 +200,12 @@ class Paths:
                 farthest = max(range(len(self.queue)), key=lambda i: (_distance(self.queue[i]), i))
                 if self.queue.pop(farthest) is other:
                     return
+
+
+def _is_another(condition: str, taken: dict[str, bool]) -> bool:
+    """``name == "a" or name == "b"``: what is no a is b here, and may still be neither."""
+    subject, quote, _ = condition.partition(" '")
+    return bool(quote) and any(way and c != condition and c.startswith(subject + quote) for c, way in taken.items())
 
 
 _HOW = re.compile(
@@ -274,6 +281,17 @@ def follows_time(condition: Expr) -> bool:
             if first is not None and first.op == "const":
                 return True
     return False
+
+
+def is_gate(condition: Expr) -> bool:
+    """Asks whether a count has come to a setting (``seen == batch_size``): that is when a step is made at all."""
+    if condition.op == "or":
+        return any(map(is_gate, condition.args))
+    return condition.op == "eq" and _counts(condition.args[0]) and _is_setting(condition.args[1])
+
+
+def _is_setting(node: Expr) -> bool:
+    return node.op == "sym" and node.symbol.kind == "place" and not _counts(node)
 
 
 def _counts(node: Expr) -> bool:

@@ -28,6 +28,7 @@ from optlint.lift.objects import (
     Super,
     Unsupported,
     Value,
+    is_scalar,
     numeric,
     release,
 )
@@ -142,6 +143,19 @@ class Calls(Evaluator):
                     return self.bound(found, home)
         return Method(home, name, span)
 
+    def aimed(self, callee: Method, args: list[Value]) -> Func | None:
+        """The one method of the file that has a name which the run is to come by: whose object was handed in.
+
+        What containers have, too (``update``), it may be only with several arguments, or with a number.
+        """
+        if callee.name not in self.aims or not isinstance(callee.receiver, Cell) or callee.receiver.klass is not None:
+            return None
+        if method_handler(callee.name) is not None and len(args) == 1 and not is_scalar(args[0]):
+            return None
+        classes = (v for v in self.scope.module.vars.values() if isinstance(v, Klass))
+        found = [m for k in classes if isinstance(m := k.members.get(callee.name), Func)]
+        return found[0].bound(callee.receiver) if len(found) == 1 and not self.is_abroad else None
+
     def is_strange(self, klass: Klass) -> bool:
         """A class of another file, whose objects do there what they do: their updates are that file's."""
         return klass.unit >= FIRST_UNIT and not self.is_abroad
@@ -180,6 +194,9 @@ class Calls(Evaluator):
             special = callee.klass.find("__call__")
             if isinstance(special, Func):
                 return self.inline(special.bound(callee), args, kwargs, span)
+        aimed = self.aimed(callee, args) if isinstance(callee, Method) else None
+        if aimed is not None:
+            return self.inline(aimed, args, kwargs, span)
         site = Site(self.whole, args, kwargs, span, text)
         if isinstance(callee, Lib):
             handler = name_handler(library_name(callee.name))

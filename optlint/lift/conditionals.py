@@ -14,7 +14,7 @@ from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.branches import creates_state, follows_time, goes_away, last_return, only_leaves
+from optlint.lift.branches import creates_state, follows_time, goes_away, is_gate, last_return, only_leaves
 from optlint.lift.expression import FIRST, Expr, Symbol
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.joins import Joins, copied, either
@@ -48,13 +48,15 @@ class Conditionals(Joins):
         creating = creates_state(expr)
         if creating is not None:
             branch, other = (node.body, no) if creating.when else (no, node.body)
-            if branch is not None and self.create(branch, other, creating.tested):
+            told = creating.tested == "*" and expr.op == "eq" and expr.args[0].op == "sym"
+            count = expr.args[0].symbol if told else None
+            if branch is not None and self.create(branch, other, creating.tested, count):
                 return
         if no is None and only_leaves(node.body) and not self._hands_back(node.body):
             if goes_away(node.body):
                 self.skipped.append(expr)
             return
-        if follows_time(expr):
+        if follows_time(expr) and not (no is None and is_gate(expr)):
             if no is None and None not in (last_return(node.body), last_return(behind)):
                 self.join_returns(expr, node.body, behind)
             elif self.join(expr, node.body, no):
@@ -108,9 +110,16 @@ class Conditionals(Joins):
     # state that comes into being
 
     def create(
-        self, branch: cst.BaseSuite | cst.If | cst.Else, other: cst.BaseSuite | cst.If | cst.Else | None, tested: str
+        self,
+        branch: cst.BaseSuite | cst.If | cst.Else,
+        other: cst.BaseSuite | cst.If | cst.Else | None,
+        tested: str,
+        count: Symbol | None = None,
     ) -> bool:
-        """Run a branch that may create state. Afterwards its places hold symbols whose initial values it gave."""
+        """Run a branch that may create state. Afterwards its places hold symbols whose initial values it gave.
+
+        count: what has its first number then.
+        """
         mark = self.store.mark()
         work = self.work
         held = {t: numeric(content(t)) for t in self.store.origins}
@@ -128,10 +137,14 @@ class Conditionals(Joins):
             self._learnt(log, mark)
         elif other is None:
             self._refresh_all(list(log))
-        if other is not None:
+            for target in log:
+                now = numeric(content(target))
+                if now is not None and now.op == "sym":
+                    now.symbol.begun_by = count
+        else:
             self._learnt(log, mark)
             self.take(other)
-        self._at_first(made)
+        self._at_first(made, count)
         return True
 
     def _answers(self, target: Target, tested: str) -> bool:
@@ -174,7 +187,7 @@ class Conditionals(Joins):
                 held.symbol.initial = held.symbol.initial or start
         return True
 
-    def _at_first(self, made: dict[Target, Expr]) -> None:
+    def _at_first(self, made: dict[Target, Expr], count: Symbol | None) -> None:
         """Places whose first content is made of data (``buf = g.clone()``) hold that after the first step."""
         done: set[int] = set()
         for target, start in made.items():
@@ -185,7 +198,7 @@ class Conditionals(Joins):
             done.add(id(held))
             zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
             if now != start and structure.tidy(ex.substitute(now, zero)) != structure.tidy(start):
-                self.store.fill(held, either(first_step(), start, now, held.place or self.place_text(target)))
+                self.store.fill(held, either(first_step(count), start, now, held.place or self.place_text(target)))
 
     def learn(self, body: cst.BaseSuite) -> None:
         """Run a branch only to see what it puts into places that are missing."""
@@ -283,9 +296,9 @@ def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.
     return None if here == there else node.body if here else no
 
 
-def first_step() -> Expr:
-    """True at the first step alone."""
-    count = Symbol(FIRST, kind="index", iterates="count", start=ex.const(1))
+def first_step(told_by: Symbol | None = None) -> Expr:
+    """True at the first step alone. told_by: the count whose first number the code takes for that."""
+    count = Symbol(FIRST, kind="index", iterates="count", start=ex.const(1), begun_by=told_by)
     return ex.op("eq", ex.sym(count), ex.const(1))
 
 

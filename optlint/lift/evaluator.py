@@ -166,7 +166,7 @@ class Evaluator(Operators):
     def eval_List(self, node: cst.List) -> Value:
         made = self.eval_Tuple(node)
         if isinstance(made, Seq):
-            cell = Cell(growing=True, place="")
+            cell = Cell(growing=True, sequence=True)
             for index, value in enumerate(made.elements):
                 cell.items[f"[{index}]"] = value
             return cell

@@ -32,7 +32,8 @@ class Symbol:
     kind: "place" (a storage location), "index" (a loop counter), "role" (named by a convention).
     default: the number that the code itself gives it (argument default, module constant).
     initial: its value before the first step, where the code shows it. entry: its value on entry to
-    the loop that carries it. dtype: the number type of its first content, where the code shows it.
+    the loop that carries it. begun_by: the count whose first number makes it anew. dtype: the number
+    type of its first content, where the code shows it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Symbol:
     iterates: str = ""  # kind "index": "count" (a number) or "key"
     aliases: set[str] = field(default_factory=set)  # kind "index": other loops' names for the same elements
     external: bool = False  # handed in by a caller whom we do not see
+    begun_by: Symbol | None = None
     literal: tuple[object] | None = None  # the Python constant that the code gives it by default
     dtype: str = ""
 

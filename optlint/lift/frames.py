@@ -70,6 +70,7 @@ class Frame:
     posts: list[tuple[Slot, Expr]] = field(default_factory=list)
     returned: Value | None = None
     depth: int = 0
+    of_parts: bool = False  # it goes over a list of objects, of which one stands for all
     before: dict[int, Expr | None] = field(default_factory=dict)  # what the module's code left in places, by slot
 
 

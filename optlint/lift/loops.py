@@ -132,6 +132,8 @@ class Loops(Conditionals):
             self._iteration(body)
         finally:
             self.loops.pop()
+        frame.of_parts = any(i.name in self.picked for i in indices)
+        self.picked.difference_update(i.name for i in indices)
         self.capture(frame)
         self.frames.append(frame)
 
@@ -179,13 +181,15 @@ class Loops(Conditionals):
             self.assign(generator.target, each.element, None)
             if generator.inner_for_in is not None:
                 return self.comprehension(generator.inner_for_in, element)
-            return Each(element(), each.index)
+            one = Each(element(), each.index)
+            self.picked.discard(each.index.name if each.index is not None else "")
+            return one
         finally:
             self.scope = outer
 
     def eval_ListComp(self, node: cst.ListComp) -> Value:
         made = self.comprehension(node.for_in, lambda: self.eval(node.elt))
-        cell = Cell(growing=True)
+        cell = Cell(growing=True, sequence=isinstance(node, cst.ListComp))
         if isinstance(made, Seq):
             cell.items = {f"[{i}]": v for i, v in enumerate(made.elements)}
         elif isinstance(made, Each):

@@ -45,6 +45,7 @@ class Memory:
         self.aliases: dict[str, str] = {}  # index names → the names under which elements were met first
         self.fields: dict[cst.CSTNode, Cell] = {}  # what functions hold as attributes
         self.named: dict[Expr, str] = {}  # the key under which an unknown dictionary's elements were met first
+        self.picked: set[str] = set()  # index names by which one object was taken that stands for all of a list
         self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
         self.unit = 0  # which parsed block the running code stands in
         self.file = ""  # the other file that is read, if it is not the one at hand
@@ -189,6 +190,8 @@ class Memory:
 
     def _representative(self, home: Cell, found: Value, key: str) -> Value:
         """The element that stands for all: known under the key by which it is met first."""
+        if isinstance(found, Cell) and (found.klass is not None or found.expr is None):
+            self.picked.update(indices_of(key))
         if isinstance(found, Cell) and home.place:
             if not found.place:
                 found.place = home.place + key

@@ -47,6 +47,7 @@ class Cell(Value):
     open: children that are not there exist all the same (an argument, a library object).
     array/scalar: what is known of the type; both False means unknown. dtype: its number type (``lift/numbers.py``).
     exact: an augmented assignment has changed it in place, which NumPy refuses where the types do not fit.
+    sequence: a list, whose indices are no elements of it.
     listed: a list of arrays that the code does not show as one, seen as one of them.
     """
 
@@ -59,6 +60,7 @@ class Cell(Value):
     klass: Klass | None = None
     factory: Callable[[str], Value] | None = None  # defaultdict
     growing: bool = False  # a list or dict that the code fills itself
+    sequence: bool = False
     fixed: bool = False  # an index alone does not make new children (a literal list)
     dtype: str = ""
     exact: bool = False

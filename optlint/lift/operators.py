@@ -97,6 +97,8 @@ class Operators(Memory):
             )
         if isinstance(right, Each) and right.keys_of is not None:  # ``k in d.keys()``
             right = right.keys_of
+        if isinstance(operator, (cst.In, cst.NotIn)) and is_scalar(left) and _is_list_of_containers(right):
+            return Const(isinstance(operator, cst.NotIn), span)  # ``i in [{}, {}]``: no number is one of them
         place = f"{self.text(left)} {label} {place_of(right) or _listed(right)}"
         return Cell(ex.opaque(place, [], span), scalar=True)
 
@@ -122,6 +124,17 @@ class Operators(Memory):
                 place=place_of(open_values[0]) or "",
             )
         return Cell(ex.op(name, *(self.number(v) for v in open_values[:2]), origin=span), scalar=True)
+
+
+def _is_list_of_containers(value: Value) -> bool:
+    known = value.items.values() if isinstance(value, Cell) and value.sequence else []
+    return bool(known) and all(map(_is_container, known))
+
+
+def _is_container(value: Value) -> bool:
+    """A list or dictionary, or a place that held one at first."""
+    first = value.items.get("<template>", value) if isinstance(value, Cell) else value
+    return isinstance(first, Cell) and first.growing and first.expr is None
 
 
 def _is_list(value: Value) -> TypeGuard[Cell]:

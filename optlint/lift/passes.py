@@ -14,9 +14,12 @@ from optlint.lift.related import is_key
 
 def note_passes(recurrence: Recurrence, frame: Frame, frames: Sequence[Frame]) -> None:
     """Note the counters of the loops around, and the counts that begin anew in passes through which the states last."""
-    if frame.kind != "loop":
+    recurrence.of_parts = frame.of_parts
+    if frame.kind != "loop" or frame.of_parts:
         return
-    around = [f for f in _around(frame, frames) if not any(is_key(i.name, recurrence) for i in f.indices)]
+    around = [
+        f for f in _around(frame, frames) if not f.of_parts and not any(is_key(i.name, recurrence) for i in f.indices)
+    ]
     recurrence.outer = frozenset(s for f in around for s in _counters(f))
     if around and recurrence.states and all(_lasts(s.old, frame, around[0]) for s in recurrence.states):
         counters = {x for c in recurrence.counters if _begins(c.old, frame) for x in (c.old, c.new)}

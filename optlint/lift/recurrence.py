@@ -80,6 +80,7 @@ class Recurrence:
     on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
     begun: frozenset[Symbol] = frozenset()  # of these, what gets a number: a first content
+    of_parts: bool = False  # its loop goes over objects that hold the parameters, and not over steps
     outer: frozenset[Symbol] = frozenset()  # counters of the loops around the one that updates
     anew: frozenset[Symbol] = frozenset()  # counts that begin anew in each pass of the loop around, unlike its states
     stuck: frozenset[Symbol] = frozenset()  # counts that it reads, and that only another way to compute it advances
@@ -95,15 +96,19 @@ class Recurrence:
     made_anew: tuple[Expr, ...] = ()  # what the run leaves in lasting places that it fills before it reads them
     skipped: tuple[Expr, ...] = ()  # the conditions under which the run goes away instead (``if step == 1: continue``)
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
-    started: bool = False  # a view of it from the second step on, the first being another one
+    started: Recurrence | None = None  # of a view from the second step on: the whole, whose first is another one
     whole: frozenset[Symbol] = frozenset()  # averages of such a view that begin with their first input, undiminished
-    entire: Recurrence | None = None  # what such a view is of
     lost: bool = False
     shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
     elsewhere: list[State] = field(default_factory=list)  # those that another path alone reads (``if amsgrad``)
     types: frozenset[str] = frozenset()  # number types that the run names
     cut_short: Span | None = None  # the return that ends the loop over the parameters at the first of them
+
+    def is_of_outer(self, count: Symbol) -> bool:
+        """A count of the passes of a loop around the one that updates."""
+        index = count.kind == "index" and count not in self.indices
+        return count in self.outer or (index and self.frame == "loop" and not self.of_parts)
 
     @property
     def serves_several(self) -> bool:

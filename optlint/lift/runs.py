@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 import libcst as cst
@@ -97,6 +98,11 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
                 machine.refresh((held, ""), None)
         elif held is not None:
             machine.refresh((cell, attribute(name)), None)
+    for part in _parts(cell):
+        assert part.klass is not None
+        for name in sorted(changes.rebound | _changed_elsewhere(machine, part.klass).rebound):
+            if attribute(name) in part.items:
+                machine.refresh((part, attribute(name)), None)
     lists: dict[int, Value] = {}  # one may have two names: ``self.m = self.v = [zeros, …]``
     for key, value in list(cell.items.items()):
         if id(value) in lists:
@@ -106,6 +112,13 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
             lists[id(value)] = cell.items[key]
     machine.frames, machine.stored, machine.sinks = [], [], []
     return cell
+
+
+def _parts(home: Cell) -> Iterator[Cell]:
+    """The objects of the file's own classes that an object holds, by itself or in lists."""
+    for value in home.items.values():
+        held = list(value.items.values()) if isinstance(value, Cell) and value.growing else [value]
+        yield from (v for v in held if isinstance(v, Cell) and v.klass is not None and v is not home)
 
 
 def _of_the_class(klass: Klass) -> dict[str, Const]:
@@ -132,7 +145,7 @@ class _Visitor(cst.CSTVisitor):
     def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
         targets = [e.value for e in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]
         for target in targets:
-            if isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name):
+            if isinstance(target, cst.Attribute) and isinstance(target.value, (cst.Name, cst.Subscript)):
                 self.changes.rebound.add(target.attr.value)
             elif isinstance(target, cst.Subscript) and isinstance(target.value, cst.Attribute):
                 self.changes.filled.add(target.value.attr.value)

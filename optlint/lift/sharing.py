@@ -13,6 +13,8 @@ from optlint.lift.objects import Cell, Scope, Slot
 from optlint.lift.places import belongs_to, keys_of
 from optlint.lift.recurrence import Recurrence, State
 
+_ROWS = re.compile(r"\[[^\[\]]*:[^\[\]]*\]")  # ``[start:start + batch, 0]``: some rows of one tensor
+
 
 def note_sharing(recurrence: Recurrence, frame: Frame, inner: Iterable[Frame]) -> None:
     """Note in an update of a frame what its tensors share. inner: the loops inside the frame."""
@@ -42,10 +44,10 @@ def _moved_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> I
 def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[Symbol]:
     """The states that are one place for all tensors of the loop that the parameter is an element of."""
     slot = recurrence.parameter.slot if recurrence.parameter is not None else None
-    if slot is None or ":" in _place(slot):  # rows of one array: whoever takes them in turn means one average
+    if slot is None:
         return
     for frame in inner:
-        if belongs_to(_place(slot), frame.indices):
+        if belongs_to(_ROWS.sub("", _place(slot)), frame.indices):
             carried = {(moved.home, moved.key) for moved, _ in frame.posts}
             for state in recurrence.states:
                 if state.slot is not None and (state.slot.home, state.slot.key) in carried:

@@ -330,7 +330,7 @@ def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 @check("corrected-though-whole")
 def corrected_though_whole(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """m̂ = m/(1 − βᵗ) of averages that begin with their first input: nothing is missing in them."""
-    gathered, entire = averages(subject), subject.recurrence.entire
+    gathered, entire = averages(subject), subject.recurrence.started
     if entire is None or not gathered or any(s.old not in subject.recurrence.whole for s in gathered):
         return
     kept = [structure.slope(s.post, s.old) for s in gathered]

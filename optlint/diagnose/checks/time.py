@@ -80,6 +80,35 @@ def time_begins_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         yield Repair(page.code, written, power, None, details={"kind": "clock", "says": "anew"})
 
 
+@check("state-anew-for-an-epoch")
+def state_anew_for_an_epoch(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """``if epoch == 0:`` makes the state at every batch of the first epoch, and not at the first batch alone."""
+    recurrence = subject.recurrence
+
+    def of_epochs(symbol: ex.Symbol) -> bool:
+        return symbol.begun_by is not None and recurrence.is_of_outer(symbol.begun_by)
+
+    emptied = [s for s in subject.states if of_epochs(s.old)]
+    whole = recurrence.started
+    if whole is not None and any(of_epochs(s) for p in whole.posts() for s in p.symbols):
+        gathered = [old.post == now.post for old, now in zip(whole.states, recurrence.states, strict=True)]
+        lasting = [s for s in subject.states if s.old in s.post.symbols]
+        emptied = lasting if all(gathered) else []  # the step alone has a first of its own
+    told = {c.symbol for c in subject.clocks if of_epochs(c.symbol)}
+    if not emptied and not told:
+        return
+    count = ex.Symbol("epoch", kind="index", iterates="count")
+    first = ex.op("lt", ex.sym(count), ex.const(1))
+    table = {ex.sym(s.old): ex.op("where", first, s.initial or ex.const(0), ex.sym(s.old)) for s in emptied}
+    clocks = [replace(c, every=UPDATES) if c.symbol in told else c for c in subject.clocks]
+    written = subject.replaced(
+        [ex.substitute(p, table) for p in subject.posts], clocks=[*clocks, Clock(count, 0.0, every=UPDATES)]
+    )
+    lasting = [s for s in emptied or subject.states if s.old in s.post.symbols]
+    span = next((s for state in lasting for s in state.spans), None)
+    yield Repair(page.code, written, span=span, details={"kind": "clock", "says": "anew", "mild": "yes"})
+
+
 TENSORS = 2  # how many tensors the evidence for a shared counter assumes
 UPDATES = 10  # and how many updates an epoch
 
