@@ -20,6 +20,7 @@ def updates_of(
     frame: Frame, inner: Iterable[Frame], store: Store, sinks: Sequence[Expr], name: str
 ) -> list[Recurrence]:
     """Every parameter that a frame moves, with the states that move it."""
+    inner = list(inner)
     table = entry_values(inner)
     entries = entries_of(frame, store, inner)
     outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
