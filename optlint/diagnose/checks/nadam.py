@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from optlint.diagnose.checks.correction import averages, clock
+from optlint.diagnose.checks.nesterov import may_look_ahead
 from optlint.diagnose.repairs import Repair, check
+from optlint.intent import mentioned, speaks_of
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -21,6 +25,7 @@ def nadam_schedule(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     yield from _multiplied_twice(subject, page)
     yield from _still(subject, page)
     yield from _overwritten(subject, page)
+    yield from _other_mix(subject, page)
 
 
 def _multiplied_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
@@ -85,3 +90,53 @@ def _average_inside(subject: Subject, m: State) -> Expr | None:
             outside = ex.substitute(m.post, {node: ONE})
             return node if subject.g in outside.symbols and m.old not in outside.symbols else None
     return None
+
+
+def _other_mix(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """What the step is made of in place of β·m̂ + (1 − β)·ĝ, where none but NAdam's own settings have a part in it.
+
+    Adam's m̂ alone is such a mix, unless an option leaves the rest out, or the gradient may be taken ahead.
+    """
+    if subject.gradient is None or subject.gradient.symbols & subject.moving or not _wants_it(subject):
+        return
+    for m in averages(subject):
+        whole = _made_of(subject, m) if m.old not in subject.second else None
+        own, taken = structure.slope(m.post, m.old), structure.slope(m.post, subject.g)
+        if whole is None or own is None or taken is None:
+            continue
+        values = subject.value(own), subject.value(taken)
+        if values[0] is None or values[1] is None or not np.allclose(values[0] + values[1], 1):
+            continue
+        time, clocks = clock(subject)
+        data = {m.new, subject.g}
+        rates = [(f, e) for f, e in structure.factors(whole) if not f.symbols & (data | subject.timed)]
+        known = own.symbols | taken.symbols | subject.timed.union(*(f.symbols for f, _ in rates))
+        parts = [structure.slope(whole, s) for s in (m.new, subject.g)]
+        left = structure.rest(structure.rest(whole, m.new), subject.g)
+        if any(p is None or not p.symbols <= known for p in parts) or not left.symbols <= known:
+            continue
+        if parts[1] == ex.const(0) and may_look_ahead(subject.recurrence):
+            continue
+        below = ex.op("sub", ONE, ex.op("pow", structure.tidy(own), time))
+        mix = ex.op("add", ex.op("mul", own, ex.sym(m.new)), ex.op("mul", taken, ex.sym(subject.g)))
+        right = structure.product([*rates, (mix, 1.0), (below, -1.0)], whole.origin)
+        posts = [*subject.posts[:-1], ex.replace_node(subject.step, whole, right)]
+        made = subject.replaced(posts, clocks=clocks)
+        yield Repair(page.code, made, whole, right, where="step", root=subject.step)
+
+
+def _wants_it(subject: Subject) -> bool:
+    recurrence = subject.recurrence
+    off = " ".join(option for option, on in recurrence.configuration.items() if not on)
+    return "nadam" in mentioned(recurrence) and not speaks_of(r"nesterov|nadam", off)
+
+
+def _made_of(subject: Subject, m: State) -> Expr | None:
+    """The largest part of the step that holds its every m' and g, and neither the parameter nor a second moment."""
+    foreign = subject.second | {subject.parameter}
+    inside = [n for n in ex.walk(subject.step) if m.new in n.visible and not n.symbols & foreign]
+    whole = max(inside, key=lambda n: n.size, default=None)
+    if whole is None:
+        return None
+    outside = ex.replace_node(subject.step, whole, ONE)
+    return None if outside.symbols & {m.new, m.old, subject.g} else whole

@@ -15,11 +15,11 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.recurrence import State
+from optlint.lift.recurrence import Recurrence, State
 from optlint.subject import Subject
 
 ONE, ZERO = ex.const(1), ex.const(0)
-AHEAD = r"ahead|peek|interim|shift|restor|pre_?step|before_?step"  # who says so may take the gradient there
+_AHEAD = r"ahead|peek|interim|shift|restor|pre_?step|before_?step"  # who says so may take the gradient there
 _OPTION = re.compile(r"[\w.]*(?:nest(?:e?r|re)ov|(?<![a-z])nagd?(?![a-z]))\w*(?: = (?:1|True))?", re.IGNORECASE)
 
 
@@ -155,13 +155,18 @@ def _looks_nowhere(velocity: _Velocity) -> bool:
     points = list(_points(velocity))
     if points:
         return any(not is_read for is_read in points)
-    if speaks_of(AHEAD, recurrence.text):
+    if may_look_ahead(recurrence):
         return False
     if any(on and _OPTION.fullmatch(option) for option, on in recurrence.configuration.items()):
         return True
     assert subject.parameter is not None and subject.gradient is not None
     name = subject.parameter.name.removesuffix(".data")
     return any(s.name in (f"{name}.grad", f"{name}.grad.data") for s in subject.gradient.symbols)
+
+
+def may_look_ahead(recurrence: Recurrence) -> bool:
+    """The code speaks of a point ahead: the gradient may be taken there."""
+    return speaks_of(_AHEAD, recurrence.text)
 
 
 def _points(velocity: _Velocity) -> Iterator[bool]:
