@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from optlint.diagnose.checks.correction import averages, clock
-from optlint.diagnose.checks.nesterov import may_look_ahead
+from optlint.diagnose.checks.nesterov import average_inside, may_look_ahead
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import mentioned, speaks_of
 from optlint.knowledge import MistakePage
@@ -70,7 +70,7 @@ def _still(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def _overwritten(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The average looks ahead and stays there: it keeps what it averaged, and the step alone looks ahead."""
     for m in subject.states:
-        inner = _average_inside(subject, m)
+        inner = average_inside(subject, m)
         if inner is None:
             continue
         ahead = ex.substitute(m.post, {inner: ex.sym(m.new)})
@@ -78,18 +78,6 @@ def _overwritten(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         posts = [inner if p is m.post else ex.substitute(p, table) for p in subject.posts]
         made = subject.replaced(posts)
         yield Repair(page.code, made, m.post, inner, where=m.name, root=m.post)
-
-
-def _average_inside(subject: Subject, m: State) -> Expr | None:
-    """The a·m + c·g that a state's new content is built on together with g itself."""
-    for node in ex.walk(m.post):
-        if node is m.post or node.op not in ("add", "sub") or not {m.old, subject.g} <= node.symbols:
-            continue
-        slopes = [structure.slope(node, s) for s in (m.old, subject.g)]
-        if all(s is not None and s != ex.const(0) and subject.is_hyper(s) for s in slopes):
-            outside = ex.substitute(m.post, {node: ONE})
-            return node if subject.g in outside.symbols and m.old not in outside.symbols else None
-    return None
 
 
 def _other_mix(subject: Subject, page: MistakePage) -> Iterator[Repair]:

@@ -20,7 +20,8 @@ from optlint.subject import Subject
 
 ONE, ZERO = ex.const(1), ex.const(0)
 _AHEAD = r"ahead|peek|interim|shift|restor|pre_?step|before_?step"  # who says so may take the gradient there
-_OPTION = re.compile(r"[\w.]*(?:nest(?:e?r|re)ov|(?<![a-z])nagd?(?![a-z]))\w*(?: = (?:1|True))?", re.IGNORECASE)
+_SAYS = re.compile(r"nest(?:e?r|re)ov|(?<![a-z])nagd?(?![a-z])", re.IGNORECASE)
+_OPTION = re.compile(rf"[\w.]*(?:{_SAYS.pattern})\w*(?: = (?:1|True))?", re.IGNORECASE)
 
 
 @check("nesterov-step")
@@ -36,6 +37,7 @@ def nesterov_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             yield from _moved_ahead_of_gradient(velocity, page)
             yield from _other_point(velocity, page)
         return
+    yield from _kept_ahead(subject, page)
     before = [s.post for s in subject.states]
     for wrong, right in one_sign_turned_in(subject):
         step = ex.replace_node(subject.step, wrong, right)
@@ -48,10 +50,33 @@ def nesterov_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         yield Repair(page.code, made, subject.step, step, where="step", root=subject.step)
 
 
+def _kept_ahead(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """v' = μ·(μ·v + g) + g with w − η·v': what the step alone should take is kept as the velocity."""
+    state = subject.states[0]
+    inner = average_inside(subject, state)
+    if inner is None or "nesterov" not in mentioned(subject.recurrence):
+        return
+    ahead = ex.substitute(state.post, {inner: ex.sym(state.new)})
+    step = ex.substitute(subject.step, {ex.sym(state.new): ahead})
+    yield Repair(page.code, subject.replaced([inner, step]), state.post, inner, where=state.name, root=state.post)
+
+
 def _goes_and_returns(step: Expr) -> bool:
     """w − μ·v + μ·v: the parameter is moved ahead, and back again."""
     parts = structure.terms(step)
     return any((-sign, term) in parts for sign, term in parts)
+
+
+def average_inside(subject: Subject, m: State) -> Expr | None:
+    """The a·m + c·g that a state's new content is built on together with g itself."""
+    for node in ex.walk(m.post):
+        if node is m.post or node.op not in ("add", "sub") or not {m.old, subject.g} <= node.symbols:
+            continue
+        slopes = [structure.slope(node, s) for s in (m.old, subject.g)]
+        if all(s is not None and s != ZERO and subject.is_hyper(s) for s in slopes):
+            outside = ex.substitute(m.post, {node: ONE})
+            return node if subject.g in outside.symbols and m.old not in outside.symbols else None
+    return None
 
 
 @dataclass(frozen=True)
@@ -152,6 +177,8 @@ def _looks_nowhere(velocity: _Velocity) -> bool:
     """
     subject = velocity.subject
     recurrence = subject.recurrence
+    if any(not on and _SAYS.search(option) for option, on in recurrence.configuration.items()):
+        return False  # plain momentum is what is asked for
     points = list(_points(velocity))
     if points:
         return any(not is_read for is_read in points)
