@@ -31,7 +31,7 @@ def nesterov_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
     if _goes_and_returns(subject.step):
         return  # the gradient may well be taken in between
-    velocity = _velocity(subject)
+    velocity = velocity_of(subject)
     if subject.gradient.symbols & subject.moving:  # taken at the look-ahead point
         if velocity is not None:
             yield from _moved_ahead_of_gradient(velocity, page)
@@ -80,7 +80,7 @@ def average_inside(subject: Subject, m: State) -> Expr | None:
 
 
 @dataclass(frozen=True)
-class _Velocity:
+class Velocity:
     """v' = μ·v + c·g, and the step that it should be for: s·v' where s is the sign, and the rate unless v' holds it."""
 
     subject: Subject
@@ -111,7 +111,7 @@ def _times(coefficient: Expr, node: Expr) -> Expr:
     return node if coefficient == ONE else ex.op("mul", coefficient, node)
 
 
-def _velocity(subject: Subject) -> _Velocity | None:
+def velocity_of(subject: Subject) -> Velocity | None:
     """The velocity of an update that speaks of Nesterov, where its step is a mix of it and g that forgets neither.
 
     No other setting may have a part in it: who brings in a third one means another method.
@@ -146,7 +146,7 @@ def _velocity(subject: Subject) -> _Velocity | None:
     scale = structure.product([(f, 1.0) for f in sizes])
     scale = scale if sign.flat[0] > 0 else ex.op("neg", scale)
     assert slopes[0] is not None
-    return _Velocity(subject, state, kept, taken, scale, structure.tidy(slopes[0]), own, driven)
+    return Velocity(subject, state, kept, taken, scale, structure.tidy(slopes[0]), own, driven)
 
 
 def _symbols(nodes: list[Expr]) -> frozenset[Symbol]:
@@ -169,7 +169,7 @@ def _common(subject: Subject, drive: Expr, kept: Expr) -> list[Expr]:
 # where nothing looks ahead
 
 
-def _looks_nowhere(velocity: _Velocity) -> bool:
+def _looks_nowhere(velocity: Velocity) -> bool:
     """Heavy ball under Nesterov's name, and the file shows that its gradient is not taken ahead, either.
 
     It is ``p.grad`` of the parameter itself; an option asks for Nesterov here, and here is none; or the point ahead
@@ -196,7 +196,7 @@ def may_look_ahead(recurrence: Recurrence) -> bool:
     return speaks_of(_AHEAD, recurrence.text)
 
 
-def _points(velocity: _Velocity) -> Iterator[bool]:
+def _points(velocity: Velocity) -> Iterator[bool]:
     """The points w + k·v that the code computes: whether it reads them, or gives them a name and no more."""
     recurrence, w, known = velocity.subject.recurrence, velocity.subject.parameter, _known(velocity)
     assert w is not None
@@ -212,14 +212,14 @@ def _points(velocity: _Velocity) -> Iterator[bool]:
             yield len(uses) != len(names) or not names
 
 
-def _known(velocity: _Velocity) -> frozenset[Symbol]:
+def _known(velocity: Velocity) -> frozenset[Symbol]:
     return velocity.kept.symbols | velocity.taken.symbols | velocity.scale.symbols
 
 
 # where the gradient is taken ahead
 
 
-def _moved_ahead_of_gradient(velocity: _Velocity, page: MistakePage) -> Iterator[Repair]:
+def _moved_ahead_of_gradient(velocity: Velocity, page: MistakePage) -> Iterator[Repair]:
     """w + μ·v + v' for w + v': moved to where the gradient is taken, and not back."""
     subject = velocity.subject
     if velocity.is_heavy_ball or point_of_gradient(subject) is None:
@@ -229,7 +229,7 @@ def _moved_ahead_of_gradient(velocity: _Velocity, page: MistakePage) -> Iterator
     yield Repair(page.code, made, subject.step, step, details=_ON_BOWL, where="step", root=subject.step)
 
 
-def _other_point(velocity: _Velocity, page: MistakePage) -> Iterator[Repair]:
+def _other_point(velocity: Velocity, page: MistakePage) -> Iterator[Repair]:
     """g = ∇f(w + k·v) where momentum alone leads elsewhere: without the step's rate, a whole velocity on, or back."""
     subject, state = velocity.subject, velocity.state
     point = point_of_gradient(subject)
@@ -247,8 +247,8 @@ def _other_point(velocity: _Velocity, page: MistakePage) -> Iterator[Repair]:
     yield Repair(page.code, made, point, right, details=_ON_BOWL, written=subject)
 
 
-# heavy ball is Nesterov's form then
-_ON_BOWL = {"kind": "bowl", "family": "momentum", "meant": "g = ∇f(w + μ·v), v one step's momentum,  w' = w + v'"}
+MEANT = "g = ∇f(w + μ·v) with v as the step takes it,  w' = w + v'"
+_ON_BOWL = {"kind": "bowl", "family": "momentum", "meant": MEANT}  # heavy ball is Nesterov's form then
 
 
 @check("look-ahead-twice")

@@ -1,0 +1,73 @@
+"""The look-ahead that one method makes for another one's step: the point where Nesterov's gradient is to be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from optlint.diagnose.checks.nesterov import MEANT, Velocity, velocity_of
+from optlint.diagnose.findings import Context
+from optlint.diagnose.judge import Judgement
+from optlint.diagnose.repairs import Repair
+from optlint.knowledge import find_mistake
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr
+from optlint.lift.recurrence import Recurrence
+from optlint.model import Finding
+from optlint.settings import Settings
+from optlint.subject import Subject
+
+CODE = "OPT505"
+
+
+def points_ahead(judged: Sequence[tuple[Recurrence, Judgement]], path: str, settings: Settings) -> Iterator[Finding]:
+    """One finding for each point w + μ·v that lacks the rate of the step −η·v', which another method makes."""
+    page = find_mistake(CODE)
+    if page is None or page.off:
+        return
+    page = replace(page, meant=MEANT)
+    for recurrence, verdict in judged:
+        subject = verdict.subject
+        if verdict.status != "matched" or subject is None or len(subject.states) != 1 or subject.gradient is None:
+            continue
+        velocity = velocity_of(subject)
+        if velocity is None or not velocity.is_heavy_ball or subject.gradient.symbols & subject.moving:
+            continue
+        for other, _ in judged:
+            far = _point(other, recurrence, velocity)
+            if far is not None:
+                written, right = _ahead(subject, velocity, far), _ahead(subject, velocity, velocity.ahead)
+                span = other.parameter.spans[0] if other.parameter is not None and other.parameter.spans else None
+                repair = Repair(CODE, right, far, velocity.ahead, span=span)
+                finding = Context(recurrence, written, path, settings).beside(page, repair, page.message)
+                if finding is not None:
+                    yield finding
+
+
+def _point(other: Recurrence, recurrence: Recurrence, velocity: Velocity) -> Expr | None:
+    """k of a point w + k·v that another method of the same class makes, where it is μ without the step's rate."""
+    owner, mine = (r.name.rpartition(".")[0] for r in (other, recurrence))
+    if not owner or owner != mine or other.name == recurrence.name or other.states or other.parameter is None:
+        return None
+    point, place = other.parameter.post, velocity.state.old.name
+    v = next((s for s in point.visible if s.name == place), None)
+    own, far = structure.slope(point, other.parameter.old), structure.slope(point, v) if v is not None else None
+    if own != ex.const(1) or far is None:
+        return None
+    subject = velocity.subject
+    named = {h.symbol.name: h.symbol for h in subject.hypers}
+    far = ex.substitute(far, {ex.sym(s): ex.sym(named[s.name]) for s in far.symbols if s.name in named})
+    value, kept = subject.value(far), subject.value(velocity.kept)
+    if value is None or np.allclose(value, velocity.own, rtol=1e-9, atol=0):
+        return None
+    return far if np.allclose(value, np.sign(velocity.own) * kept, rtol=1e-9, atol=0) else None
+
+
+def _ahead(subject: Subject, velocity: Velocity, far: Expr) -> Subject:
+    """The update on f(w) = w²/2, whose gradient at the point is that point."""
+    assert subject.parameter is not None
+    point = ex.op("add", ex.sym(subject.parameter), ex.op("mul", far, ex.sym(velocity.state.old)))
+    return subject.replaced([ex.substitute(p, {ex.sym(subject.g): point}) for p in subject.posts])
