@@ -383,6 +383,10 @@ class Calls(Evaluator):
                 cell.scalar = True
         elif isinstance(default, Seq):
             cell.items["<template>"] = Cell(items={f"[{i}]": v for i, v in enumerate(default.elements)})
+            for i, value in enumerate(default.elements):
+                if isinstance(value, Const) and isinstance(value.value, float):  # ``betas=(0.9, 0.999)``
+                    part = Symbol(f"{name}[{i}]", default=value.value, external=True, literal=(value.value,))
+                    cell.items[f"[{i}]"] = Cell(ex.sym(part), place=part.name, scalar=True)
         elif default is None and name in annotated(func.node.params, {"bool"}):
             symbol.literal = (False,)
             cell.scalar = True
