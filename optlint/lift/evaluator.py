@@ -254,6 +254,8 @@ class Evaluator(Operators):
 
     def eval_BinaryOperation(self, node: cst.BinaryOperation) -> Value:
         left, right = self.eval(node.left), self.eval(node.right)
+        if isinstance(node.operator, cst.Multiply) and any(map(_is_zero, (node.left, node.right))):
+            return self.fresh(ex.const(0, self.span_of(node)), left, right)  # ``[w * 0 for w in weights]``: zeros
         return self.binary(type(node.operator), left, right, self.span_of(node))
 
     def eval_UnaryOperation(self, node: cst.UnaryOperation) -> Value:
@@ -346,6 +348,10 @@ class Evaluator(Operators):
 
     def eval_Await(self, node: cst.Await) -> Value:
         return self.eval(node.expression)
+
+
+def _is_zero(node: cst.BaseExpression) -> bool:
+    return isinstance(node, (cst.Integer, cst.Float)) and node.value in ("0", "0.0", "0.")
 
 
 def dotted(node: cst.CSTNode) -> str:

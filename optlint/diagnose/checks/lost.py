@@ -90,12 +90,20 @@ def _all_contents(recurrence: Recurrence) -> Iterator[list[tuple[Expr, list[Expr
 
     An average may be built on another's new content (AdaBelief's squares of g − m'), whose zeros are that one's.
     """
-    left, settled = _zeros(recurrence), frozenset[int]()
+    zeros_of = _zeros(recurrence)
+    counts = [i for i, zeros in enumerate(zeros_of) if all(_is_counted_from(recurrence, zero) for zero in zeros)]
+    settled = frozenset(id(z) for i in counts for z in zeros_of[i])
+    left = [zeros for i, zeros in enumerate(zeros_of) if i not in counts]
     while left:
         found = {i: list(islice(_contents(recurrence, zeros, settled), MAX_CONTENTS)) for i, zeros in enumerate(left)}
         first = next((i for i, nodes in found.items() if nodes), None)
         if first is None:
-            return
+            sums = [i for i, zeros in enumerate(left) if all(_is_summed_up(recurrence, zero) for zero in zeros)]
+            if not sums:
+                return
+            settled |= {id(z) for i in sums for z in left[i]}
+            left = [zeros for i, zeros in enumerate(left) if i not in sums]
+            continue
         yield [(node, left[first]) for node in found[first]]
         settled |= {id(z) for z in left.pop(first)}
 
@@ -128,6 +136,18 @@ def _starts_over(node: Expr, zeros: set[int]) -> bool:
     bare = any(id(t) in zeros for t in terms)
     again = bare and any(id(n) in zeros for t in terms if id(t) not in zeros for n in ex.walk(t))  # s + a·(g − s)
     return node.op == "max" or decayed or squares or again
+
+
+def _is_summed_up(recurrence: Recurrence, zero: Expr) -> bool:
+    """A zero that a sum begins with, and nothing else reads: gradients of one example after the other."""
+    readers = [n for post in recurrence.posts() for n in ex.walk(post) if any(a is zero for a in n.args)]
+    return bool(readers) and all(n.op == "add" for n in readers)
+
+
+def _is_counted_from(recurrence: Recurrence, zero: Expr) -> bool:
+    """The 0 of 0 + 1: a count of steps that starts over with the rest."""
+    readers = [n for post in recurrence.posts() for n in ex.walk(post) if any(a is zero for a in n.args)]
+    return bool(readers) and all(n.op == "add" and all(a.op == "const" for a in n.args) for n in readers)
 
 
 def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]) -> Subject | None:
@@ -184,7 +204,8 @@ def _made_of(
 
 def _with_time(made: Subject) -> Subject | None:
     """The count of steps was lost with the rest: β¹ is βᵗ."""
-    first = [n for n in ex.walk(made.step) if n.op == "pow" and n.args[1] == ex.const(1) and made.is_hyper(n.args[0])]
+    powers = (n for n in ex.walk(made.step) if n.op == "pow" and made.is_hyper(n.args[0]))
+    first = [n for n in powers if structure.number_at(n.args[1], {}) == 1]
     if not first:
         return None
     time, clocks = clock(made)
