@@ -105,12 +105,26 @@ def _other_mix(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         if parts[1] == ex.const(0) and may_look_ahead(subject.recurrence):
             continue
+        if not np.any(subject.value(left)) and _is_right(subject, parts, own, rates):
+            continue
         below = ex.op("sub", ONE, ex.op("pow", structure.tidy(own), time))
         mix = ex.op("add", ex.op("mul", own, ex.sym(m.new)), ex.op("mul", taken, ex.sym(subject.g)))
         right = structure.product([*rates, (mix, 1.0), (below, -1.0)], whole.origin)
         posts = [*subject.posts[:-1], ex.replace_node(subject.step, whole, right)]
         made = subject.replaced(posts, clocks=clocks)
         yield Repair(page.code, made, whole, right, where="step", root=subject.step)
+
+
+def _is_right(subject: Subject, parts: list[Expr | None], own: Expr, rates: list[tuple[Expr, float]]) -> bool:
+    """The slopes in m' and g are NAdam's, with one correction or with two: what is amiss is somewhere else."""
+    third: dict[Expr, Expr] = {ex.sym(c.symbol): ex.const(c.series(3)[2]) for c in subject.clocks}
+    size, a = subject.value(structure.product(rates)), subject.value(own)
+    of_m, of_g = (subject.value(ex.substitute(p, third)) if p is not None else None for p in parts)
+    if size is None or a is None or of_m is None or of_g is None:
+        return False
+    once, ahead = size * a / (1 - a**3), size * a / (1 - a**4)
+    corrected = np.allclose(of_g, size * (1 - a) / (1 - a**3), rtol=1e-9, atol=0)
+    return bool(corrected and any(np.allclose(of_m, right, rtol=1e-9, atol=0) for right in (once, ahead)))
 
 
 def _wants_it(subject: Subject) -> bool:
