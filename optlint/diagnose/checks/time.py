@@ -28,7 +28,8 @@ def powers_of_time(subject: Subject) -> list[Expr]:
 
 @check("time-from-zero")
 def time_from_zero(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """t is 0 at the first step, so 1 − β⁰ = 0."""
+    """t is 0 at the first step, so 1 − β⁰ = 0; or a running product is read before its first factor, so it is 1."""
+    yield from _products_before_their_time(subject, page)
     for power in powers_of_time(subject):
         clocks = [c for c in subject.clocks if c.symbol in power.args[1].symbols]
         if len(clocks) == 1 and clocks[0].known and clocks[0].by == 1:
@@ -42,6 +43,18 @@ def time_from_zero(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     page.code, subject.replaced(subject.posts, clocks=moved), power, ex.op("pow", power.args[0], later)
                 )
                 return
+
+
+def _products_before_their_time(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """βᵗ kept as a product that starts at 1, as the step reads it before it is multiplied."""
+    one = ex.const(1)
+    products = [s for s in subject.states if subject.is_product(s) and s.initial == one]
+    read = [n for n in ex.walk(subject.step) if n.op == "sub" and n.args[0] == one]
+    early = [(n, s) for n in read for s in products if n.args[1] == ex.sym(s.old)]
+    if early and not _is_left_out(subject):
+        table = {n: ex.op("sub", one, ex.sym(s.new), origin=n.origin) for n, s in early}
+        made = subject.replaced([*subject.posts[:-1], ex.substitute(subject.step, table)])
+        yield Repair(page.code, made, early[0][0], table[early[0][0]], where="step", root=subject.step)
 
 
 def _is_left_out(subject: Subject) -> bool:
