@@ -36,6 +36,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT119": "which of the twins is meant, only their author knows",
     "OPT205": "where epsilon stands is a choice, unless a setting makes it",
     "OPT206": "where epsilon stands is a choice",
+    "OPT312-3": "what counts through all epochs has to be named",
     "OPT313-5": "when a step begins is the caller's to say",
     "OPT315": "where the count starts may serve something else",
     "OPT506": "both starts are in use",

@@ -121,15 +121,21 @@ def _is_array(node: Expr) -> bool:
 
 
 def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
-    """The recurrence with √v + ε for √(v + 1e-15) + ε: the second one is for rounding; None without any."""
+    """The recurrence with √v + ε for √(v + 1e-15) + ε, which is for rounding, or for optax's √(v + ε₀) + ε.
+
+    None without any.
+    """
     table: dict[Expr, Expr] = {}
+    w = {recurrence.parameter.old} if recurrence.parameter is not None else frozenset()
+    kept = {ex.sym(x) for x in recurrence.moving.union(w, *(s.post.symbols for s in recurrence.states))}
     for post in recurrence.posts():
         for node in ex.walk(post):
             for root, floor in (node.args, node.args[::-1]) if node.op == "add" else ():
-                if root.op != "sqrt" or root.args[0].op != "add" or floor.op not in ("sym", "const"):
+                if root.op != "sqrt" or root.args[0].op != "add" or floor.op not in ("sym", "const") or floor in kept:
                     continue
                 inside, small = root.args[0].args
-                if small.op == "const" and 0 < small.number <= NEGLIGIBLE:
+                named = small.op == "sym" and small not in kept and small != floor and not small.symbol.array
+                if named or (small.op == "const" and 0 < small.number <= NEGLIGIBLE):
                     table[root] = ex.op("sqrt", inside, origin=root.origin)
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
 

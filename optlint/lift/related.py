@@ -88,7 +88,7 @@ def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Sp
     What a function hands back alone is the work of whatever loops it holds.
     """
     over_steps = [f for f in loops if f.span is not None and not any(is_key(i.name, recurrence) for i in f.indices)]
-    whole = recurrence.parameter is None
+    whole = recurrence.parameter is None or recurrence.writes == (recurrence.span,)
     around = [f for f in over_steps if f.span and (whole or all(f.span.covers(s) for s in recurrence.writes))]
     entries = ((frame, slot, slot.symbol.entry) for frame in around for slot in frame.slots)
     return frozenset(

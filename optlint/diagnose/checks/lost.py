@@ -80,6 +80,12 @@ def _zeros(recurrence: Recurrence) -> list[list[Expr]]:
     return list(found.values())
 
 
+def _carried(recurrence: Recurrence) -> frozenset[int]:
+    """The zeros that a loop in the run starts from and carries on: a sum of gradients, say."""
+    nodes = (n for post in recurrence.posts() for n in ex.walk(post) if n.op == "const" and n.value == 0)
+    return frozenset(id(n) for n in nodes if n.origin in recurrence.carried)
+
+
 def _left(recurrence: Recurrence) -> list[Expr]:
     """What the run leaves in places whose old content nothing reads."""
     return [*(e.post for e in recurrence.overwritten), *recurrence.made_anew]
@@ -92,7 +98,7 @@ def _all_contents(recurrence: Recurrence) -> Iterator[list[tuple[Expr, list[Expr
     """
     zeros_of = _zeros(recurrence)
     counts = [i for i, zeros in enumerate(zeros_of) if all(_is_counted_from(recurrence, zero) for zero in zeros)]
-    settled = frozenset(id(z) for i in counts for z in zeros_of[i])
+    settled = frozenset(id(z) for i in counts for z in zeros_of[i]) | _carried(recurrence)
     left = [zeros for i, zeros in enumerate(zeros_of) if i not in counts]
     while left:
         found = {i: list(islice(_contents(recurrence, zeros, settled), MAX_CONTENTS)) for i, zeros in enumerate(left)}

@@ -116,15 +116,18 @@ def _other_mix(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 
 def _is_right(subject: Subject, parts: list[Expr | None], own: Expr, rates: list[tuple[Expr, float]]) -> bool:
-    """The slopes in m' and g are NAdam's, with one correction or with two: what is amiss is somewhere else."""
+    """The slopes in m' and g are NAdam's but for a sign, with one correction or with two: what is amiss is elsewhere."""
     third: dict[Expr, Expr] = {ex.sym(c.symbol): ex.const(c.series(3)[2]) for c in subject.clocks}
     size, a = subject.value(structure.product(rates)), subject.value(own)
     of_m, of_g = (subject.value(ex.substitute(p, third)) if p is not None else None for p in parts)
     if size is None or a is None or of_m is None or of_g is None:
         return False
     once, ahead = size * a / (1 - a**3), size * a / (1 - a**4)
-    corrected = np.allclose(of_g, size * (1 - a) / (1 - a**3), rtol=1e-9, atol=0)
-    return bool(corrected and any(np.allclose(of_m, right, rtol=1e-9, atol=0) for right in (once, ahead)))
+
+    def alike(one: np.ndarray, other: np.ndarray) -> bool:
+        return bool(np.allclose(np.abs(one), np.abs(other), rtol=1e-9, atol=0))  # a turned sign is another mistake
+
+    return alike(of_g, size * (1 - a) / (1 - a**3)) and (alike(of_m, once) or alike(of_m, ahead))
 
 
 def _wants_it(subject: Subject) -> bool:
