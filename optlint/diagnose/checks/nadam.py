@@ -116,7 +116,7 @@ def _other_mix(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 
 def _is_right(subject: Subject, parts: list[Expr | None], own: Expr, rates: list[tuple[Expr, float]]) -> bool:
-    """The slopes in m' and g are NAdam's but for a sign, with one correction or with two: what is amiss is elsewhere."""
+    """The slopes in m' and g are NAdam's but for a sign, with one correction or two: what is amiss is elsewhere."""
     third: dict[Expr, Expr] = {ex.sym(c.symbol): ex.const(c.series(3)[2]) for c in subject.clocks}
     size, a = subject.value(structure.product(rates)), subject.value(own)
     of_m, of_g = (subject.value(ex.substitute(p, third)) if p is not None else None for p in parts)
