@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.objects import Cell, Const, Value, numeric
+from optlint.lift.objects import Cell, Const, Seq, Value, numeric
 from optlint.model import Span
 
 if TYPE_CHECKING:
@@ -118,10 +118,12 @@ def copy(site: Site) -> Value | None:
 
 
 def filled(value: float) -> Handler:
-    """``zeros``, ``ones_like``: a new array of one constant."""
+    """``zeros``, ``ones_like``: a new array of one constant, or one number where the shape has no sides."""
 
     def handler(site: Site) -> Value | None:
-        return Cell(ex.const(value, site.span), array=True)
+        shape = site.get(0, "shape")
+        single = isinstance(shape, Seq) and not shape.elements  # ``zeros(())``: one number
+        return Cell(ex.const(value, site.span), array=not single, scalar=single)
 
     return handler
 
