@@ -98,6 +98,9 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
                 machine.refresh((held, ""), None)
         elif held is not None:
             machine.refresh((cell, attribute(name)), None)
+            now = numeric(cell.items[attribute(name)])
+            if now is not None and now.op == "sym":
+                now.symbol.default = None  # what it begins with says nothing of what it is
     for part in _parts(cell):
         assert part.klass is not None
         for name in sorted(changes.rebound | _changed_elsewhere(machine, part.klass).rebound):
