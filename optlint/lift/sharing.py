@@ -36,7 +36,7 @@ def note_sharing(recurrence: Recurrence, frame: Frame, inner: Iterable[Frame]) -
 def _moved_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[tuple[Slot, Expr]]:
     """What the very loop that goes over the parameters carries on from one to the next."""
     slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
-    for frame in _loops_over([_place(slot) for slot in slots], inner):
+    for frame in _loops_over(slots, inner):
         yield from frame.posts
 
 
@@ -45,15 +45,16 @@ def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterat
     slot = recurrence.parameter.slot if recurrence.parameter is not None else None
     if slot is None:
         return
-    for frame in _loops_over([_ROWS.sub("", _place(slot))], inner):
+    for frame in _loops_over([slot], inner):
         carried = {(moved.home, moved.key) for moved, _ in frame.posts}
         for state in recurrence.states:
             if state.slot is not None and (state.slot.home, state.slot.key) in carried:
                 yield state.old
 
 
-def _loops_over(places: list[str], inner: Iterable[Frame]) -> Iterator[Frame]:
+def _loops_over(slots: list[Slot], inner: Iterable[Frame]) -> Iterator[Frame]:
     """The loops that the places are elements of. Of two inside each other whose indices share a name, the inner one."""
+    places = [_ROWS.sub("", _place(slot)) for slot in slots]
     found = [f for f in inner if any(belongs_to(place, f.indices) for place in places)]
     for frame in found:
         names = {i.name for i in frame.indices}
