@@ -353,15 +353,17 @@ def _gathers_alike(one: Recurrence, other: Recurrence) -> bool:
 
 
 def _keep_lasting(judged: Judged) -> None:
-    """An average that starts from zero on one path alone is started over on purpose (every so many steps)."""
+    """What one path alone does against a law is done on purpose: an average that starts over every so many steps, a
+    division without an epsilon where the user sets that to 0."""
 
-    def forgets(verdict: Judgement) -> bool:
+    def breaks(verdict: Judgement) -> bool:
         pages = [find_mistake(f.code) for f in verdict.findings]
-        return not verdict.proofs and any(p is not None and p.options.get("law") == "lasts" for p in pages)
+        laws = {p.options.get("law") for p in pages if p is not None}
+        return not verdict.proofs and bool(laws & {"lasts", "rests"})
 
     for recurrence, verdict in judged:
         others = [v for r, v in judged if key_of(r) == key_of(recurrence) and v is not verdict]
-        if forgets(verdict) and not all(map(forgets, others)):
+        if breaks(verdict) and not all(map(breaks, others)):
             verdict.findings, verdict.status = [], "unmatched"
 
 

@@ -56,8 +56,8 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     bare = ex.sym(place.old)
     terms = structure.terms(place.post)
     rest = [(sign, t) for sign, t in terms if t != bare]
-    if not rest or len(terms) != len(rest) + 1:
-        return
+    if not rest or len(terms) != len(rest) + 1 or any(place.old in t.visible for _, t in rest):
+        return  # a mean of the gradient and something else is a gradient, too
     moved = structure.total([(1, ex.sym(w)), *rest], place.post.origin)
     whole = replace(recurrence, parameter=replace(place, name="w", old=w, new=Symbol("w'"), post=moved))
     made = prepare(whole)
