@@ -356,15 +356,17 @@ def _keep_lasting(judged: Judged) -> None:
     """What one path alone does against a law is done on purpose: an average that starts over every so many steps, a
     division without an epsilon where the user sets that to 0."""
 
-    def breaks(verdict: Judgement) -> bool:
+    def breaks(verdict: Judgement, law: str) -> bool:
         pages = [find_mistake(f.code) for f in verdict.findings]
-        laws = {p.options.get("law") for p in pages if p is not None}
-        return not verdict.proofs and bool(laws & {"lasts", "rests"})
+        return not verdict.proofs and any(p is not None and p.options.get("law") == law for p in pages)
 
     for recurrence, verdict in judged:
-        others = [v for r, v in judged if key_of(r) == key_of(recurrence) and v is not verdict]
-        if breaks(verdict) and not all(map(breaks, others)):
-            verdict.findings, verdict.status = [], "unmatched"
+        others = [(r, v) for r, v in judged if key_of(r) == key_of(recurrence) and v is not verdict]
+        writes = set(recurrence.writes)
+        same = [v for r, v in others if writes & set(r.writes)]  # not the branch of another optimizer
+        for law, beside in (("lasts", [v for _, v in others]), ("rests", same)):
+            if breaks(verdict, law) and not all(breaks(v, law) for v in beside):
+                verdict.findings, verdict.status = [], "unmatched"
 
 
 def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> None:

@@ -56,7 +56,10 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     bare = ex.sym(place.old)
     terms = structure.terms(place.post)
     rest = [(sign, t) for sign, t in terms if t != bare]
-    if not rest or len(terms) != len(rest) + 1 or any(place.old in t.visible for _, t in rest):
+    own = structure.slope(place.post, place.old)
+    weights = [structure.slope(place.post, s.new) for s in recurrence.states]
+    mean = own is not None and any(w is not None and structure.is_complement(w, own) for w in weights)
+    if mean or not rest or len(terms) != len(rest) + 1:
         return  # a mean of the gradient and something else is a gradient, too
     moved = structure.total([(1, ex.sym(w)), *rest], place.post.origin)
     whole = replace(recurrence, parameter=replace(place, name="w", old=w, new=Symbol("w'"), post=moved))
