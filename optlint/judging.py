@@ -362,11 +362,17 @@ def _keep_lasting(judged: Judged) -> None:
 
     for recurrence, verdict in judged:
         others = [(r, v) for r, v in judged if key_of(r) == key_of(recurrence) and v is not verdict]
-        writes = set(recurrence.writes)
-        same = [v for r, v in others if writes & set(r.writes)]  # not the branch of another optimizer
-        for law, beside in (("lasts", [v for _, v in others]), ("rests", same)):
-            if breaks(verdict, law) and not all(breaks(v, law) for v in beside):
-                verdict.findings, verdict.status = [], "unmatched"
+        lasts = breaks(verdict, "lasts") and not all(breaks(v, "lasts") for _, v in others)
+        with_it = (v for r, v in others if _differs_by_zero(recurrence, r))
+        if lasts or (breaks(verdict, "rests") and not all(breaks(v, "rests") for v in with_it)):
+            verdict.findings, verdict.status = [], "unmatched"
+
+
+def _differs_by_zero(one: Recurrence, other: Recurrence) -> bool:
+    """What sets the one path apart is that a setting is 0 there (``if eps != 0``)."""
+    mine, theirs = one.configuration, other.configuration
+    turned = [c for c in mine.keys() & theirs.keys() if mine[c] != theirs[c]]
+    return len(turned) == 1 and turned[0].endswith(" = 0") and mine[turned[0]]
 
 
 def _keep_agreed(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> None:
