@@ -182,7 +182,6 @@ class Paths:
             if asked(condition[0])[1]:
                 continue  # one of many names: that two of them do nothing says nothing of the next
             same = result is not None and self.results.get(given - {condition}) == result
-            same = same and not _is_another(condition[0], choices.taken)
             if same and (len(given) == 1 or condition[0] not in self.usual):
                 self.idle.add(condition[0])
         self.queue = [q for q in self.queue if len(q) < 2 or not self.idle & q.keys()]
@@ -200,12 +199,6 @@ class Paths:
                 farthest = max(range(len(self.queue)), key=lambda i: (_distance(self.queue[i]), i))
                 if self.queue.pop(farthest) is other:
                     return
-
-
-def _is_another(condition: str, taken: dict[str, bool]) -> bool:
-    """``name == "a" or name == "b"``: what is no a is b here, and may still be neither."""
-    subject, quote, _ = condition.partition(" '")
-    return bool(quote) and any(way and c != condition and c.startswith(subject + quote) for c, way in taken.items())
 
 
 _HOW = re.compile(

@@ -122,7 +122,7 @@ class Conditionals(Joins):
         """
         mark = self.store.mark()
         work = self.work
-        held = {t: numeric(content(t)) for t in self.store.origins}
+        held = {t: numeric(content(t)) for t in self.store.origins} if other is None else {}
         with self.store.watching() as log:
             self._quietly(branch)
         starts = {t: numeric(content(t)) for t in log}
@@ -133,7 +133,7 @@ class Conditionals(Joins):
             return other is not None and self._missing(log, starts, other, root)
         made = {target: expr for target in log if (expr := _data(numeric(content(target)))) is not None}
         renewed = [h for t in log if (h := held.get(t)) is not None and h.args and self._answers(t, tested)]
-        if renewed and other is None:  # ``if k in state: state[k] = …``, and then ``if k not in state: state[k] = …``
+        if renewed:  # ``if k in state: state[k] = …``, and then ``if k not in state: state[k] = …``
             self._learnt(log, mark)
         elif other is None:
             self._refresh_all(list(log))
