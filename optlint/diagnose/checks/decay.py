@@ -306,6 +306,11 @@ def decay_mutates(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             return
 
 
+def _coefficients(parts: list[tuple[Expr, float]]) -> list[Expr]:
+    """The factors that are called after a decay."""
+    return [f for f, e in parts if f.op == "sym" and _SPEAKS_OF_DECAY.search(f.symbol.name) and e == 1]
+
+
 @check("decay-of-gradient")
 def decay_of_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """g + λ·g for g + λ·w: the decay's coefficient multiplies the gradient itself."""
@@ -313,10 +318,10 @@ def decay_of_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     parts = structure.terms(gradient) if gradient is not None and w is not None else []
     for _, term in parts:
         factors = structure.factors(term)
-        rates = [(f, e) for f, e in factors if f.op == "sym" and _SPEAKS_OF_DECAY.search(f.symbol.name) and e == 1]
-        data = structure.product([p for p in factors if p not in rates])
+        rates = _coefficients(factors)
+        data = structure.product([(f, e) for f, e in factors if f not in rates])
         if len(rates) == 1 and any(t == data for _, t in parts) and w is not None and gradient is not None:
-            decay = ex.op("mul", rates[0][0], ex.sym(w), origin=term.origin)
+            decay = ex.op("mul", rates[0], ex.sym(w), origin=term.origin)
             right = structure.total([(s, decay if t is term else t) for s, t in parts], gradient.origin)
             yield _gradient_becomes(subject, page, term, decay, right)
             return
@@ -330,7 +335,7 @@ def decay_of_gradient_in_step(subject: Subject, page: MistakePage) -> Iterator[R
         return
     for node in ex.walk(subject.step):
         parts = structure.factors(node) if node.op == "mul" else []
-        rates = [f for f, e in parts if f.op == "sym" and _SPEAKS_OF_DECAY.search(f.symbol.name) and e == 1]
+        rates = _coefficients(parts)
         plain = all(e == 1 and f.op in ("sym", "const") and not f.symbols & subject.moving for f, e in parts)
         if plain and len(rates) == 1 and [f for f, _ in parts].count(g) == 1:
             right = ex.substitute(node, {g: ex.sym(w)})

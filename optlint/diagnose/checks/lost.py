@@ -144,15 +144,19 @@ def _starts_over(node: Expr, zeros: set[int]) -> bool:
     return node.op == "max" or decayed or squares or again
 
 
+def _readers(recurrence: Recurrence, zero: Expr) -> list[Expr]:
+    return [n for post in recurrence.posts() for n in ex.walk(post) if any(a is zero for a in n.args)]
+
+
 def _is_summed_up(recurrence: Recurrence, zero: Expr) -> bool:
     """A zero that a sum begins with, and nothing else reads: gradients of one example after the other."""
-    readers = [n for post in recurrence.posts() for n in ex.walk(post) if any(a is zero for a in n.args)]
+    readers = _readers(recurrence, zero)
     return bool(readers) and all(n.op == "add" for n in readers)
 
 
 def _is_counted_from(recurrence: Recurrence, zero: Expr) -> bool:
     """The 0 of 0 + 1: a count of steps that starts over with the rest."""
-    readers = [n for post in recurrence.posts() for n in ex.walk(post) if any(a is zero for a in n.args)]
+    readers = _readers(recurrence, zero)
     return bool(readers) and all(n.op == "add" and all(a.op == "const" for a in n.args) for n in readers)
 
 
