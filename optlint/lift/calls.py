@@ -86,6 +86,7 @@ class Calls(Evaluator):
         self.unsure = False  # some name takes a new content of what may be a state
         self.behind: Sequence[cst.CSTNode] = ()  # what follows a condition in its block
         self.keeps_results = False  # run as if each such result were kept
+        self.selectors: frozenset[str] = frozenset()  # names whose text chooses among the code's ways
         self.aims: frozenset[str] = frozenset()  # names of functions that the run is to come by
         self.types: set[str] = set()  # number types that the run names
         self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run

@@ -35,6 +35,7 @@ from optlint.lift.vocabulary.graph import commit
 from optlint.model import Span
 
 MODULE_PATHS = 4
+CHOSEN_PATHS = 8  # more of them in a script that chooses among several ways by a text
 NESTED_PATHS = 12
 MAX_EFFORT = 200_000  # evaluation steps of all paths of a function together
 MAX_FRUITLESS = 30_000  # evaluation steps of a function's paths, none of which has shown an update
@@ -88,11 +89,12 @@ class Lifter:
 
     def run(self) -> Lifted:
         """Lift every path of the module's own code, and (once) all its functions."""
-        paths = Paths(MODULE_PATHS)
+        paths = Paths(MODULE_PATHS + (CHOSEN_PATHS if self.program.selectors else 0))
         while paths:
             choices = paths.next()
             machine = Interpreter(choices)
             machine.abroad = self.abroad
+            machine.selectors = self.program.selectors
             frame = self.module(machine)
             paths.learn(choices, self.collect(machine, frame, "<module>"))
             if self.machine is None:

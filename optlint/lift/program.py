@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,11 @@ from optlint.locate import Block, Layout, layout
 from optlint.model import Span
 from optlint.modules import Modules
 from optlint.source import Unit
+
+_COMPARED = re.compile(
+    r"(?<![\w.])(?P<left>[^\W\d]\w*)\s*==\s*(?P<q>['\"])(?P<text>\w+)(?P=q)"
+    r"|(?P<r>['\"])(?P<first>\w+)(?P=r)\s*==\s*(?P<right>[^\W\d]\w*)\b(?![.(\[])"
+)
 
 
 @dataclass(slots=True)
@@ -49,6 +55,7 @@ class Program:
     blocks: list[tuple[int, Block]] = field(default_factory=list)
     problems: list[tuple[int | None, int, str]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)  # by unit: what is analysed of it
+    selectors: frozenset[str] = frozenset()  # names whose text chooses among the code's ways
     modules: Modules | None = None  # the project's other modules, where they may be read
     _cache: dict[int, Parsed | None] = field(default_factory=dict)
 
@@ -60,6 +67,7 @@ class Program:
             program.texts.append(found.text)
             program.blocks.extend((number, block) for block in found.blocks)
             program.problems.extend((unit.cell, line, message) for line, message in found.problems)
+        program.selectors = _compared_with_several(program.texts)
         return program
 
     @property
@@ -128,3 +136,12 @@ class Program:
                 parsed = None
             self._cache[index] = parsed
         return self._cache[index]
+
+
+def _compared_with_several(texts: Iterable[str]) -> frozenset[str]:
+    """``if method == "adam": … elif method == "momentum": …``: the names that are compared with several texts."""
+    found: dict[str, set[str]] = {}
+    for match in (m for text in texts for m in _COMPARED.finditer(text)):
+        name, value = (match["left"], match["text"]) if match["left"] else (match["right"], match["first"])
+        found.setdefault(name, set()).add(value)
+    return frozenset(name for name, values in found.items() if len(values) > 1)

@@ -198,6 +198,8 @@ class Statements(Calls):
             value = self.display(node.value, len(first.elements) if known else None)
         else:
             value = self.eval(node.value)
+        if isinstance(first, cst.Name) and len(node.targets) == 1:
+            value = self._chosen(first.value, value)
         if len(node.targets) > 1 and isinstance(value, Cell) and value.array and not self.scanning:
             self.shared.append(tuple(dotted(t.target) for t in node.targets))
         if isinstance(node.value, cst.Call) and isinstance(first, cst.Name) and len(node.targets) == 1:
@@ -205,6 +207,18 @@ class Statements(Calls):
         for target in node.targets:
             if not (is_opaque(value) and _passed_through(target.target, node.value)):
                 self.assign(target.target, value, self.span_of(node))
+
+    def _chosen(self, name: str, value: Value) -> Value:
+        """``method = "adam"`` in a script that asks for several methods: what its user sets, like an argument."""
+        if not isinstance(value, Const) or not isinstance(value.value, str) or name not in self.selectors:
+            return value
+        if self.scope is not self.scope.module:
+            return value
+        held = self.scope.vars.get(name)
+        if isinstance(held, Cell) and held.place == name:
+            return held
+        symbol = Symbol(name, external=True, literal=(value.value,))
+        return Cell(ex.sym(symbol), place=name, open=True)
 
     def exec_AnnAssign(self, node: cst.AnnAssign) -> None:
         if node.value is not None:

@@ -38,7 +38,7 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
     symbol = entry.slot.symbol
     own = structure.slope(entry.post, symbol)
     if symbol.initial is not None or symbol.default is not None:
-        return False
+        return entry.post.op in ("min", "max") and _only_clips(entry.post, symbol)  # begun, and filled elsewhere
     if own is not None and any(s.kind == "index" and s.iterates == "count" for s in own.visible):
         return False  # a step size that follows the time
     if own == ex.const(1) and structure.rest(entry.post, symbol).op == "const":
@@ -59,6 +59,14 @@ def _is_input(entry: Entry, entries: list[Entry]) -> bool:
             if other is not None and not _is_decayed_by(entry, other):
                 return False
     return True
+
+
+def _only_clips(node: Expr, symbol: Symbol) -> bool:
+    """min(max(x, −c), c): what is done to a content that somebody else has put there."""
+    if node.op not in ("min", "max"):
+        return node == ex.sym(symbol)
+    inner = [a for a in node.args if symbol in a.symbols]
+    return len(inner) == 1 and _only_clips(inner[0], symbol) and node.symbols == {symbol}
 
 
 def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
@@ -190,10 +198,13 @@ class Grouping:
     def _is_moved(self, output: Expr) -> bool:
         """What is handed on is no step but the place after it: ``self.record(w)``, ``history.append(w)``.
 
-        A place that moves keeps all of itself where its settings are 0: w − η·u, (1 − η·λ)·w − η·u.
+        A place that moves keeps all of itself where its settings are 0: w − η·u, (1 − η·λ)·w − η·u. What is made of
+        that place alone, which other states move, is another form of it (``yield unpack(w)``).
         """
-        state = self.by_new.get(output.symbol) if output.op == "sym" else None
+        state = self.by_new.get(next(iter(output.visible))) if len(output.visible) == 1 else None
         if state is None or state.is_counter:
+            return False
+        if output.op != "sym" and not any(s in self.by_new for s in state.post.visible):
             return False
         own = structure.slope(state.post, state.old)
         if own is None:

@@ -225,6 +225,13 @@ def _powers(node: Expr) -> dict[Expr, float]:
     return found
 
 
+def _is_weight(subject: Subject, factor: ex.Expr) -> bool:
+    """1 − ν, or the number that the code's own settings make of it."""
+    if factor.op == "const":
+        return 0 < factor.number < 1
+    return factor.op == "sub" and factor.args[0] == ex.const(1) and subject.is_hyper(factor)
+
+
 @check("weight-of-its-own")
 def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """ρ·v + (1 − ν)·g² for ρ·v + (1 − ρ)·g², where ν is no other average's decay."""
@@ -233,7 +240,7 @@ def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for number, state in enumerate(subject.states):
         new = structure.rest(state.post, state.old) if state in kept and state.old in subject.second else None
         parts = structure.factors(new) if new is not None else []
-        weights = [f for f, e in parts if e == 1 and f.op == "sub" and f.args[0] == ex.const(1) and subject.is_hyper(f)]
+        weights = [f for f, e in parts if e == 1 and _is_weight(subject, f)]
         if len(weights) != 1 or new is None or values[state] is None:
             continue
         weight = subject.value(weights[0])
