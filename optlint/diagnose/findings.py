@@ -86,7 +86,7 @@ class Context:
         meant = meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")
         also = [r for r in explanation.repairs if r is not repair]
         fixed = self.fixed(repair, explanation, match, also)
-        message = page.message
+        message = page.options.get(repair.details.get("says", ""), page.message)
         if twice:
             meant, message = "g alone", f"{message.partition(';')[0]}; the weights decay already"
         if reading is not None and reading.variant.deviation:

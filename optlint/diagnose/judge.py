@@ -293,7 +293,9 @@ def looks_like_update(subject: Subject) -> bool:
         if subject.g in state.post.symbols and _keeps_part(subject, state):
             break
     else:
-        if not any(s.post.symbols & subject.time and subject.g in s.post.symbols for s in subject.states):
+        timed = any(s.post.symbols & subject.time and subject.g in s.post.symbols for s in subject.states)
+        last = (s for s in subject.states if structure.rest(s.post, subject.g) == ex.const(0))
+        if not timed and not any(s.old in subject.drive.visible for s in last):
             return False
     rooted = any(n.op in ("sqrt", "pow", "max") for p in subject.posts for n in ex.walk(p))
     named = meant(subject.recurrence.called) is not None or bool(mentioned(subject.recurrence))

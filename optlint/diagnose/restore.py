@@ -38,16 +38,32 @@ def restore(subject: Subject) -> Restored | None:
 
 
 def remember(subject: Subject) -> Restored | None:
-    """The average that starts from zero at each call, in an update that keeps something else from call to call."""
-    law = LAWS["lasts"].holds
-    if not subject.states or subject.gradient is None or law(subject):
+    """The average that starts from zero at each call, in an update that keeps something else from call to call.
+
+    Of one that is computed from a place that the code only ever begins, that place's content is the zero.
+    """
+    if not subject.states or subject.gradient is None:
         return None
-    pages = [page for page in mistakes() if page.options.get("law") == "lasts" and not page.off]
+    holds = LAWS["lasts"].holds
     try:
-        repairs = [r for page in pages for r in from_check(subject, page, "lost") if law(r.subject)]
+        for page in mistakes():
+            if page.options.get("law") == "lasts" and not page.off:
+                for repair in from_check(subject, page, "lost"):
+                    written = _as_begun(subject, repair)
+                    if len(repair.subject.states) > 1 and not holds(written) and holds(repair.subject):
+                        return Restored(repair, written, repair.subject, "lasts")
     except TooLarge:
         return None
-    return next((Restored(r, subject, r.subject, "lasts") for r in repairs if len(r.subject.states) > 1), None)
+    return None
+
+
+def _as_begun(subject: Subject, repair: Repair) -> Subject:
+    """The update as it is written, with zero for what its code begins and never writes again."""
+    if repair.written is not None or "certain" not in repair.details:
+        return subject
+    lost = {s.old for s in repair.subject.states} - {s.old for s in subject.states}
+    table: dict[Expr, Expr] = {ex.sym(old): ex.const(0) for old in lost}
+    return repair.subject.replaced([ex.substitute(p, table) for p in repair.subject.posts])
 
 
 def _restored(subject: Subject) -> Iterator[Restored]:

@@ -27,8 +27,8 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
     """The recurrence without what it does at its first step alone, without settings that are 0 by default, or both.
 
     Also at a step that is taken, where a switch can leave steps out; with decays and momentum that follow no schedule;
-    with one ε; with a step whose size no norm sets; with the gradient as it is taken in (``gradients``). All of these
-    together come last.
+    with one ε; with a step whose size no norm sets; within its bounds; with the gradient as it is taken in
+    (``gradients``). All of these together come last.
     """
     later = after_first_step(recurrence)
     if later is not None:
@@ -138,6 +138,37 @@ def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
                 if named or (small.op == "const" and 0 < small.number <= NEGLIGIBLE):
                     table[root] = ex.op("sqrt", inside, origin=root.origin)
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
+
+
+def within_bounds(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with u for min(max(u, −c), c) where u is made of what is kept; None without any.
+
+    Bounds to both sides of zero only keep a step or a gradient from running away.
+    """
+
+    def go(node: Expr) -> Expr:
+        if not node.args:
+            return node
+        node = Expr(node.op, tuple(map(go, node.args)), node.value, node.origin)
+        for inner, bound in (node.args, node.args[::-1]) if node.op in ("min", "max") else ():
+            if _is_bound(bound, 1 if node.op == "min" else -1) and inner.op == _OTHER_SIDE[node.op]:
+                for held, other in (inner.args, inner.args[::-1]):
+                    if _is_bound(other, -1 if node.op == "min" else 1):
+                        return held
+        return node
+
+    return _changed(recurrence, go)
+
+
+_OTHER_SIDE = {"min": "max", "max": "min"}
+
+
+def _is_bound(node: Expr, sign: int) -> bool:
+    """A number, or a setting, on one side of zero."""
+    if node.op == "neg" and node.args[0].op == "sym":
+        node, sign = node.args[0], -sign
+    value = node.symbol.default if node.op == "sym" else node.value if node.op == "const" else None
+    return isinstance(value, (int, float)) and value * sign > 0
 
 
 def of_plain_size(recurrence: Recurrence) -> Recurrence | None:
@@ -270,4 +301,5 @@ SIMPLER = (
     with_steady_momentum,
     with_one_floor,
     of_plain_size,
+    within_bounds,
 )

@@ -329,16 +329,16 @@ def decay_of_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 @check("decay-of-gradient-in-step")
 def decay_of_gradient_in_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """u + λ·g for u + λ·w beside what the moments give."""
+    """u + λ·g for u + λ·w beside what the moments give. A function that is not given w can only leave it away."""
     w, g = subject.parameter, ex.sym(subject.g)
-    if w is None or not subject.second:
+    if not subject.second:
         return
     for node in ex.walk(subject.step):
         parts = structure.factors(node) if node.op == "mul" else []
         rates = _coefficients(parts)
         plain = all(e == 1 and f.op in ("sym", "const") and not f.symbols & subject.moving for f, e in parts)
         if plain and len(rates) == 1 and [f for f, _ in parts].count(g) == 1:
-            right = ex.substitute(node, {g: ex.sym(w)})
+            right = ex.substitute(node, {g: ex.sym(w)}) if w is not None else ex.const(0)
             step = ex.replace_node(subject.step, node, right)
             made = subject.replaced([*(s.post for s in subject.states), step])
             yield Repair(page.code, made, node, right, where="step", root=subject.step)

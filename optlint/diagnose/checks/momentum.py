@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
 from optlint.diagnose.repairs import Repair, check
 from optlint.gradient import gradient_rank
 from optlint.knowledge import MistakePage
@@ -104,6 +106,40 @@ def _factor_of_gradient(subject: Subject) -> Expr | None:
     return min(plain, key=lambda f: (not _named(f), gradient_rank(f))) if plain and len(parts) > 1 else None
 
 
+@check("last-gradient-for-velocity")
+def last_gradient_for_velocity(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """w − (η·g + μ·u) with u' = g: the velocity is made, and the gradient alone is kept of it.
+
+    Where the two gradients pull against each other (optimistic steps), the difference is what is meant.
+    """
+    if subject.parameter is None or subject.w_slope is None:
+        return
+    kept_part = ex.op("mul", subject.w_slope, ex.sym(subject.parameter))
+    for state in subject.states:
+        whole = ex.substitute(subject.drive, {ex.sym(state.new): state.post})
+        own, rest = structure.slope(whole, state.old), structure.rest(whole, state.old)
+        parts = [structure.slope(state.post, subject.g), own, structure.slope(rest, subject.g)]
+        plain = all(part is not None and subject.value(part) is not None for part in parts)
+        if not plain or own is None or ex.const(0) in parts or structure.rest(state.post, subject.g) != ex.const(0):
+            continue
+        pull = np.prod([np.sign(subject.value(part)) for part in parts if part is not None], axis=0)
+        sign, size = _signed(own)
+        rate = [p for p in structure.factors(size) if all(p in structure.factors(t) for _, t in structure.terms(whole))]
+        coefficient = structure.product(p for p in structure.factors(size) if p not in rate)
+        if not (pull > 0).all() or not _named(coefficient):
+            continue
+        terms = [(sign * s, structure.product(_without(t, rate))) for s, t in structure.terms(whole)]
+        post = structure.total(terms, state.post.origin)
+        velocity = structure.product([*rate, (ex.sym(state.new), 1.0)])
+        step = structure.total([(1, kept_part), (sign, velocity)], subject.step.origin)
+        posts = [post if s is state else s.post for s in subject.states]
+        hypers = [h for h in subject.hypers if h.symbol not in coefficient.symbols]
+        hypers += [Hyper(s, "decay", s.default or 0.9) for s in coefficient.symbols]
+        made = subject.replaced([*posts, step], hypers=hypers)
+        details = {"says": "last", "meant": "the velocity is kept from one call to the next"}
+        yield Repair(page.code, made, state.post, post, where=state.name, root=state.post, details=details)
+
+
 @check("rate-twice")
 def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """η in the velocity and again in the step (η² in all), or on the velocity that is kept, too (μ·η decays it)."""
@@ -150,6 +186,10 @@ def _spread(term: Expr) -> list[tuple[int, Expr]]:
 def _settings(node: Expr) -> set[Symbol]:
     """The plain settings among the factors."""
     return {f.symbol for f, e in structure.factors(node) if f.op == "sym" and e == 1}
+
+
+def _without(node: Expr, rate: list[tuple[Expr, float]]) -> list[tuple[Expr, float]]:
+    return [part for part in structure.factors(node) if part not in rate]
 
 
 def _others(node: Expr, symbol: Symbol) -> list[tuple[Expr, float]]:

@@ -67,7 +67,14 @@ def _is_left_out(subject: Subject) -> bool:
 
 @check("time-stuck")
 def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """The exponent of β is a number that the code stores and never advances."""
+    """The exponent of β is a number that the code stores and never advances, or βᵗ is multiplied by itself."""
+    for number, state in enumerate(subject.states):
+        parts = structure.factors(state.post)
+        if [f for f, _ in parts] == [ex.sym(state.old)] * 2 and state.initial == ex.const(1):
+            for decay in (h.symbol for h in subject.hypers if h.role == "decay"):
+                right = ex.op("mul", ex.sym(state.old), ex.sym(decay), origin=state.post.origin)
+                posts = [*subject.posts[:number], right, *subject.posts[number + 1 :]]
+                yield Repair(page.code, subject.replaced(posts), state.post, right, where=state.name, root=state.post)
     for power in powers_of_time(subject):
         exponent = power.args[1]
         held = [h for h in subject.hypers if h.symbol in exponent.symbols]
