@@ -80,7 +80,7 @@ class Context:
             if others:
                 run = written.with_settings(others), repaired.with_settings(others)
                 seen = look(*run, effective, probes)
-        if seen is None:
+        if seen is None or (page.options.get("floor") and seen.kind != "nan"):  # something else keeps it from zero
             return None
         meant = repair.details.get("meant") or page.meant
         meant = meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")

@@ -81,6 +81,7 @@ class Calls(Evaluator):
         self.abroad: Abroad | None = None  # the project's other modules, where they can be seen
         self.cut_short: list[CutShort] = []
         self.asked: dict[str, Span] = {}  # calls without arguments, and which statement names their result first
+        self.answers: dict[str, Symbol] = {}  # what the user is asked for, by the line that asks
         self.dropped: list[Dropped] = []
         self.skipped: list[Expr] = []  # the conditions under which the code goes away instead
         self.unsure = False  # some name takes a new content of what may be a state

@@ -187,6 +187,23 @@ class Conditionals(Joins):
                 held.symbol.initial = held.symbol.initial or start
         return True
 
+    def begun(self, condition: Value, node: cst.IfExp) -> Value | None:
+        """``0 if "step" not in state else state["step"]``: what the place holds, whose first content is the other."""
+        creating = creates_state(self.number(condition)) if self._open(condition) and not self.scanning else None
+        if creating is None or creating.tested == "*":
+            return None
+        first, held = (node.body, node.orelse) if creating.when else (node.orelse, node.body)
+        if not isinstance(held, (cst.Subscript, cst.Attribute)):
+            return None
+        start, value = numeric(self.eval(first)), self.eval(held)
+        now = numeric(value)
+        if start is None or start.op != "const" or now is None or now.op != "sym" or now.symbol.external:
+            return None
+        if not now.symbol.name.startswith(creating.tested.split("[")[0]):
+            return None
+        now.symbol.initial = now.symbol.initial or start
+        return value
+
     def _at_first(self, made: dict[Target, Expr], count: Symbol | None) -> None:
         """Places whose first content is made of data (``buf = g.clone()``) hold that after the first step."""
         done: set[int] = set()

@@ -60,6 +60,9 @@ class Evaluator(Operators):
     def decide(self, condition: Value, node: cst.CSTNode) -> bool | None:
         raise NotImplementedError
 
+    def begun(self, condition: Value, node: cst.IfExp) -> Value | None:
+        raise NotImplementedError
+
     def of_library(self, name: str, span: Span | None) -> Value:
         raise NotImplementedError
 
@@ -294,6 +297,9 @@ class Evaluator(Operators):
 
     def eval_IfExp(self, node: cst.IfExp) -> Value:
         condition = self.eval(node.test)
+        begun = self.begun(condition, node)
+        if begun is not None:
+            return begun
         decided = self.decide(condition, node)
         if decided is None:
             yes, no = self.eval(node.body), self.eval(node.orelse)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import overload
 
 import libcst as cst
 
@@ -11,7 +12,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
 from optlint.lift.frames import Leave
-from optlint.lift.objects import Cell, Scope, Seq, Target, Value, content, numeric
+from optlint.lift.objects import Cell, Scope, Seq, Target, Value, content, is_none, numeric
 from optlint.lift.places import place_text
 from optlint.lift.statements import Statements
 
@@ -85,6 +86,10 @@ class Joins(Statements):
             a, b = numeric(yes), numeric(other)
             if a is not None and b is not None:
                 self._write(target, a if a == b else either(condition, a, b, self.place_text(target)), yes, other)
+            elif isinstance(yes, Cell) and a is not None and is_none(other):
+                self._rebind(target, _where(condition, yes))
+            elif isinstance(other, Cell) and b is not None and is_none(yes):
+                self._rebind(target, _where(ex.op("not", condition), other))
             elif (kept := yes if yes is not None else other) is not None:
                 self._rebind(target, kept)
 
@@ -105,6 +110,13 @@ class Joins(Statements):
     def place_text(self, target: Target) -> str:
         home, key = target
         return key if isinstance(home, Scope) else f"{home.place if isinstance(home, Cell) else ''}{key}"
+
+
+def _where(condition: Expr, value: Cell) -> Cell:
+    """What the code has under a condition, and None otherwise (``r_t = None``)."""
+    made = copied(value)
+    made.present = condition
+    return made
 
 
 def _kept_apart(value: Value | None) -> Value | None:
@@ -133,9 +145,17 @@ def _decided(root: Expr, condition: Expr, side: int) -> Expr:
     return ex.substitute(root, {n: n.args[side] for n in chosen})
 
 
+@overload
+def copied(value: Cell) -> Cell: ...
+
+
+@overload
+def copied(value: Value | None) -> Value | None: ...
+
+
 def copied(value: Value | None) -> Value | None:
     if isinstance(value, Cell):
         made = Cell(value.expr, dict(value.items), value.place, value.open, value.array, value.scalar, value.klass)
-        made.dtype = value.dtype
+        made.dtype, made.present = value.dtype, value.present
         return made
     return value

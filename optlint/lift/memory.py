@@ -27,6 +27,7 @@ from optlint.lift.objects import (
     forget,
     is_scalar,
     numeric,
+    settle,
 )
 from optlint.lift.places import ACCESSOR, WHOLE, indices_of, is_element, key_text, loosely, place_of, place_text
 from optlint.model import Span
@@ -194,7 +195,7 @@ class Memory:
             self.picked.update(indices_of(key))
         if isinstance(found, Cell) and home.place:
             if not found.place:
-                found.place = home.place + key
+                settle(found, home.place + key)
                 if found.expr is not None and found.expr.op == "sym" and not found.expr.symbol.name:
                     found.expr.symbol.name = place_text(found.place)  # a variable that has no name of its own
             elif found.place.startswith(home.place):

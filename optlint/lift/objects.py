@@ -49,6 +49,7 @@ class Cell(Value):
     exact: an augmented assignment has changed it in place, which NumPy refuses where the types do not fit.
     sequence: a list, whose indices are no elements of it.
     listed: a list of arrays that the code does not show as one, seen as one of them.
+    present: the condition under which it is this, and otherwise None.
     """
 
     expr: Expr | None = None
@@ -65,6 +66,7 @@ class Cell(Value):
     dtype: str = ""
     exact: bool = False
     listed: bool = False
+    present: Expr | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -353,6 +355,9 @@ def settle(value: Value, place: str) -> None:
         value.place = place
         if value.expr is not None and isinstance(value.expr.value, Symbol) and not value.expr.value.name:
             value.expr.value.name = place
+        for key, inner in value.items.items() if value.expr is None else ():
+            if key != ANY:
+                settle(inner, place + key)
 
 
 def release(made: Cell, scope: Scope) -> None:
@@ -372,6 +377,10 @@ def content(target: Target) -> Value | None:
 
 def forget(table: dict[str, Value], key: str) -> None:
     table.pop(key, None)
+
+
+def is_none(value: Value | None) -> bool:
+    return isinstance(value, Const) and value.value is None
 
 
 def numeric(value: Value | None) -> Expr | None:

@@ -72,6 +72,9 @@ class Operators(Memory):
         if isinstance(operator, (cst.Is, cst.IsNot)) or name in ("eq", "ne"):
             negative = isinstance(operator, cst.IsNot) or name == "ne"
             if isinstance(right, Const) and right.value is None:
+                if isinstance(left, Cell) and left.present is not None:
+                    there = left.present if negative else ex.op("not", left.present)
+                    return Cell(there.at(span), scalar=True)
                 if isinstance(left, (Seq, Each, Func, Lib, Klass)) or (isinstance(left, Cell) and not left.open):
                     return Const(negative, span)
                 return Cell(ex.opaque("is not None" if negative else "is None", [self.number(left)], span), scalar=True)

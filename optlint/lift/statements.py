@@ -259,6 +259,11 @@ class Statements(Calls):
             if expr is not None:
                 self.store.fill(home, expr, span)
             return
+        held = home.items.get(key)
+        if isinstance(value, Seq) and isinstance(held, Cell) and any(f"[{i}]" in held.items for i in range(2)):
+            for position, element in enumerate(value.elements):  # a record whose parts the code has read
+                self.put_item(held, f"[{position}]", element, span)
+            return
         self.note(f"{home.place}{key}", value, span)
         self.store.put(home, key, value, span)
 

@@ -160,17 +160,29 @@ def _hasattr(site: Site) -> Value | None:
     return Cell(ex.opaque(f"hasattr {place}.{name}", (), site.span), scalar=True)
 
 
+def _attribute(site: Site) -> str:
+    """The attribute that the second argument names, also where a caller or a loop knows which one that is."""
+    name = site.args[1]
+    return attribute(str(name.value) if isinstance(name, Const) else site.machine.key(name))
+
+
 def _getattr(site: Site) -> Value | None:
-    if len(site.args) < 2 or not isinstance(site.args[1], Const):
+    if len(site.args) < 2:
         return None
-    return _with_default(site, site.args[0], attribute(str(site.args[1].value)), site.get(2))
+    return _with_default(site, site.args[0], _attribute(site), site.get(2))
 
 
 def _setattr(site: Site) -> Value | None:
-    if len(site.args) == 3 and isinstance(site.args[0], Cell) and isinstance(site.args[1], Const):
-        site.machine.store.put(site.args[0], attribute(str(site.args[1].value)), site.args[2], site.span)
+    if len(site.args) == 3 and isinstance(site.args[0], Cell):
+        site.machine.store.put(site.args[0], _attribute(site), site.args[2], site.span)
         return Const(None)
     return None
+
+
+def _input(site: Site) -> Value | None:
+    """Each question has an answer of its own, whatever else is asked."""
+    place = f"input:{site.span.line}" if site.span is not None else "input"
+    return Cell(ex.sym(site.machine.answers.setdefault(place, Symbol("input", external=True))), open=True, scalar=True)
 
 
 def _get(site: Site) -> Value | None:
@@ -309,7 +321,7 @@ NAMES: dict[str, Handler] = {
         "int": _number, "id": _id, "abs": elementwise("abs", 1), "pow": elementwise("pow", 2), "max": _maximum("max"),
         "min": _maximum("min"),
         "print": _none, "isinstance": _isinstance, "sqrt": elementwise("sqrt", 1), "defaultdict": _defaultdict,
-        "locals": _locals, "vars": _locals,
+        "locals": _locals, "vars": _locals, "input": _input,
     }.items()
 } | {
     "collections.defaultdict": _defaultdict,
