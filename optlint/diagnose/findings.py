@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optlint.diagnose.checks import CHECKS
 from optlint.diagnose.effect import Effect
 from optlint.diagnose.pairs import pair_of
 from optlint.diagnose.proof import Proof, decays_twice
+from optlint.diagnose.proposals import from_check
 from optlint.diagnose.repairs import Repair
 from optlint.diagnose.restore import Restored
 from optlint.diagnose.search import Explanation
@@ -247,18 +247,21 @@ class Context:
     def extra(self, subject: Subject, match: Match) -> Iterator[Finding]:
         """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
         for page in mistakes():
-            name = page.check if "matched" in page.stages else page.options["beside"] if "beside" in page.stages else ""
-            if name not in CHECKS or (page.families and match.family not in page.families):
+            if self.is_ruled_out(page) or (page.families and match.family not in page.families):
                 continue
-            if "only" in page.options and not speaks_of(page.options["only"], self.recurrence.called):
-                continue
-            if self.is_ruled_out(page):
-                continue
-            for repair in CHECKS[name](subject, page):
+            for repair in self._beside(page, subject):
                 finding = self.confirm(page, repair, subject, match)
                 if finding is not None:
                     self.proofs.append(Proof(finding, page, subject, repair, self.after(repair, subject, match)))
                     yield finding
+
+    def _beside(self, page: MistakePage, subject: Subject) -> Iterator[Repair]:
+        """By the page's check, where the update is called as it says (``only``), and by another one whatever its name."""
+        only = page.options.get("only")
+        if "matched" in page.stages and (not only or speaks_of(only, self.recurrence.called)):
+            yield from from_check(subject, page)
+        if "beside" in page.stages:
+            yield from from_check(subject, page, "beside")
 
     def is_ruled_out(self, page: MistakePage) -> bool:
         """The code speaks of what makes no mistake of it (``unless``), or an option asks for it (``turned``)."""

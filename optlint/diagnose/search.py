@@ -247,6 +247,7 @@ def _choose(hits: list[Explanation], intended: frozenset[str], beside: frozenset
             choice,
             _climbs(hit),
             _floorless(hit),
+            not _is_at_hand(hit),
             not own,
             hit.match.title not in beside,
             size_of(hit.repairs),
@@ -276,6 +277,12 @@ def _alike(one: Subject, other: Subject) -> bool:
 def _floorless(explanation: Explanation) -> bool:
     """What comes out has no ε: another explanation is likelier to say where it belongs."""
     return explanation.match.variant.epsilon == "none"
+
+
+def _is_at_hand(explanation: Explanation) -> bool:
+    """The code computes what is missing, and does not use it."""
+    pages = (find_mistake(r.code) for r in explanation.repairs)
+    return any(p is not None and p.options.get("computed") for p in pages)
 
 
 def _of_family(explanation: Explanation, families: frozenset[str] | None) -> bool:

@@ -187,12 +187,26 @@ class Grouping:
             for position, output in enumerate(self.outputs):
                 needed = self.needs(output)
                 if any(not s.is_counter for s in needed):
-                    found.append(self._make(None, output, needed))
+                    moved = self._moved_place(output)
+                    found.append(self._make(moved, None if moved is not None else output, needed))
                     found[-1].handed_on = position >= self.returned
         read = {id(s) for r in found for s in (*r.states, *r.counters, r.parameter)}
         for recurrence in found:
             recurrence.idle = [s for s in self.states if id(s) not in read and not s.is_counter]
         return found
+
+    def _moved_place(self, output: Expr) -> State | None:
+        """The place that an output is the next content of, whoever puts it there: ``layer.set(layer.w − η·u)``."""
+        places = [
+            term.symbol
+            for sign, term in structure.terms(output)
+            if sign > 0 and term.op == "sym" and term.symbol.kind == "place" and term.symbol not in self.by_old
+        ]
+        places = [p for p in places if p not in self.by_new and ("." in p.name or "[" in p.name) and not p.external]
+        if len(places) != 1 or structure.slope(output, places[0]) != ex.const(1):
+            return None
+        place, span = places[0], output.origin
+        return State(place.name, place, Symbol(f"{place.name}'"), output, place.initial, (span,) if span else ())
 
     def _moves_by(self, parameter: State, state: State) -> bool:
         """``parameter`` is plainly one, and what it moves by reads ``state``, which does not read it."""

@@ -102,7 +102,9 @@ def averages_last(subject: Subject) -> bool:
 
 
 def _starts_from_zero(node: Expr) -> bool:
-    """a·0 + (1 − a)·x: weights of an average, and nothing that was before."""
+    """a·0 + (1 − a)·x, or max(0, |g|): weights of an average, or a largest size, and nothing that was before."""
+    if node.op == "max" and ex.const(0) in node.args:
+        return any(a.op == "abs" for a in node.args)
     if node.op not in ("add", "sub"):
         return False
     parts = [structure.factors(t) for _, t in structure.terms(node)]

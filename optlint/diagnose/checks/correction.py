@@ -107,7 +107,11 @@ def _corrected(subject: Subject, group: Iterable[State], found: list[State], tim
             size = ex.op("mul", size, correction)
     table |= _look_ahead(subject, found, table)
     raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
-    for changes in (table, {below: ex.op("mul", below, size) for below in _divided_by_second(subject)}):
+    ways = [table, {below: ex.op("mul", below, size) for below in _divided_by_second(subject)}]
+    if subject.g in subject.step.symbols and len(table) == 1 and not any(s.old in subject.second for s in group):
+        later = {s: one_minus_power(subject, s, ex.op("add", time, ex.const(1))) for s in group}  # Dozat's NAdam
+        ways.append({ex.sym(s.new): ex.op("div", ex.sym(s.new), below) for s, below in later.items()})
+    for changes in ways:
         posts = [p if r else ex.substitute(p, changes) for p, r in zip(subject.posts, [*raw, False], strict=True)]
         if posts != subject.posts:
             yield posts
@@ -297,7 +301,7 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
             divisors.append(raw.args[1])
             raw = raw.args[0]
         if not any(d.symbols & subject.timed for d in divisors):
-            raw, divisors = state.post, []
+            raw, divisors = _corrected_as_taken(subject, state)
         changed.append(raw)
         if divisors:
             table[ex.sym(state.new)] = reduce(partial(ex.op, "div"), reversed(divisors), ex.sym(state.new))
@@ -311,6 +315,18 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
     ]
     posts.append(ex.substitute(subject.step, table))
     yield Repair(page.code, subject.replaced(posts), wrong, right, where=", ".join(where))
+
+
+def _corrected_as_taken(subject: Subject, state: State) -> tuple[Expr, list[Expr]]:
+    """β·m + (1 − β)·g/(1 − βᵗ): the raw average, and what its new term is divided by."""
+    own = structure.slope(state.post, state.old)
+    taken = structure.factors(structure.rest(state.post, state.old)) if own is not None else []
+    below = [f for f, e in taken if e == -1 and f.op == "sub" and f.symbols & subject.timed]
+    whole = own is not None and any(structure.is_complement(f, own) for f, _ in taken)
+    if own is None or len(below) != 1 or not whole:
+        return state.post, []
+    new = structure.product([p for p in taken if p[0] != below[0]])
+    return ex.op("add", ex.op("mul", own, ex.sym(state.old)), new, origin=state.post.origin), below
 
 
 @check("correction-twice")

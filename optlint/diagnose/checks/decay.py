@@ -269,16 +269,29 @@ def decay_coupled(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     node, term, _ = found
     bare = structure.total([p for p in structure.terms(node) if p[1] is not term], node.origin)
     if subject.w_slope != ex.const(1):
-        own, setting = subject.w_slope, term.symbols - {w}
-        if own is not None and setting and setting <= own.symbols:  # by the same setting: twice
-            yield _gradient_becomes(subject, page, node, bare, ex.replace_node(gradient, node, bare))
-        return
+        return  # twice
     sizes = [_step_size(subject, t) for _, t in structure.terms(subject.drive)]
     decay = structure.product([*sizes[0], *structure.factors(term)])
     step = structure.total([(1, ex.sym(w)), (-1, decay), *structure.terms(subject.drive)], subject.step.origin)
     made = subject.replaced([*(s.post for s in subject.states), step])
     mended = ex.replace_node(gradient, node, bare)
     yield Repair(page.code, made, node, bare, effective=mended, details={"kind": "gradient"})
+
+
+@check("decay-twice")
+def decay_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """g + λ·w in the gradient, and w shrinks by the same λ beside the step."""
+    gradient, w, own = subject.gradient, subject.parameter, subject.w_slope
+    found = decay_term(subject, numbers=True)
+    if found is None or gradient is None or w is None or own is None or found[2] < 0:
+        return
+    node, term, _ = found
+    setting = term.symbols - {w}
+    if own != ex.const(1) and setting and setting <= own.symbols:
+        bare = structure.total([p for p in structure.terms(node) if p[1] is not term], node.origin)
+        repair = _gradient_becomes(subject, page, node, bare, ex.replace_node(gradient, node, bare))
+        repair.details["says"] = "twice"
+        yield repair
 
 
 def _step_size(subject: Subject, term: Expr) -> list[tuple[Expr, float]]:

@@ -153,3 +153,64 @@ def is_derivative(subject: Subject) -> bool:
         if torch and node.op == "sym" and node.symbol.name.endswith(".grad"):
             return True
     return False
+
+
+@check("decays-mixed")
+def decays_mixed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """β₂·v + (1 − β₁)·g² or β₁·v + (1 − β₂)·g², beside an average that keeps β₁ of itself."""
+    yield from _decays_of_the_other(subject, page)
+    owns = {s.old: structure.retention(s.post, s.old) for s in subject.states}
+    for position, state in enumerate(subject.states):
+        own = owns[state.old]
+        others = [o for old, o in owns.items() if old is not state.old and o is not None and _is_decay(subject, o)]
+        if own is None or not _is_decay(subject, own):
+            continue
+        taken = structure.rest(state.post, state.old)
+        for weight in (f for _, term in structure.terms(taken) for f, _ in structure.factors(term)):
+            if structure.is_complement(weight, own):
+                continue
+            if any(structure.is_complement(weight, other) for other in others):
+                kept, weighs = own, ex.op("sub", ex.const(1), own)
+            elif own in others and weight.op == "sub" and weight.args[0] == ex.const(1):
+                kept, weighs = weight.args[1], weight
+            else:
+                continue
+            if not subject.is_hyper(kept):
+                continue
+            left = ex.op("mul", kept, ex.sym(state.old))
+            new = ex.op("add", left, ex.replace_node(taken, weight, weighs), origin=state.post.origin)
+            posts = subject.posts
+            posts[position] = new
+            details = {"says": "mixed", "meant": "weights of one average that sum to one"}
+            yield Repair(page.code, subject.replaced(posts), state.post, new, where=state.name, details=details)
+
+
+def _decays_of_the_other(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """β₁·v + (1 − β₁)·g², and β₂ in the correction alone."""
+    second = [s for s in subject.states if s.old in subject.second]
+    averaged = frozenset().union(*(s.post.symbols for s in subject.states))
+    powers = [n.args[0] for n in ex.walk(subject.step) if n.op == "pow" and n.args[1].symbols & subject.time]
+    unread = [p for p in dict.fromkeys(powers) if p.op == "sym" and p.symbol not in averaged]
+    if len(second) != 1 or len(unread) != 1 or not _is_decay(subject, unread[0]):
+        return
+    kept = structure.retention(second[0].post, second[0].old)
+    symbols = kept.symbols if kept is not None else frozenset()
+    if (
+        kept is None
+        or len(symbols) != 1
+        or not any(symbols <= s.post.symbols for s in subject.states if s != second[0])
+    ):
+        return
+    own = ex.sym(next(iter(symbols)))
+    if subject.value(kept) is None or not np.allclose(subject.value(kept), subject.value(own)):
+        return
+    post = ex.substitute(second[0].post, {own: unread[0]})
+    posts = [post if s is second[0] else s.post for s in subject.states]
+    details = {"says": "other", "meant": "the second moment's own decay in its average, as in its correction"}
+    made = subject.replaced([*posts, subject.step])
+    yield Repair(page.code, made, second[0].post, post, where=second[0].name, root=second[0].post, details=details)
+
+
+def _is_decay(subject: Subject, own: Expr) -> bool:
+    """A setting below 1, or a number between 0 and 1."""
+    return 0 < own.number < 1 if own.op == "const" else subject.is_hyper(own)

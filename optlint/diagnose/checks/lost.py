@@ -268,7 +268,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         # else it was the gradient itself
         span = states[0].spans[0] if states[0].spans else None
         details = {"kind": "state"}
-        if all(_is_decayed(s.post, s.old) and _is_only_begun(recurrence, s.old) for s in states):
+        lasting = all(s.post.op == "max" or _is_decayed(s.post, s.old) for s in states)
+        if lasting and all(_is_only_begun(recurrence, s.old) for s in states):
             details["certain"] = "yes"
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details)
 

@@ -106,13 +106,11 @@ def _first_averages(state: State) -> Iterator[tuple[Expr, bool]]:
 def moments_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """An average that decays another state's content and so forgets its own: v = β₂·m + (1 − β₂)·g².
 
-    Also a step that divides by the root of the first moment, beside a second one that nobody reads, and an average one
-    of whose two weights is the other average's.
+    Also a step that divides by the root of the first moment, beside a second one that nobody reads.
     """
     if subject.gradient is None:
         return
     yield from below_the_line(subject, page)
-    yield from _weights_crossed(subject, page)
     for name, initial, spans, post in _forgetful(subject):
         for other in subject.states:
             for symbol in (other.new, other.old):
@@ -127,38 +125,6 @@ def moments_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 states.insert(min(readers, default=len(states)), State(name, old, new, mended, initial, spans))
                 made = subject.with_states(states, ex.substitute(subject.step, table))
                 yield Repair(page.code, made, post, mended, where=name, details={"kind": "state"})
-
-
-def _weights_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """β₂·v + (1 − β₁)·g² or β₁·v + (1 − β₂)·g², beside an average that keeps β₁ of itself."""
-    owns = {s.old: structure.retention(s.post, s.old) for s in subject.states}
-    for position, state in enumerate(subject.states):
-        own = owns[state.old]
-        others = [o for old, o in owns.items() if old is not state.old and o is not None and _is_decay(subject, o)]
-        if own is None or not _is_decay(subject, own):
-            continue
-        taken = structure.rest(state.post, state.old)
-        for weight in (f for _, term in structure.terms(taken) for f, _ in structure.factors(term)):
-            if structure.is_complement(weight, own):
-                continue
-            if any(structure.is_complement(weight, other) for other in others):
-                kept, weighs = own, ex.op("sub", ex.const(1), own)
-            elif own in others and weight.op == "sub" and weight.args[0] == ex.const(1):
-                kept, weighs = weight.args[1], weight
-            else:
-                continue
-            if not subject.is_hyper(kept):
-                continue
-            left = ex.op("mul", kept, ex.sym(state.old))
-            new = ex.op("add", left, ex.replace_node(taken, weight, weighs), origin=state.post.origin)
-            posts = subject.posts
-            posts[position] = new
-            yield Repair(page.code, subject.replaced(posts), state.post, new, where=state.name)
-
-
-def _is_decay(subject: Subject, own: Expr) -> bool:
-    """A setting below 1, or a number between 0 and 1."""
-    return 0 < own.number < 1 if own.op == "const" else subject.is_hyper(own)
 
 
 def _forgetful(subject: Subject) -> Iterator[tuple[str, Expr | None, tuple[Span, ...], Expr]]:
