@@ -256,7 +256,7 @@ class Context:
                     yield finding
 
     def _beside(self, page: MistakePage, subject: Subject) -> Iterator[Repair]:
-        """By the page's check, where the update is called as it says (``only``), and by another one whatever its name."""
+        """By the page's check, where the update is called as it says (``only``); by another one whatever its name."""
         only = page.options.get("only")
         if "matched" in page.stages and (not only or speaks_of(only, self.recurrence.called)):
             yield from from_check(subject, page)
