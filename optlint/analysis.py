@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from optlint.diagnose.ahead import points_ahead
+from optlint.diagnose.ahead import moved_for_good, points_ahead
 from optlint.diagnose.configurations import decay_only_with_momentum
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.slips import slips
@@ -46,6 +46,7 @@ def analyze(source: Source, settings: Settings) -> Report:
         named = [recurrence for _, recurrence in slipped]
         findings.extend(twins_that_differ([j for j in judged if j[0] not in named], source.path, settings))
         findings.extend(points_ahead(judged, source.path, settings))
+        findings.extend(moved_for_good(judged, source.path, settings))
         findings.extend(decay_only_with_momentum(judged, source.path, settings))
         for missed in lifted.missed:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))

@@ -311,7 +311,8 @@ class Lifter:
         for recurrence in found:
             if not any(same_step(recurrence, other) for other in kept):
                 kept.append(recurrence)
-        advanced = {s.symbol for f in frames for s, _ in f.posts}
+        contents = {s.symbol: post for f in frames for s, post in f.posts}
+        advanced = set(contents)
         begun: set[Symbol] = set()
         for slot in machine.store.slots:
             held = numeric(content((slot.home, slot.key)))
@@ -325,6 +326,7 @@ class Lifter:
         skipped = tuple(resolved(condition, table) for condition in machine.skipped)
         for recurrence in kept:
             recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
+            recurrence.contents = contents
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth
             recurrence.made_anew = left

@@ -245,6 +245,8 @@ class Statements(Calls):
             if expr is not None:
                 self.store.fill(home, expr, span)
             return
+        if "{" in key and key not in home.items:  # ``m[k]`` for k in ``m`` was ``m[k]`` for k in ``grads``
+            key = self.alike(home, key, but=self.counted) or key
         self.note(f"{home.place}{key}", value, span)
         self.store.put(home, key, value, span)
 

@@ -1,0 +1,163 @@
+"""Who could read a state besides the function that keeps it. Where nobody could, nobody looks ahead by it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from optlint.lift.program import Program
+from optlint.model import Span
+
+Kept = Literal["", "name", "attribute"]
+
+_PLACE = re.compile(r"(self\.)?([^\W\d]\w*)")
+_LOOKS_ONLY = frozenset(
+    {"len", "range", "enumerate", "zip", "list", "dict", "tuple", "print", "sorted", "map", "isinstance", "abs", "sum"}
+)
+_MODULES = frozenset({"np", "numpy", "torch", "jnp", "cp", "tf", "math", "copy"})
+_DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The code around an update's own function, or around a script's own statements where there is none."""
+
+    program: Program
+    home: Span | None
+
+    def kept_apart(self, place: str) -> Kept:
+        """How a state is kept that its own function alone reads: in a name of its own, or in its object's attribute.
+
+        "" where others may read it: it is handed in, on or back, or another function asks for it.
+        """
+        found = _PLACE.match(place)
+        function = self._function()
+        if found is None or (self.home is not None and function is None):
+            return ""
+        nodes = self._nodes()
+        if found[1]:
+            return "attribute" if function is not None and not _asked_for(nodes, function, found[2]) else ""
+        here = [n for n in nodes if not isinstance(n, (*_DEFS, ast.ClassDef))]
+        body = function.body if function is not None else here
+        inner = [f for n in (body if function is not None else nodes) for f in ast.walk(n) if isinstance(f, _DEFS)]
+        return "name" if _stays(body, inner, function, found[2]) else ""
+
+    def is_written_elsewhere(self, place: str, other: Surroundings | None) -> bool:
+        """Whether a function that is neither this one nor that one, nor a constructor, writes the attribute."""
+        name = place.rpartition(".")[2].partition("[")[0]
+        known = [f for f in (self._function(), other._function() if other is not None else None) if f is not None]
+        inside = {id(n) for f in known for n in ast.walk(f)}
+        functions = [f for n in self._nodes() for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__"]
+        nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
+        return any(_written(n) == name for n in nodes)
+
+    def _nodes(self) -> list[ast.stmt]:
+        return [node for _, block in self.program.blocks for node in block.nodes]
+
+    def _function(self) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        home, units = self.home, self.program.units
+        if home is None:
+            return None
+        for block in (b for number, b in self.program.blocks if units[number].cell == home.cell):
+            above = block.line - min(map(_first_line, block.nodes), default=1)  # lines, where blocks are read apart
+            functions = (f for n in block.nodes for f in ast.walk(n) if isinstance(f, _DEFS))
+            found = next((f for f in functions if home.line - above in (f.lineno, _first_line(f))), None)
+            if found is not None:
+                return found
+        return None
+
+
+def _written(node: ast.AST) -> str | None:
+    """The attribute that is given a content, as a whole or in one of its items."""
+    if _is_filled(node) and isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+        return node.value.attr
+    return node.attr if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) else None
+
+
+def _first_line(node: ast.stmt) -> int:
+    """Of its decorators, if there are any."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(d.lineno for d in decorators)])
+
+
+def _asked_for(nodes: list[ast.stmt], function: ast.AST, name: str) -> bool:
+    """Another function reads the attribute: one of the same class or its kin as its own, any as some object's."""
+    classes = [c for n in nodes for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
+    own = [c for c in classes if function in c.body]
+    names = {c.name for c in own} | {b for c in own for b in _bases(c)}
+    kin = [c for c in classes if c.name in names or names & _bases(c)]
+    inside = {id(n) for n in ast.walk(function)}
+    inside |= {id(n) for c in kin for f in c.body if isinstance(f, _DEFS) and f.name == "__init__" for n in ast.walk(f)}
+    akin = {id(n) for c in kin for n in ast.walk(c)}
+    filled = {id(n.value) for s in nodes for n in ast.walk(s) if isinstance(n, ast.Subscript) and _is_filled(n)}
+    for read in (n for s in nodes for n in ast.walk(s) if isinstance(n, ast.Attribute) and n.attr == name):
+        mine = isinstance(read.value, ast.Name) and read.value.id == "self"
+        if isinstance(read.ctx, ast.Load) and id(read) not in inside | filled and (not mine or id(read) in akin):
+            return True
+    return False
+
+
+def _bases(node: ast.ClassDef) -> set[str]:
+    return {
+        b.attr if isinstance(b, ast.Attribute) else b.id for b in node.bases if isinstance(b, (ast.Attribute, ast.Name))
+    }
+
+
+def _is_filled(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+
+
+def _stays(
+    body: Sequence[ast.stmt],
+    inner: Sequence[ast.AST],
+    function: ast.FunctionDef | ast.AsyncFunctionDef | None,
+    name: str,
+) -> bool:
+    """The function gives the name its content itself, and neither hands it on nor back, nor what takes it over."""
+    names = {name}
+    stored = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    outside = {n for s in body for d in ast.walk(s) if isinstance(d, (ast.Global, ast.Nonlocal)) for n in d.names}
+    arguments = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)} if function is not None else set()
+    taken_over = True
+    while taken_over:
+        if not names <= stored - outside - arguments:
+            return False
+        more = {t for s in body for n in ast.walk(s) if isinstance(n, ast.Assign) for t in _takes_over(n, names)}
+        taken_over, names = not more <= names, names | more
+    if any(isinstance(n, ast.Name) and n.id in names for f in inner for n in ast.walk(f)):
+        return False
+    return not any(_holds(e, names) for s in body for e in _handed_on(s))
+
+
+def _takes_over(node: ast.Assign, names: set[str]) -> Iterator[str]:
+    """The names that hold the content under another name from here on."""
+    value = node.value.value if isinstance(node.value, ast.Subscript) else node.value
+    if isinstance(value, ast.Name) and value.id in names:
+        for target in node.targets:
+            while isinstance(target, (ast.Subscript, ast.Attribute)):
+                target = target.value
+            yield target.id if isinstance(target, ast.Name) else ""
+
+
+def _handed_on(statement: ast.stmt) -> Iterator[ast.AST]:
+    """What a statement hands back, or to a call that may do anything with it."""
+    for node in ast.walk(statement):
+        if isinstance(node, (ast.Return, ast.Yield)) and node.value is not None:
+            yield node.value
+        elif isinstance(node, ast.Call) and not _looks_only(node.func):
+            yield from (*node.args, *(k.value for k in node.keywords))
+
+
+def _looks_only(called: ast.expr) -> bool:
+    if isinstance(called, ast.Name):
+        return called.id in _LOOKS_ONLY
+    while isinstance(called, ast.Attribute):
+        called = called.value
+    return isinstance(called, ast.Name) and called.id in _MODULES
+
+
+def _holds(node: ast.AST, names: set[str]) -> bool:
+    return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
