@@ -54,6 +54,21 @@ class Surroundings:
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
         return any(_written(n) == name for n in nodes)
 
+    def takes_unread(self, pattern: re.Pattern[str]) -> str:
+        """The setting of such a name that the constructor of the update's class takes and that nothing there reads.
+
+        "" where there is none, or where a base class that is out of sight may read it.
+        """
+        function, nodes = self._function(), self._nodes()
+        own = next((c for n in nodes for c in ast.walk(n) if isinstance(c, ast.ClassDef) and function in c.body), None)
+        if own is None or not _bases(own) <= {"Optimizer", "object", "ABC"}:
+            return ""
+        methods = [f for f in own.body if isinstance(f, _DEFS)]
+        taken = [a.arg for f in methods if f.name == "__init__" for a in ast.walk(f.args) if isinstance(a, ast.arg)]
+        read = {name for f in methods if f.name != "__init__" for n in ast.walk(f) if (name := _mentioned(n))}
+        unread = [name for name in taken if pattern.search(name)]
+        return unread[0] if len(unread) == 1 and not any(pattern.search(name) for name in read) else ""
+
     def _nodes(self) -> list[ast.stmt]:
         return [node for _, block in self.program.blocks for node in block.nodes]
 
@@ -68,6 +83,19 @@ class Surroundings:
             if found is not None:
                 return found
         return None
+
+
+def _mentioned(node: ast.AST) -> str:
+    """The name, attribute or key that a node is."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return (
+        node.value
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier()
+        else ""
+    )
 
 
 def _written(node: ast.AST) -> str | None:
