@@ -11,8 +11,8 @@ from optlint.fix.verify import Judged, Key, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.branches import says_how, says_which
-from optlint.lift.privacy import Surroundings
 from optlint.lift.program import Program
+from optlint.lift.surroundings import Surroundings
 from optlint.model import Finding, Span
 from optlint.settings import Settings
 

@@ -15,7 +15,7 @@ from optlint.lift.objects import Slot
 from optlint.model import Span
 
 if TYPE_CHECKING:
-    from optlint.lift.privacy import Surroundings
+    from optlint.lift.surroundings import Surroundings
 
 
 @dataclass(eq=False, slots=True)

@@ -1,4 +1,7 @@
-"""Who could read a state besides the function that keeps it. Where nobody could, nobody looks ahead by it."""
+"""What stands around an update in its file: who else reads a state or writes a parameter, and which loop has ended.
+
+The names of the code tell here what a run of the update alone cannot.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,31 @@ class Surroundings:
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
         return any(_written(n) == name for n in nodes)
 
+    def left_over(self, write: Span) -> str:
+        """The index of a loop that has ended, by which one element is written there; "" where it is another.
+
+        A loop that may stop early has found that element. What it writes to the same elements itself is all of them.
+        """
+        function = self._function()
+        above = write.line - self._line(write) if function is not None else 0
+        inside = [n for n in ast.walk(function) if isinstance(n, ast.stmt)] if function is not None else []
+        target = next((t for n in inside if n.lineno == write.line - above for t in _item_written(n)), None)
+        if target is None:
+            return ""
+        loops = [n for n in inside if isinstance(n, ast.For)]
+        for index in (n.id for n in ast.walk(target.slice) if isinstance(n, ast.Name)):
+            mine = [loop for loop in loops if _binds(loop.target, index)]
+            clauses = [n for s in inside for n in ast.walk(s) if isinstance(n, ast.comprehension)]  # names of their own
+            targets = [*(loop.target for loop in mine), *(clause.target for clause in clauses)]
+            bound = {id(n) for t in targets for n in ast.walk(t)}
+            other = [n for s in inside for n in ast.walk(s) if id(n) not in bound and _binds_itself(n, index)]
+            ended = [n for loop in mine for n in ast.walk(loop)]
+            stops = any(isinstance(n, (ast.Break, ast.Return, ast.Yield)) for n in ended)
+            all_of_them = any(_same_list(t, target) for n in ended if isinstance(n, ast.stmt) for t in _item_written(n))
+            if mine and not other and not stops and not all_of_them and not any(n is target for n in ended):
+                return index if _alone(target.slice, index) else ""
+        return ""
+
     def takes_unread(self, pattern: re.Pattern[str]) -> str:
         """The setting of such a name that the constructor of the update's class takes and that nothing there reads.
 
@@ -72,17 +100,48 @@ class Surroundings:
     def _nodes(self) -> list[ast.stmt]:
         return [node for _, block in self.program.blocks for node in block.nodes]
 
+    def _line(self, place: Span) -> int:
+        """The line by which the nodes of the place's block know it."""
+        for number, block in self.program.blocks:
+            if self.program.units[number].cell == place.cell and block.line <= place.line <= block.end_line:
+                return place.line - block.line + min(map(_first_line, block.nodes), default=block.line)
+        return place.line
+
     def _function(self) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         home, units = self.home, self.program.units
         if home is None:
             return None
         for block in (b for number, b in self.program.blocks if units[number].cell == home.cell):
-            above = block.line - min(map(_first_line, block.nodes), default=1)  # lines, where blocks are read apart
+            line = self._line(home)
             functions = (f for n in block.nodes for f in ast.walk(n) if isinstance(f, _DEFS))
-            found = next((f for f in functions if home.line - above in (f.lineno, _first_line(f))), None)
+            found = next((f for f in functions if line in (f.lineno, _first_line(f))), None)
             if found is not None:
                 return found
         return None
+
+
+def _item_written(node: ast.stmt) -> Iterator[ast.Subscript]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+    yield from (t for t in targets if isinstance(t, ast.Subscript))
+
+
+def _same_list(one: ast.Subscript, other: ast.Subscript) -> bool:
+    return ast.dump(one.value) == ast.dump(other.value)
+
+
+def _binds(target: ast.expr, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(target))
+
+
+def _binds_itself(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+
+
+def _alone(key: ast.expr, index: str) -> bool:
+    """The key is the index, or a name made of it: ``j``, ``"W%s" % j``, ``f"W{j}"``, ``"W" + str(j)``."""
+    numbers = any(isinstance(n, ast.Constant) and isinstance(n.value, (int, float)) for n in ast.walk(key))
+    others = {n.id for n in ast.walk(key) if isinstance(n, ast.Name)} - {index, "str"}
+    return not numbers and not others
 
 
 def _mentioned(node: ast.AST) -> str:
