@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from optlint.diagnose.ahead import moved_for_good, points_ahead
-from optlint.diagnose.configurations import climbs_alone, decay_only_with_momentum
+from optlint.diagnose.configurations import climbs_alone, corrected_on_another_path, decay_only_with_momentum
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.slips import slips
 from optlint.diagnose.twins import twins_that_differ
@@ -49,6 +49,7 @@ def analyze(source: Source, settings: Settings) -> Report:
         findings.extend(moved_for_good(judged, source.path, settings))
         findings.extend(decay_only_with_momentum(judged, source.path, settings))
         findings.extend(climbs_alone(judged, source.path, settings))
+        findings.extend(corrected_on_another_path(judged, source.path, settings))
         for missed in lifted.missed:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
         updates.extend(_out_of_sight(lifted, updates, source.path))

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from optlint.diagnose.checks.correction import with_maximum_corrected
 from optlint.diagnose.checks.decay import decay_term
 from optlint.diagnose.checks.direction import turned_round
 from optlint.diagnose.findings import Context
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.repairs import Repair
+from optlint.diagnose.search import ordinary
 from optlint.identify import Match, best, matches
 from optlint.intent import meant_families
 from optlint.knowledge import find_mistake
@@ -22,6 +24,7 @@ from optlint.settings import Settings
 
 CODE = "OPT405"
 CLIMBS = "OPT501"
+UNCORRECTED = "OPT302"
 _MOMENTUM = re.compile(r"momentum|(?<![a-z])mu(?![a-z])", re.IGNORECASE)
 
 Judged = tuple[Recurrence, Judgement]
@@ -101,3 +104,35 @@ def _is_of_another(one: Recurrence, other: Recurrence) -> bool:
     shared = one.configuration.keys() & other.configuration.keys()
     turned = [asked(c)[1] for c in shared if one.configuration[c] != other.configuration[c]]
     return bool(turned) and all(name and meant_families(name) is not None for name in turned)
+
+
+def corrected_on_another_path(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[Finding]:
+    """AMSGrad with m corrected alone, beside a path that corrects both: published as such, but not what is meant here.
+
+    ``v_hat = v_max if amsgrad else v / (1 - beta2**t)``
+    """
+    page = find_mistake(UNCORRECTED)
+    if page is None or page.off:
+        return
+    page = replace(page, message=page.options.get("path", page.message))
+    whole = [r for r, v in judged if v.status == "matched" and v.family in ("adam", "adamw") and not v.deviates]
+    for recurrence, verdict in judged:
+        subject = verdict.subject
+        if verdict.status != "matched" or verdict.family != "amsgrad" or subject is None:
+            continue
+        made = with_maximum_corrected(subject)
+        match, right = best(matches(subject)), ordinary(made) if made is not None else None
+        if made is None or match is None or right is None or not any(_differ_once(recurrence, r) for r in whole):
+            continue
+        context = Context(recurrence, subject, path, settings)
+        repair = Repair(UNCORRECTED, made, subject.step, made.step, root=subject.step)
+        finding = context.confirm(page, repair, subject, match)
+        if finding is not None:
+            yield finding
+
+
+def _differ_once(one: Recurrence, other: Recurrence) -> bool:
+    """Two configurations of one update that one option tells apart."""
+    shared = one.configuration.keys() & other.configuration.keys()
+    turned = [c for c in shared if one.configuration[c] != other.configuration[c]]
+    return one.name == other.name and set(one.writes) == set(other.writes) and len(turned) == 1
