@@ -13,7 +13,8 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
-from optlint.lift.recurrence import State
+from optlint.lift.recurrence import Recurrence, State
+from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Clock, Subject
 
 
@@ -107,6 +108,7 @@ def state_anew_for_an_epoch(subject: Subject, page: MistakePage) -> Iterator[Rep
         gathered = [old.post == now.post for old, now in zip(whole.states, recurrence.states, strict=True)]
         lasting = [s for s in subject.states if s.old in s.post.symbols]
         emptied = lasting if all(gathered) else []  # the step alone has a first of its own
+    emptied = emptied or [s for s in subject.states if _forgets_in_first_epoch(recurrence, s)]
     told = {c.symbol for c in subject.clocks if of_epochs(c.symbol)}
     if not emptied and not told:
         return
@@ -120,6 +122,20 @@ def state_anew_for_an_epoch(subject: Subject, page: MistakePage) -> Iterator[Rep
     lasting = [s for s in emptied or subject.states if s.old in s.post.symbols]
     span = next((s for state in lasting for s in state.spans), None)
     yield Repair(page.code, written, span=span, details={"kind": "clock", "says": "anew", "mild": "yes"})
+
+
+def _forgets_in_first_epoch(recurrence: Recurrence, state: State) -> bool:
+    """μ·v·(epoch != 0): what is kept of the content is nothing as long as an outer loop's index is its first number."""
+    content = recurrence.contents.get(state.old)
+    own = structure.slope(content, state.old) if content is not None else None
+    for node in ex.walk(own) if own is not None else ():
+        counts = [s for s in node.symbols if s.kind == "index" and recurrence.is_of_outer(s)]
+        if node.op in ex.COMPARISONS and len(counts) == len(node.symbols) == 1:
+            start = structure.number_at(counts[0].start, {}) if counts[0].start is not None else 0
+            values = [evaluate(node, {counts[0]: (start or 0) + k}) for k in range(3)]
+            if [bool(v) for v in values] == [False, True, True]:
+                return True
+    return False
 
 
 TENSORS = 2  # how many tensors the evidence for a shared counter assumes
