@@ -25,6 +25,7 @@ from optlint.lift.related import (
     carried_into,
     count_each_call,
     forget_what_is_read,
+    goes_beyond,
     is_of_loop,
     note_what_stands_still,
     same_step,
@@ -306,6 +307,7 @@ class Lifter:
         changed = changed_gradients(machine.given, machine.store)
         for candidate in frames if not found else ():
             found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
+        found = [r for r in found if not any(goes_beyond(r, inner) for inner in found)]
         found.sort(key=lambda r: (-len(r.states), -r.depth))
         kept: list[Recurrence] = []
         for recurrence in found:

@@ -196,6 +196,9 @@ class Statements(Calls):
         if isinstance(node.value, (cst.Tuple, cst.List)) and isinstance(first, (cst.Tuple, cst.List)):
             known = not any(isinstance(e, cst.StarredElement) for e in first.elements)
             value = self.display(node.value, len(first.elements) if known else None)
+            if known and isinstance(value, Seq):
+                made = zip(value.elements, node.value.elements, strict=False)
+                value = Seq([self.made_anew(v, self.span_of(e.value)) for v, e in made])
         else:
             value = self.eval(node.value)
         if len(node.targets) > 1 and isinstance(value, Cell) and value.array and not self.scanning:
