@@ -61,6 +61,23 @@ def moved_for_good(judged: Sequence[tuple[Recurrence, Judgement]], path: str, se
     if page is None or page.off:
         return
     page = replace(page, meant=MEANT)
+    pairs = list(_moved_before(judged))
+    told = {r.parameter.name for r, *_ in pairs if r.parameter is not None and "nesterov" in mentioned(r)}
+    for recurrence, velocity, other, far in pairs:
+        named = [r for r in (recurrence, other) if "nesterov" in mentioned(r)]
+        assert recurrence.parameter is not None
+        if not named or (named[0] is other and recurrence.parameter.name in told):
+            continue  # nobody speaks of Nesterov, or another step of the class is meant
+        context = Context(named[0], velocity.subject, path, settings)
+        finding = _twice(page, recurrence, velocity, far, context)
+        if finding is not None:
+            yield finding
+
+
+def _moved_before(
+    judged: Sequence[tuple[Recurrence, Judgement]],
+) -> Iterator[tuple[Recurrence, Velocity, Recurrence, Expr]]:
+    """Each heavy ball whose parameter another method has moved ahead by k·v, and nobody back: (it, v, the other, k)."""
     for recurrence, verdict in judged:
         subject = verdict.subject
         if verdict.status != "matched" or subject is None or len(subject.states) != 1 or subject.gradient is None:
@@ -70,39 +87,34 @@ def moved_for_good(judged: Sequence[tuple[Recurrence, Judgement]], path: str, se
             continue
         for other, _ in judged:
             far = _point(other, recurrence, velocity, moved=True)
-            named = [r for r in (recurrence, other) if "nesterov" in mentioned(r)]
-            if far is None or not named or _moved_by_others(recurrence, other):
-                continue
-            finding = _twice(
-                page, recurrence, subject, velocity, far, named[0], Context(named[0], subject, path, settings)
-            )
-            if finding is not None:
-                yield finding
+            if far is not None and not _brought_back(recurrence, velocity, other, judged):
+                yield recurrence, velocity, other, far
 
 
-def _moved_by_others(recurrence: Recurrence, other: Recurrence) -> bool:
-    """A third function may bring the parameter back."""
+def _brought_back(
+    recurrence: Recurrence, velocity: Velocity, other: Recurrence, judged: Sequence[tuple[Recurrence, Judgement]]
+) -> bool:
+    """A function that is neither of the two, nor makes a step with a gradient, writes the parameter, too."""
     assert recurrence.parameter is not None
-    around = recurrence.around
-    return around is None or around.is_written_elsewhere(recurrence.parameter.name, other.around)
+    if recurrence.around is None:
+        return True
+    place, v = recurrence.parameter.name, velocity.state.old.name
+    steps = [r for r, _ in judged if r.states or all(s.name != v for s in r.step.symbols)]
+    known = [r.around for r in (other, *steps) if r.around is not None]
+    return recurrence.around.is_written_elsewhere(place, known)
 
 
 def _twice(
-    page: MistakePage,
-    recurrence: Recurrence,
-    subject: Subject,
-    velocity: Velocity,
-    far: Expr,
-    blamed: Recurrence,
-    context: Context,
+    page: MistakePage, recurrence: Recurrence, velocity: Velocity, far: Expr, context: Context
 ) -> Finding | None:
     """The finding for a step from the point ahead, beside the step from where the parameter was."""
+    subject = velocity.subject
     assert subject.parameter is not None
     point = ex.op("add", ex.sym(subject.parameter), ex.op("mul", far, ex.sym(velocity.state.old)))
     right = _ahead(subject, velocity, far)
     step = ex.substitute(subject.step, {ex.sym(subject.parameter): point})
     written = right.replaced([*(s.post for s in right.states), step])
-    span = next((s for s in blamed.writes), recurrence.span)
+    span = next((s for s in context.recurrence.writes), recurrence.span)
     repair = Repair(CODE, right, step, subject.step, span=span)
     context.subject = written
     return context.beside(page, repair, page.message)
@@ -113,7 +125,7 @@ def _point(other: Recurrence, recurrence: Recurrence, velocity: Velocity, moved:
 
     moved: where it is as far as it should be, and the parameter itself is there from then on.
     """
-    owner, mine = (r.name.rpartition(".")[0] for r in (other, recurrence))
+    owner, mine = (r.name.partition(".")[0] if "." in r.name else "" for r in (other, recurrence))
     if not owner or owner != mine or other.name == recurrence.name or other.states or other.parameter is None:
         return None
     point, place = other.parameter.post, velocity.state.old.name

@@ -48,10 +48,10 @@ class Surroundings:
         inner = [f for n in (body if function is not None else nodes) for f in ast.walk(n) if isinstance(f, _DEFS)]
         return "name" if _stays(body, inner, function, found[2]) else ""
 
-    def is_written_elsewhere(self, place: str, other: Surroundings | None) -> bool:
-        """Whether a function that is neither this one nor that one, nor a constructor, writes the attribute."""
+    def is_written_elsewhere(self, place: str, others: Sequence[Surroundings] = ()) -> bool:
+        """Whether a function that is neither this one nor one of those, nor a constructor, writes the attribute."""
         name = place.rpartition(".")[2].partition("[")[0]
-        known = [f for f in (self._function(), other._function() if other is not None else None) if f is not None]
+        known = [f for around in (self, *others) if (f := around._function()) is not None]
         inside = {id(n) for f in known for n in ast.walk(f)}
         functions = [f for n in self._nodes() for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__"]
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)

@@ -56,7 +56,7 @@ def _of_what_stays_zero(subject: Subject) -> Symbol | None:
         factors = [f.symbol for f, e in structure.factors(node) if f.op == "sym" and e == 1] if node.op == "mul" else []
         zeros = [s for s in factors if _is_zero(s.initial) and s not in recurrence.advanced | recurrence.moving]
         decays = [s for s in factors if _DECAY.search(s.name)]
-        if zeros and decays and around is not None and not around.is_written_elsewhere(zeros[0].name, None):
+        if zeros and decays and around is not None and not around.is_written_elsewhere(zeros[0].name):
             return decays[0]
     return None
 
