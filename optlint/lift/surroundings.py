@@ -17,6 +17,7 @@ from optlint.model import Span
 Kept = Literal["", "name", "attribute"]
 
 _PLACE = re.compile(r"(self\.)?([^\W\d]\w*)")
+_ZERO_GRAD = re.compile(r"zero_?grads?(?:ients?)?", re.IGNORECASE)
 _LOOKS_ONLY = frozenset(
     {"len", "range", "enumerate", "zip", "list", "dict", "tuple", "print", "sorted", "map", "isinstance", "abs", "sum"}
 )
@@ -56,6 +57,16 @@ class Surroundings:
         functions = [f for n in self._nodes() for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__"]
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
         return any(_written(n) == name for n in nodes)
+
+    def cleared_with_gradients(self, places: Sequence[str]) -> bool:
+        """Whether the class's own ``zero_grad``, which is called before each gradient, writes all these places."""
+        function = self._function()
+        classes = [c for n in self._nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
+        own = next((c for c in classes if function in c.body), None)
+        methods = [f for f in own.body if isinstance(f, _DEFS) and _ZERO_GRAD.fullmatch(f.name)] if own else []
+        names = {found[2] for place in places if (found := _PLACE.match(place)) and found[1]}
+        written = {_written(n) for f in methods if f is not function for n in ast.walk(f)}
+        return bool(names) and len(names) == len(places) and names <= written
 
     def left_over(self, write: Span) -> str:
         """The index of a loop that has ended, by which one element is written there; "" where it is another.

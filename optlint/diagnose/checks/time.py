@@ -98,6 +98,7 @@ def time_begins_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def state_anew_for_an_epoch(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """``if epoch == 0:`` makes the state at every batch of the first epoch, and not at the first batch alone."""
     recurrence = subject.recurrence
+    yield from _cleared_with_gradients(subject, page)
 
     def of_epochs(symbol: ex.Symbol) -> bool:
         return symbol.begun_by is not None and recurrence.is_of_outer(symbol.begun_by)
@@ -122,6 +123,23 @@ def state_anew_for_an_epoch(subject: Subject, page: MistakePage) -> Iterator[Rep
     lasting = [s for s in emptied or subject.states if s.old in s.post.symbols]
     span = next((s for state in lasting for s in state.spans), None)
     yield Repair(page.code, written, span=span, details={"kind": "clock", "says": "anew", "mild": "yes"})
+
+
+def _cleared_with_gradients(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The optimizer's ``zero_grad`` makes its averages anew, and whoever trains calls that again and again."""
+    around = subject.recurrence.around
+    kept = [s for s in subject.states if (own := structure.retention(s.post, s.old)) is not None and own != ex.const(1)]
+    if not kept or around is None or not around.cleared_with_gradients([s.name for s in kept]):
+        return
+    count = ex.Symbol("call", kind="index", iterates="count")
+    table = {
+        ex.sym(s.old): ex.op("where", ex.op("lt", ex.sym(count), ex.const(1)), s.initial or ex.const(0), ex.sym(s.old))
+        for s in kept
+    }
+    clocks = [*subject.clocks, Clock(count, 0.0, within=UPDATES)]
+    written = subject.replaced([ex.substitute(p, table) for p in subject.posts], clocks=clocks)
+    span = next((s for state in kept for s in state.spans), None)
+    yield Repair(page.code, written, span=span, details={"kind": "clock", "says": "cleared", "mild": "yes"})
 
 
 def _forgets_in_first_epoch(recurrence: Recurrence, state: State) -> bool:
