@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from optlint.diagnose.ahead import points_ahead
-from optlint.diagnose.configurations import decay_only_with_momentum
+from optlint.diagnose.ahead import moved_for_good, points_ahead
+from optlint.diagnose.configurations import climbs_alone, corrected_on_another_path, decay_only_with_momentum
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.slips import slips
 from optlint.diagnose.twins import twins_that_differ
@@ -46,7 +46,10 @@ def analyze(source: Source, settings: Settings) -> Report:
         named = [recurrence for _, recurrence in slipped]
         findings.extend(twins_that_differ([j for j in judged if j[0] not in named], source.path, settings))
         findings.extend(points_ahead(judged, source.path, settings))
+        findings.extend(moved_for_good(judged, source.path, settings))
         findings.extend(decay_only_with_momentum(judged, source.path, settings))
+        findings.extend(climbs_alone(judged, source.path, settings))
+        findings.extend(corrected_on_another_path(judged, source.path, settings))
         for missed in lifted.missed:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
         updates.extend(_out_of_sight(lifted, updates, source.path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
 _DESCENT = re.compile(r"momentum|grad|sgd|loss|learn|(?<![a-z])lr(?![a-z])", re.IGNORECASE)
 _STEP_SIZE = re.compile(r"(?<![a-z])(?:lr|eta|learning_?rate|step_?size)(?![a-z])", re.IGNORECASE)
 _CLIMB, _DESCEND = re.compile(r"maximi[sz]e?", re.IGNORECASE), re.compile(r"minimi[sz]e?", re.IGNORECASE)
+_NO = re.compile(r" = (?:0|False)$")
 MAX_LINE = 400  # of a line, as much is searched
 
 
@@ -67,9 +69,16 @@ def _inside(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return overlap and one[1] - one[0] < other[1] - other[0]
 
 
+def as_told(recurrence: Recurrence) -> Iterator[tuple[str, bool]]:
+    """A path's options, each without its comparison with what is no: ``nesterov = 0`` off is ``nesterov`` on."""
+    for option, on in recurrence.configuration.items():
+        plain = _NO.sub("", option)
+        yield plain, on is (plain == option)
+
+
 def mentioned(recurrence: Recurrence) -> frozenset[str]:
     """Every family that an update's name, or an option that is on (``if nesterov:``), speaks of."""
-    said = [recurrence.called, *(option for option, on in recurrence.configuration.items() if on)]
+    said = [recurrence.called, *(option for option, on in as_told(recurrence) if on)]
     return frozenset(
         entry.family for entry in name_patterns() if any(re.search(entry.pattern, s, re.IGNORECASE) for s in said)
     )

@@ -12,6 +12,7 @@ from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.branches import says_how, says_which
 from optlint.lift.program import Program
+from optlint.lift.surroundings import Surroundings
 from optlint.model import Finding, Span
 from optlint.settings import Settings
 
@@ -142,6 +143,7 @@ class _Sitting:
                 holder = block.name if moved in held and block.kind != "code" else holder
                 lines += unit.text.split("\n")[block.line - 1 : block.end_line]
         recurrence.heading = holder or recurrence.heading
+        recurrence.around = Surroundings(self.program, recurrence.home)
         if lines:
             recurrence.text = "\n".join([*lines, *sorted(recurrence.imports)])
 

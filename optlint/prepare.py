@@ -213,7 +213,7 @@ def _settings(
         if any(f.op == "sym" and f.value in moving and e == 1 for f, e in parts):
             found |= {f.symbol for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array}
     if parameter is not None:
-        found |= _weights_of(parameter, posts)
+        found |= _weights_of(parameter, posts) | _own_factor(parameter, posts, moving | time)
     return found - moving - time - ({parameter} if parameter else set())
 
 
@@ -227,6 +227,16 @@ def _weights_of(parameter: Symbol, posts: list[Expr]) -> set[Symbol]:
     left = frozenset().union(*(ex.substitute(p, apart).symbols for p in posts))
     inside = frozenset().union(*(p.symbols for p in posts[:-1])) if len(posts) > 1 else frozenset()
     return {x.symbol for x in weights} & inside - left
+
+
+def _own_factor(parameter: Symbol, posts: list[Expr], busy: set[Symbol]) -> set[Symbol]:
+    """The η and λ of w·(1 − η·λ) beside what moves w, where something else than they is left for a gradient."""
+    own = structure.slope(posts[-1], parameter)
+    factor = {s for s in own.symbols if not s.array and "[" not in s.name} if own is not None else set()
+    if own is None or factor != own.symbols or factor & busy:
+        return set()
+    driving = {s for p in [*posts[:-1], structure.rest(posts[-1], parameter)] for s in p.symbols}
+    return factor if factor & driving and driving - factor - busy - {parameter} else set()
 
 
 def _summed(step: Expr) -> Iterator[Expr]:

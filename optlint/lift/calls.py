@@ -15,6 +15,7 @@ from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import CutShort, Dropped, Frame, Leave, Stored
 from optlint.lift.objects import (
+    UNSEEN,
     Cell,
     Changes,
     Const,
@@ -356,6 +357,7 @@ class Calls(Evaluator):
     ) -> None:
         """Bind a call's arguments; at an ``entry`` every argument is some unseen caller's, defaults included."""
         params = func.node.params
+        unseen = kwargs.pop(UNSEEN, None) is not None
         names = [p.name.value for p in (*params.posonly_params, *params.params)]
         if func.receiver is not None:
             args = [func.receiver, *args]
@@ -363,13 +365,16 @@ class Calls(Evaluator):
             self.store.bind(scope, name, value)
         extra = args[len(names) :]
         for name in [*names[len(args) :], *(p.name.value for p in params.kwonly_params)]:
-            given = kwargs.pop(name) if name in kwargs else None if entry else func.defaults.get(name)
+            default = None if entry or (unseen and _is_switch(func.defaults.get(name))) else func.defaults.get(name)
+            given = kwargs.pop(name) if name in kwargs else default
             self.store.bind(scope, name, given if given is not None else self.parameter(func, scope, name))
         if isinstance(params.star_arg, cst.Param):
             self.store.bind(scope, params.star_arg.name.value, Seq(extra))
         if params.star_kwarg is not None:
             rest = Cell(place=params.star_kwarg.name.value, open=True)
             rest.items.update({f"[{k!r}]": v for k, v in kwargs.items()})
+            if entry or unseen:
+                rest.items[UNSEEN] = Const(None)
             self.store.bind(scope, params.star_kwarg.name.value, rest)
 
     def parameter(self, func: Func, scope: Scope, name: str) -> Cell:
@@ -406,6 +411,11 @@ class Calls(Evaluator):
         symbol.initial = symbol.entry = numeric(value)
         cell = Cell(ex.sym(symbol), place=home.place + key, scalar=True)
         self.store.restore(home, key, cell)
+
+
+def _is_switch(value: Value | None) -> bool:
+    """What is off, or left out, by default."""
+    return isinstance(value, Const) and (value.value is None or isinstance(value.value, bool))
 
 
 def _is_number(value: Value) -> bool:

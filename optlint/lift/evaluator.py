@@ -10,6 +10,7 @@ from optlint.lift import expression as ex
 from optlint.lift.frames import Worth
 from optlint.lift.objects import (
     ANY,
+    UNSEEN,
     Cell,
     Const,
     Each,
@@ -344,6 +345,8 @@ class Evaluator(Operators):
             elif arg.star == "**":
                 if isinstance(value, Cell):
                     kwargs.update({k[2:-2]: v for k, v in value.items.items() if k.startswith("['")})
+                    if UNSEEN in value.items and isinstance(callee, Func) and callee.name == "__init__":
+                        kwargs[UNSEEN] = value  # ``super().__init__(**kwargs)``: whatever our caller names
             elif arg.keyword is not None:
                 kwargs[arg.keyword.value] = value
             else:

@@ -25,6 +25,7 @@ from optlint.lift.related import (
     carried_into,
     count_each_call,
     forget_what_is_read,
+    goes_beyond,
     is_of_loop,
     note_what_stands_still,
     same_step,
@@ -309,12 +310,14 @@ class Lifter:
         changed = changed_gradients(machine.given, machine.store)
         for candidate in frames if not found else ():
             found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
+        found = [r for r in found if not any(goes_beyond(r, inner) for inner in found)]
         found.sort(key=lambda r: (-len(r.states), -r.depth))
         kept: list[Recurrence] = []
         for recurrence in found:
             if not any(same_step(recurrence, other) for other in kept):
                 kept.append(recurrence)
-        advanced = {s.symbol for f in frames for s, _ in f.posts}
+        contents = {s.symbol: post for f in frames for s, post in f.posts}
+        advanced = set(contents)
         begun: set[Symbol] = set()
         for slot in machine.store.slots:
             held = numeric(content((slot.home, slot.key)))
@@ -328,6 +331,7 @@ class Lifter:
         skipped = tuple(resolved(condition, table) for condition in machine.skipped)
         for recurrence in kept:
             recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
+            recurrence.contents = contents
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth
             recurrence.made_anew = left

@@ -120,8 +120,7 @@ class Loops(Conditionals):
         self.store.rollback(mark, forget_places=False)  # a loop around this one knows them by what the dry run met
         self.work = work + (self.work - work) // 2
         for index in indices:
-            if index.name in self.aliases:
-                index.aliases.add(self.aliases[index.name])
+            index.aliases |= self.aliases.get(index.name, set())
         frame = Frame("loop", span, indices, depth=len(self.loops) + 1)
         for target in log:
             if self._survives(target, indices):

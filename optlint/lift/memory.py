@@ -44,7 +44,7 @@ class Memory:
     def __init__(self) -> None:
         self.store = Store()
         self.scope = Scope()
-        self.aliases: dict[str, str] = {}  # index names → the names under which elements were met first
+        self.aliases: dict[str, set[str]] = {}  # index names → the names under which elements were met first
         self.fields: dict[cst.CSTNode, Cell] = {}  # what functions hold as attributes
         self.named: dict[Expr, str] = {}  # the key under which an unknown dictionary's elements were met first
         self.picked: set[str] = set()  # index names by which one object was taken that stands for all of a list
@@ -181,14 +181,27 @@ class Memory:
         if key in home.items:
             return home.items[key]
         if key.startswith("["):
-            if "{" in key:
-                alike = [k for k in home.items if loosely(k) == loosely(key)]
-                if len(alike) == 1:
-                    self.aliases.update(zip(indices_of(key), indices_of(alike[0]), strict=True))
-                    return home.items[alike[0]]
+            if "{" in key and (alike := self.alike(home, key)) is not None:
+                return home.items[alike]
             if ANY in home.items:
                 return self._representative(home, home.items[ANY], key)
         return None
+
+    def alike(self, home: Cell, key: str, but: Sequence[str] = ()) -> str | None:
+        """The one key of a container that stands for all of its elements, as this one does.
+
+        but: indices of loops that still go on, whose elements are others.
+        """
+        alike = [k for k in home.items if loosely(k) == loosely(key)]
+        if len(alike) != 1 or (not is_element(key) and set(but) & set(indices_of(alike[0]))):
+            return None
+        self._note_aliases(indices_of(key), indices_of(alike[0]))
+        return alike[0]
+
+    def _note_aliases(self, names: list[str], first: list[str]) -> None:
+        for name, other in zip(names, first, strict=False):
+            if name != other:
+                self.aliases.setdefault(name, set()).add(other)
 
     def _representative(self, home: Cell, found: Value, key: str) -> Value:
         """The element that stands for all: known under the key by which it is met first."""
@@ -201,7 +214,7 @@ class Memory:
                     found.expr.symbol.name = place_text(found.place)  # a variable that has no name of its own
             elif found.place.startswith(home.place):
                 first = indices_of(found.place[len(home.place) :])
-                self.aliases.update({a: b for a, b in zip(indices_of(key), first, strict=False) if a != b})
+                self._note_aliases(indices_of(key), first)
         return found
 
     def initial_of(self, home: Cell, key: str) -> Value | None:

@@ -231,6 +231,7 @@ class Slot:
 
 
 ANY = "[*]"  # the key of what stands for all elements of a list
+UNSEEN = "<unseen>"  # among the keywords that a caller gives: what else an unseen one may give
 Target = tuple[object, str]  # (scope or cell, key); key "" is the cell's own content
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -12,6 +13,9 @@ from optlint.lift.frames import Dropped, Stored, Worth
 from optlint.lift.notation import render
 from optlint.lift.objects import Slot
 from optlint.model import Span
+
+if TYPE_CHECKING:
+    from optlint.lift.surroundings import Surroundings
 
 
 @dataclass(eq=False, slots=True)
@@ -79,7 +83,10 @@ class Recurrence:
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
-    begun: frozenset[Symbol] = frozenset()  # of these, what gets a number: a first content
+    contents: Mapping[Symbol, Expr] = field(
+        default_factory=dict
+    )  # of what its loops change: what each pass leaves there
+    begun: frozenset[Symbol] = frozenset()  # of the advanced, what gets a number: a first content
     of_parts: bool = False  # its loop goes over objects that hold the parameters, and not over steps
     outer: frozenset[Symbol] = frozenset()  # counters of the loops around the one that updates
     anew: frozenset[Symbol] = frozenset()  # counts that begin anew in each pass of the loop around, unlike its states
@@ -103,6 +110,7 @@ class Recurrence:
     idle: list[State] = field(default_factory=list)  # states that the run keeps and that no update of it reads
     elsewhere: list[State] = field(default_factory=list)  # those that another path alone reads (``if amsgrad``)
     types: frozenset[str] = frozenset()  # number types that the run names
+    around: Surroundings | None = None  # the code around its own function
     cut_short: Span | None = None  # the return that ends the loop over the parameters at the first of them
     once: Span | None = None  # the part of a branch that creates state in which alone it moves its parameter
 

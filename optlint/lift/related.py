@@ -83,6 +83,13 @@ def same_step(one: Recurrence, other: Recurrence) -> bool:
     return any(a.covers(b) for a in one.parameter.spans for b in inside)
 
 
+def goes_beyond(outer: Recurrence, inner: Recurrence) -> bool:
+    """A pass of the outer loop moves the parameter besides, once for all the steps of the inner one."""
+    if outer.parameter is None or inner.parameter is None or not inner.states or not same_step(outer, inner):
+        return False
+    return inner.depth > outer.depth and set(inner.parameter.spans) < set(outer.parameter.spans)
+
+
 def is_of_loop(recurrence: Recurrence, cut: CutShort) -> bool:
     """The loop goes over the parameters of this update."""
     return is_key(cut.index, recurrence) and all(cut.loop.covers(s) for s in recurrence.writes)

@@ -97,15 +97,12 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
             if held.expr is not None and held.expr.op != "sym":  # one array may have two names
                 machine.refresh((held, ""), None)
         elif held is not None:
-            machine.refresh((cell, attribute(name)), None)
-            now = numeric(cell.items[attribute(name)])
-            if now is not None and now.op == "sym":
-                now.symbol.default = None  # what it begins with says nothing of what it is
+            _made_unknown(machine, cell, name)
     for part in _parts(cell):
         assert part.klass is not None
         for name in sorted(changes.rebound | _changed_elsewhere(machine, part.klass).rebound):
             if attribute(name) in part.items:
-                machine.refresh((part, attribute(name)), None)
+                _made_unknown(machine, part, name)
     lists: dict[int, Value] = {}  # one may have two names: ``self.m = self.v = [zeros, …]``
     for key, value in list(cell.items.items()):
         if id(value) in lists:
@@ -115,6 +112,14 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
             lists[id(value)] = cell.items[key]
     machine.frames, machine.stored, machine.sinks = [], [], []
     return cell
+
+
+def _made_unknown(machine: Interpreter, home: Cell, name: str) -> None:
+    """Another method gives the attribute its number: what it begins with says nothing of what it is."""
+    machine.refresh((home, attribute(name)), None)
+    now = numeric(home.items[attribute(name)])
+    if now is not None and now.op == "sym":
+        now.symbol.default = None
 
 
 def _parts(home: Cell) -> Iterator[Cell]:

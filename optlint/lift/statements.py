@@ -197,6 +197,9 @@ class Statements(Calls):
         if isinstance(node.value, (cst.Tuple, cst.List)) and isinstance(first, (cst.Tuple, cst.List)):
             known = not any(isinstance(e, cst.StarredElement) for e in first.elements)
             value = self.display(node.value, len(first.elements) if known else None)
+            if known and isinstance(value, Seq):
+                made = zip(value.elements, node.value.elements, strict=False)
+                value = Seq([self.made_anew(v, self.span_of(e.value)) for v, e in made])
         else:
             value = self.eval(node.value)
         if isinstance(first, cst.Name) and len(node.targets) == 1:
@@ -269,6 +272,8 @@ class Statements(Calls):
             for position, element in enumerate(value.elements):  # a record whose parts the code has read
                 self.put_item(held, f"[{position}]", element, span)
             return
+        if "{" in key and key not in home.items:  # ``m[k]`` for k in ``m`` was ``m[k]`` for k in ``grads``
+            key = self.alike(home, key, but=self.counted) or key
         self.note(f"{home.place}{key}", value, span)
         self.store.put(home, key, value, span)
 

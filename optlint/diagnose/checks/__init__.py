@@ -24,6 +24,7 @@ from optlint.diagnose.checks import (
     storage,
     targets,
     time,
+    unread,
 )
 from optlint.diagnose.repairs import CHECKS
 
@@ -52,4 +53,5 @@ __all__ = [
     "storage",
     "targets",
     "time",
+    "unread",
 ]

@@ -94,6 +94,19 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             yield Repair(page.code, made, subject.step, posts[-1], span=span, where=where, details=details)
 
 
+def with_maximum_corrected(subject: Subject) -> Subject | None:
+    """AMSGrad with its maximum corrected in the step, where m is and that is not."""
+    time, clocks = clock(subject)
+    for state in averages(subject):
+        largest = next((s for s in subject.states if s.post.op == "max" and state.new in s.post.visible), None)
+        if largest is None or not any(n.op == "pow" and n.symbols & subject.timed for n in ex.walk(subject.step)):
+            continue
+        whole = ex.op("div", ex.sym(largest.new), one_minus_power(subject, state, time))
+        step = ex.substitute(subject.step, {ex.sym(largest.new): whole})
+        return subject.replaced([*subject.posts[:-1], step], clocks=clocks)
+    return None
+
+
 def _corrected(subject: Subject, group: Iterable[State], found: list[State], time: Expr) -> Iterator[list[Expr]]:
     """The equations with averages corrected: each by itself, and folded into what the second moment divides."""
     table: dict[Expr, Expr] = {}

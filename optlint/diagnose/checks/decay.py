@@ -201,7 +201,6 @@ def _around_gradient(subject: Subject) -> Iterator[tuple[Expr, float]]:
                 yield from (f for f in structure.factors(node) if f[0] != g)
 
 
-@check("decay-unused")
 def decay_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """g + λ·w is computed, and nothing reads it: the update is the same whatever λ is."""
     recurrence, gradient, w = subject.recurrence, subject.gradient, subject.parameter

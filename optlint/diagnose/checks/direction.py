@@ -50,7 +50,7 @@ def ascent(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
     if _minus_twice(subject) or _rate_in_velocity(subject):
         return  # two signs that do not go together: that is the mistake to name
-    yield from _turned_round(subject, page)
+    yield from turned_round(subject, page)
 
 
 @check("mixed-sign")
@@ -59,10 +59,10 @@ def mixed_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if subject.parameter is None or subject.gradient is None:
         return
     if (_minus_twice(subject) and _may_be_gradient(subject)) or (_rate_in_velocity(subject) and is_derivative(subject)):
-        yield from _turned_round(subject, page)
+        yield from turned_round(subject, page)
 
 
-def _turned_round(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+def turned_round(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The update with the other sign before everything that the gradient drives."""
     w = subject.parameter
     assert w is not None

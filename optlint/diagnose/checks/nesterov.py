@@ -10,11 +10,12 @@ import numpy as np
 
 from optlint.diagnose.checks.lookahead import one_sign_turned_in, read_at_other_time
 from optlint.diagnose.repairs import Repair, check
-from optlint.intent import mentioned, speaks_of
+from optlint.intent import as_told, mentioned, speaks_of
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.places import loosely, place_text
 from optlint.lift.recurrence import Recurrence, State
 from optlint.subject import Subject
 
@@ -38,6 +39,9 @@ def nesterov_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             yield from _other_point(velocity, page)
         return
     yield from _kept_ahead(subject, page)
+    if velocity is not None and velocity.is_heavy_ball and (beside := list(_points_beside(velocity))):
+        yield from _at_velocity_kept_twice(velocity, beside, page)
+        return
     before = [s.post for s in subject.states]
     for wrong, right in one_sign_turned_in(subject):
         step = ex.replace_node(subject.step, wrong, right)
@@ -116,7 +120,12 @@ def velocity_of(subject: Subject) -> Velocity | None:
 
     No other setting may have a part in it: who brings in a third one means another method.
     """
-    if "nesterov" not in mentioned(subject.recurrence) or subject.parameter is None or subject.reads_parameter:
+    return as_velocity(subject) if "nesterov" in mentioned(subject.recurrence) else None
+
+
+def as_velocity(subject: Subject) -> Velocity | None:
+    """The same, whatever the update is called."""
+    if subject.parameter is None or subject.reads_parameter:
         return None
     state, g, drive = subject.states[0], subject.g, subject.drive
     kept, taken = structure.slope(state.post, state.old), structure.slope(state.post, g)
@@ -172,19 +181,26 @@ def _common(subject: Subject, drive: Expr, kept: Expr) -> list[Expr]:
 def _looks_nowhere(velocity: Velocity) -> bool:
     """Heavy ball under Nesterov's name, and the file shows that its gradient is not taken ahead, either.
 
-    It is ``p.grad`` of the parameter itself; an option asks for Nesterov here, and here is none; or the point ahead
-    is computed and forgotten.
+    It is ``p.grad`` of the parameter itself; an option asks for Nesterov here, and here is none; the point ahead is
+    computed and forgotten, or nothing computes one, and nobody else knows the velocity.
     """
     subject = velocity.subject
     recurrence = subject.recurrence
-    if any(not on and _SAYS.search(option) for option, on in recurrence.configuration.items()):
+    options = list(as_told(recurrence))
+    if any(not on and _SAYS.search(option) for option, on in options):
         return False  # plain momentum is what is asked for
     points = list(_points(velocity))
     if points:
         return any(not is_read for is_read in points)
+    elsewhere = list(_moves_elsewhere(velocity))
+    if elsewhere:
+        return all(elsewhere)  # the parameter itself is moved, once for many steps, and not back before the next
+    apart = recurrence.around.kept_apart(velocity.state.name) if recurrence.around is not None else ""
+    if apart == "name":
+        return True
     if may_look_ahead(recurrence):
         return False
-    if any(on and _OPTION.fullmatch(option) for option, on in recurrence.configuration.items()):
+    if apart or any(on and _OPTION.fullmatch(option) for option, on in options):
         return True
     assert subject.parameter is not None and subject.gradient is not None
     name = subject.parameter.name.removesuffix(".data")
@@ -210,6 +226,24 @@ def _points(velocity: Velocity) -> Iterator[bool]:
             names = {s.name for s in recurrence.stored if s.expr == point and s.name.isidentifier()}
             uses = [e for e in recurrence.worth if getattr(e.node, "value", None) in names]
             yield len(uses) != len(names) or not names
+
+
+def _moves_elsewhere(velocity: Velocity) -> Iterator[bool]:
+    """Where another loop than the one that updates (an epoch's, say) brings the parameter and the velocity together.
+
+    Whether that is what the parameter itself holds from then on, on its way as momentum leads.
+    """
+    recurrence, w, g = velocity.subject.recurrence, velocity.subject.parameter, velocity.subject.gradient
+    assert w is not None and g is not None
+    mine, told = frozenset((w, *velocity.subject.moving)), {loosely(w.name), loosely(velocity.state.old.name)}
+    held = {s.expr for s in recurrence.stored if loosely(place_text(s.name)) == loosely(w.name)}
+    for point in dict.fromkeys(worth.expr for worth in recurrence.worth):
+        if point.symbols & (mine | g.symbols) or not told <= {loosely(s.name) for s in point.symbols}:
+            continue
+        v = next(s for s in point.symbols if loosely(s.name) == loosely(velocity.state.old.name))
+        far = structure.slope(point, v)
+        value = velocity.subject.value(far) if far is not None else None
+        yield point in held and (value is None or bool(np.all(value * velocity.own >= 0)))
 
 
 def _known(velocity: Velocity) -> frozenset[Symbol]:
@@ -245,6 +279,35 @@ def _other_point(velocity: Velocity, page: MistakePage) -> Iterator[Repair]:
     gradient = ex.substitute(subject.gradient, {point: right}, into_opaque=True)
     made = replace(subject, gradient=gradient)
     yield Repair(page.code, made, point, right, details=_ON_BOWL, written=subject)
+
+
+def _points_beside(velocity: Velocity) -> Iterator[tuple[Expr, Expr]]:
+    """The points w + k·u that the code computes, each with its k, where u is left with the same content as v."""
+    recurrence, w, v = velocity.subject.recurrence, velocity.subject.parameter, velocity.state.old
+    assert w is not None
+    left = recurrence.contents.get(v)
+    twins = {s for s, content in recurrence.contents.items() if s is not v and left is not None and content == left}
+    for point in dict.fromkeys(worth.expr for worth in recurrence.worth if worth.expr.symbols & twins):
+        u = next(iter(point.symbols & twins))
+        far = structure.slope(point, u) if {w, u} <= point.symbols <= _known(velocity) | {w, u} else None
+        if far is not None and structure.slope(point, w) == ONE:
+            yield point, far
+
+
+def _at_velocity_kept_twice(velocity: Velocity, points: list[tuple[Expr, Expr]], page: MistakePage) -> Iterator[Repair]:
+    """u = μ·v before the first step, and u = v' from then on: a whole velocity ahead."""
+    subject = velocity.subject
+    assert subject.parameter is not None
+    w, v = ex.sym(subject.parameter), ex.sym(velocity.state.old)
+    values = [(subject.value(far), point, far) for point, far in points]
+    if any(value is None or np.allclose(value, velocity.own, rtol=1e-9, atol=0) for value, _, _ in values):
+        return
+    _, point, far = values[0]
+    right = ex.op("add", w, _times(velocity.ahead, v), origin=point.origin)
+    written, made = (
+        replace(subject, gradient=ex.opaque("gradient", (place,))) for place in (ex.op("add", w, _times(far, v)), right)
+    )
+    yield Repair(page.code, made, point, right, details=_ON_BOWL, written=written)
 
 
 MEANT = "g = ∇f(w + μ·v) with v as the step takes it,  w' = w + v'"

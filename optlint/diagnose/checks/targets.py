@@ -34,12 +34,17 @@ def value_forgotten(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 @check("loop-cut-short")
 def loop_cut_short(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """A return inside the loop over the parameters: every parameter but the first stays as it is."""
-    recurrence, parameter = subject.recurrence, subject.parameter
-    if recurrence.cut_short is None or parameter is None:
+    """A return inside the loop over the parameters, or a step behind it: all but the first, or the last, stay."""
+    recurrence, parameter, around = subject.recurrence, subject.parameter, subject.recurrence.around
+    if parameter is None:
         return
     stays = subject.replaced([*(s.post for s in subject.states), ex.sym(parameter)])
-    yield Repair(page.code, stays, span=recurrence.cut_short, details={"kind": "as run"})
+    if recurrence.cut_short is not None:
+        yield Repair(page.code, stays, span=recurrence.cut_short, details={"kind": "as run"})
+    elif around is not None and recurrence.parameter is not None:
+        left = [span for span in recurrence.parameter.spans if around.left_over(span)]
+        if left and len(left) == len(recurrence.parameter.spans):
+            yield Repair(page.code, stays, span=left[0], details={"kind": "as run", "says": "behind"})
 
 
 @check("moved-once")

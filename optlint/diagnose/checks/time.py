@@ -13,7 +13,8 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
-from optlint.lift.recurrence import State
+from optlint.lift.recurrence import Recurrence, State
+from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Clock, Subject
 
 
@@ -104,6 +105,7 @@ def time_begins_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def state_anew_for_an_epoch(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """``if epoch == 0:`` makes the state at every batch of the first epoch, and not at the first batch alone."""
     recurrence = subject.recurrence
+    yield from _cleared_with_gradients(subject, page)
 
     def of_epochs(symbol: ex.Symbol) -> bool:
         return symbol.begun_by is not None and recurrence.is_of_outer(symbol.begun_by)
@@ -114,6 +116,7 @@ def state_anew_for_an_epoch(subject: Subject, page: MistakePage) -> Iterator[Rep
         gathered = [old.post == now.post for old, now in zip(whole.states, recurrence.states, strict=True)]
         lasting = [s for s in subject.states if s.old in s.post.symbols]
         emptied = lasting if all(gathered) else []  # the step alone has a first of its own
+    emptied = emptied or [s for s in subject.states if _forgets_in_first_epoch(recurrence, s)]
     told = {c.symbol for c in subject.clocks if of_epochs(c.symbol)}
     if not emptied and not told:
         return
@@ -127,6 +130,37 @@ def state_anew_for_an_epoch(subject: Subject, page: MistakePage) -> Iterator[Rep
     lasting = [s for s in emptied or subject.states if s.old in s.post.symbols]
     span = next((s for state in lasting for s in state.spans), None)
     yield Repair(page.code, written, span=span, details={"kind": "clock", "says": "anew", "mild": "yes"})
+
+
+def _cleared_with_gradients(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The optimizer's ``zero_grad`` makes its averages anew, and whoever trains calls that again and again."""
+    around = subject.recurrence.around
+    kept = [s for s in subject.states if (own := structure.retention(s.post, s.old)) is not None and own != ex.const(1)]
+    if not kept or around is None or not around.cleared_with_gradients([s.name for s in kept]):
+        return
+    count = ex.Symbol("call", kind="index", iterates="count")
+    table = {
+        ex.sym(s.old): ex.op("where", ex.op("lt", ex.sym(count), ex.const(1)), s.initial or ex.const(0), ex.sym(s.old))
+        for s in kept
+    }
+    clocks = [*subject.clocks, Clock(count, 0.0, within=UPDATES)]
+    written = subject.replaced([ex.substitute(p, table) for p in subject.posts], clocks=clocks)
+    span = next((s for state in kept for s in state.spans), None)
+    yield Repair(page.code, written, span=span, details={"kind": "clock", "says": "cleared", "mild": "yes"})
+
+
+def _forgets_in_first_epoch(recurrence: Recurrence, state: State) -> bool:
+    """μ·v·(epoch != 0): what is kept of the content is nothing as long as an outer loop's index is its first number."""
+    content = recurrence.contents.get(state.old)
+    own = structure.slope(content, state.old) if content is not None else None
+    for node in ex.walk(own) if own is not None else ():
+        counts = [s for s in node.symbols if s.kind == "index" and recurrence.is_of_outer(s)]
+        if node.op in ex.COMPARISONS and len(counts) == len(node.symbols) == 1:
+            start = structure.number_at(counts[0].start, {}) if counts[0].start is not None else 0
+            values = [evaluate(node, {counts[0]: (start or 0) + k}) for k in range(3)]
+            if [bool(v) for v in values] == [False, True, True]:
+                return True
+    return False
 
 
 TENSORS = 2  # how many tensors the evidence for a shared counter assumes
