@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Store, Value, content, numeric
-from optlint.lift.places import is_called_gradient
+from optlint.lift.places import is_called_gradient, loosely
 from optlint.lift.recurrence import Entry
 from optlint.model import Span
 
@@ -60,7 +60,8 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
         post = _projected(resolved(post, table), slot.symbol)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
-        found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span))
+        made = (post.origin,) if post.origin is not None else ()  # in a container that has taken this one's place
+        found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span) or made)
     known = [*store.slots, *(s for one in (frame, *inner) for s in one.slots)]
     return _without_sums(list(found.values()), {id(s.cell) for s in known if _is_replaced(s, store)})
 
@@ -93,15 +94,22 @@ def _without_sums(entries: list[Entry], replaced: set[int]) -> list[Entry]:
 
 
 def filled_anew(slot: Slot, store: Store) -> list[tuple[Slot, Expr]]:
-    """The elements of a list that the code binds anew: ``self.v = [β·v + g for v, g in zip(self.v, grads)]``."""
+    """The elements of a list that the code binds anew: ``self.v = [β·v + g for v, g in zip(self.v, grads)]``.
+
+    Those of a dictionary have keys: ``moved[f"W{i}"] = params[f"W{i}"] − η·g``, and then ``params = moved``.
+    """
     made = content((slot.home, slot.key))
     if not isinstance(made, Cell) or made is slot.cell or not made.growing or made.expr is not None:
         return []
+    known = [s for s in store.slots if s.home is slot.cell]
     post = numeric(made.items.get(ANY))
-    elements = [s for s in store.slots if s.home is slot.cell and "{" in s.key]
-    if post is not None and len(elements) > 1:  # its neighbours were read, too: ``self.W[i - 1]``
+    if post is None:
+        keyed = {loosely(k): held for k, v in made.items.items() if (held := numeric(v)) is not None}
+        return [(s, keyed[loosely(s.key)]) for s in known if "{" in s.key and loosely(s.key) in keyed]
+    elements = [s for s in known if "{" in s.key]
+    if len(elements) > 1:  # its neighbours were read, too: ``self.W[i - 1]``
         elements = [s for s in elements if s.symbol in post.symbols]
-    return [(s, post) for s in elements] if post is not None and len(elements) == 1 else []
+    return [(s, post) for s in elements] if len(elements) == 1 else []
 
 
 def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> list[Entry]:

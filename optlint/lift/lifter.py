@@ -9,7 +9,7 @@ from functools import partial
 
 from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
-from optlint.lift.callers import views_of
+from optlint.lift.callers import lift_wholes, views_of
 from optlint.lift.dropped import forget_what_is_written, is_begun_there, is_log, lasts, reads_result
 from optlint.lift.entries import changed_gradients, entry_values, made_anew, resolved
 from optlint.lift.expression import Symbol, sym
@@ -98,6 +98,7 @@ class Lifter:
             if self.machine is None:
                 self.machine = machine
                 self.functions(machine)
+                lift_wholes(self, machine)
         self.result.recurrences = list(at_home(self.result.recurrences))
         count_each_call(self.result.recurrences)
         note_what_stands_still(self.result.recurrences)
