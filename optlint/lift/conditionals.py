@@ -14,12 +14,12 @@ from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.branches import creates_state, follows_time, goes_away, is_gate, last_return, only_leaves
-from optlint.lift.expression import FIRST, Expr, Symbol
+from optlint.lift.branches import creates_state, flag_of, follows_time, goes_away, is_gate, last_return, only_leaves
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Leave
-from optlint.lift.joins import Joins, copied, either
+from optlint.lift.joins import Joins, copied, either, first_step
 from optlint.lift.memory import started
-from optlint.lift.objects import ANY, Cell, Const, Scope, Slot, Target, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Const, Scope, Slot, Target, Unsupported, Value, content, numeric
 from optlint.lift.places import belongs_to, place_text
 from optlint.model import Span
 
@@ -45,6 +45,8 @@ class Conditionals(Joins):
             self._quietly(no)
             return
         expr = self.number(condition)
+        if self._at_flag(expr, node.body, no):
+            return
         creating = creates_state(expr)
         if creating is not None:
             branch, other = (node.body, no) if creating.when else (no, node.body)
@@ -62,6 +64,27 @@ class Conditionals(Joins):
             elif self.join(expr, node.body, no):
                 return
         self.take(node.body if self.choices.take(expr, self.span_of(node.test), self.is_abroad) else no)
+
+    def _at_flag(self, condition: Expr, body: cst.BaseSuite, no: cst.If | cst.Else | None) -> bool:
+        """``if self.fresh: …; self.fresh = False``: the branch that turns its own flag is the first step's alone."""
+        flag = flag_of(condition)
+        if flag is None:
+            return False
+        branch, other = (body, no) if flag[1] else (no, body)
+        if branch is None or not self._turns(branch, *flag):
+            return False
+        return self.create(branch, None, "*") if other is None else self.join(first_step(), branch, other)
+
+    def _turns(self, branch: cst.BaseSuite | cst.If | cst.Else, flag: Symbol, first: bool) -> bool:
+        """Whether a branch leaves the flag, which began as ``first``, as the opposite."""
+        mark, work = self.store.mark(), self.work
+        places: list[Target] = [(s.home, s.key) for s in self.store.slots if s.symbol is flag]
+        with self.store.watching(dry=True) as log, suppress(Unsupported):
+            self._quietly(branch)
+        ends = [numeric(content(t)) for t in places if t in log]
+        self.store.rollback(mark, forget_places=False)
+        self.work = work
+        return bool(ends) and all(e is not None and e.op == "const" and bool(e.value) != first for e in ends)
 
     def _hands_back(self, body: cst.BaseSuite) -> bool:
         """A helper hands back one thing here and another at its end: ``if schedule is None: return beta``."""
@@ -294,12 +317,6 @@ def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.
     mention = matchers.OneOf(*(matchers.Name(name) for name in sorted(names)))
     here, there = (any(matchers.findall(side, mention)) for side in (node.body, no))
     return None if here == there else node.body if here else no
-
-
-def first_step(told_by: Symbol | None = None) -> Expr:
-    """True at the first step alone. told_by: the count whose first number the code takes for that."""
-    count = Symbol(FIRST, kind="index", iterates="count", start=ex.const(1), begun_by=told_by)
-    return ex.op("eq", ex.sym(count), ex.const(1))
 
 
 def _data(expr: Expr | None) -> Expr | None:

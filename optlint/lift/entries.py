@@ -41,8 +41,11 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
     found: dict[Symbol, Entry] = {}
     pairs: list[tuple[Slot, Expr]] = list(frame.posts)
     if frame.kind == "function":
+        own = _made_here(inner, store)
         for slot in [*store.slots, *frame.slots]:
             post = numeric(content((slot.home, slot.key)))
+            if id(slot.home) in own:
+                continue
             if slot.local or (id(slot) in frame.before and frame.before[id(slot)] == post):
                 continue
             if post is not None:
@@ -64,6 +67,20 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
         found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span) or made)
     known = [*store.slots, *(s for one in (frame, *inner) for s in one.slots)]
     return _without_sums(list(found.values()), {id(s.cell) for s in known if _is_replaced(s, store)})
+
+
+def _made_here(inner: Iterable[Frame], store: Store) -> set[int]:
+    """The lists that the run itself makes, and that a loop of its own goes on with: they are gone when it ends."""
+    loops = (s for one in inner for s in one.slots if isinstance(s.home, Scope) and isinstance(s.cell, Cell))
+    found: set[int] = set()
+    for slot in loops:
+        first = slot.cell.items.get("<template>") if isinstance(slot.cell, Cell) else None
+        if isinstance(first, Cell) and first.growing and not first.open:
+            found.add(id(slot.cell))
+    for slot in store.slots if found else ():
+        if id(slot.home) in found:
+            found.add(id(slot.cell))
+    return found
 
 
 def _is_replaced(slot: Slot, store: Store) -> bool:
@@ -96,20 +113,29 @@ def _without_sums(entries: list[Entry], replaced: set[int]) -> list[Entry]:
 def filled_anew(slot: Slot, store: Store) -> list[tuple[Slot, Expr]]:
     """The elements of a list that the code binds anew: ``self.v = [β·v + g for v, g in zip(self.v, grads)]``.
 
-    Those of a dictionary have keys: ``moved[f"W{i}"] = params[f"W{i}"] − η·g``, and then ``params = moved``.
+    Those of a dictionary have keys: ``moved[f"W{i}"] = params[f"W{i}"] − η·g``, and then ``params = moved``. A tuple
+    may hold several of these: ``theta = (W, b)``.
     """
-    made = content((slot.home, slot.key))
-    if not isinstance(made, Cell) or made is slot.cell or not made.growing or made.expr is not None:
-        return []
-    known = [s for s in store.slots if s.home is slot.cell]
+    return list(_taken_over(slot.cell, content((slot.home, slot.key)), store))
+
+
+def _taken_over(old: Value | None, made: Value | None, store: Store) -> Iterator[tuple[Slot, Expr]]:
+    if not isinstance(old, Cell) or made is old:
+        return
+    if isinstance(made, Seq):
+        for number, element in enumerate(made.elements):
+            yield from _taken_over(old.items.get(f"[{number}]"), element, store)
+    if not isinstance(made, Cell) or not made.growing or made.expr is not None:
+        return
+    known = [s for s in store.slots if s.home is old and "{" in s.key]
     post = numeric(made.items.get(ANY))
     if post is None:
         keyed = {loosely(k): held for k, v in made.items.items() if (held := numeric(v)) is not None}
-        return [(s, keyed[loosely(s.key)]) for s in known if "{" in s.key and loosely(s.key) in keyed]
-    elements = [s for s in known if "{" in s.key]
-    if len(elements) > 1:  # its neighbours were read, too: ``self.W[i - 1]``
-        elements = [s for s in elements if s.symbol in post.symbols]
-    return [(s, post) for s in elements] if len(elements) == 1 else []
+        yield from ((s, keyed[loosely(s.key)]) for s in known if loosely(s.key) in keyed)
+    else:
+        if len(known) > 1:  # its neighbours were read, too: ``self.W[i - 1]``
+            known = [s for s in known if s.symbol in post.symbols]
+        yield from ((s, post) for s in known if len(known) == 1)
 
 
 def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> list[Entry]:

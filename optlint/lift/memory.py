@@ -271,7 +271,7 @@ def started(entry: Expr) -> Expr | None:
 
 
 def _is_element_of_a_loop(value: Value) -> bool:
-    """What a loop over a dictionary's keys gives seems to be its value, which unseen code, or this one, has computed."""
+    """What a loop over a dictionary's keys gives seems to be its value, be that computed or unknown."""
     return isinstance(value, Cell) and not value.scalar and bool(_OF_A_LOOP.search(value.place))
 
 
