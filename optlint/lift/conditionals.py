@@ -52,6 +52,9 @@ class Conditionals(Joins):
             branch, other = (node.body, no) if creating.when else (no, node.body)
             told = creating.tested == "*" and expr.op == "eq" and expr.args[0].op == "sym"
             count = expr.args[0].symbol if told else None
+            alone = branch is not None and other is None and all(map(_only_returns, behind))
+            if alone and self._created_apart(branch, creating.tested, count):
+                return
             if branch is not None and self.create(branch, other, creating.tested, count):
                 return
         if no is None and only_leaves(node.body) and not self._hands_back(node.body):
@@ -169,6 +172,49 @@ class Conditionals(Joins):
             self.take(other)
         self._at_first(made, count)
         return True
+
+    def _created_apart(
+        self, branch: cst.BaseSuite | cst.If | cst.Else | None, tested: str, count: Symbol | None
+    ) -> bool:
+        """Where a branch that creates state goes on to move a parameter, run both parts one after the other.
+
+        What only the first call does is noted: nothing behind the branch does it.
+        """
+        if not isinstance(branch, cst.IndentedBlock):
+            return False
+        mark, work = self.store.mark(), self.work
+        stored, frames, sinks = len(self.stored), len(self.frames), len(self.sinks)
+        position, again = 0, 0
+        made: set[int] = set()  # what earlier statements of the branch have made
+        for number, statement in enumerate(branch.body):
+            with self.store.watching() as log, suppress(Leave):
+                self.run([statement])
+            again = again or (number if any(key == "" and id(home) in made for home, key in log) else 0)
+            if any(map(self._is_moved, log)):
+                position = again or number
+                break
+            made |= {id(content(target)) for target in log}
+        self.store.rollback(mark)
+        self.work = work
+        del self.stored[stored:], self.frames[frames:], self.sinks[sinks:]
+        first = branch.with_changes(body=branch.body[:position])
+        ends = [self.span_of(branch.body[n]) for n in (position, -1)]
+        if not position or None in ends or not self.create(first, None, tested, count):
+            return False
+        start, end = ends
+        if start is not None and end is not None and not self.is_abroad:
+            self.once.append(start.joined(end))
+        self.run(branch.body[position:])
+        return True
+
+    def _is_moved(self, target: Target) -> bool:
+        """A place that was there before keeps its content, and takes in a step besides."""
+        now = numeric(content(target))
+        if now is None or not now.args:
+            return False
+        slots = [*self.store.slots, *(s for loop in self.loops for s in loop.slots)]
+        known = (s for s in slots if (s.home, s.key) == target or (s.cell is target[0] and target[1] == ""))
+        return any((1, ex.sym(s.symbol)) in structure.terms(now) and s.symbol.initial is None for s in known)
 
     def _answers(self, target: Target, tested: str) -> bool:
         """Whether a write answers the question whether ``tested`` is there yet: it makes it, or what holds it.
@@ -306,6 +352,11 @@ class Conditionals(Joins):
                 carrying[-1].slots.append(slot)
         else:
             frame.slots.append(slot)
+
+
+def _only_returns(statement: cst.CSTNode) -> bool:
+    small = statement.body if isinstance(statement, cst.SimpleStatementLine) else [None]
+    return all(isinstance(s, (cst.Return, cst.Pass)) for s in small)
 
 
 @lru_cache(maxsize=512)

@@ -212,7 +212,7 @@ class Lifter:
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
-        machine.skipped, machine.asked, machine.named = [], {}, {}
+        machine.skipped, machine.asked, machine.named, machine.once = [], {}, {}, []
         try:
             yield
         finally:
@@ -337,6 +337,7 @@ class Lifter:
             recurrence.imports = frozenset(machine.imports)
             recurrence.types = frozenset(machine.types)
             recurrence.cut_short = next((c.returns for c in machine.cut_short if is_of_loop(recurrence, c)), None)
+            recurrence.once = next((o for o in machine.once if all(map(o.covers, recurrence.writes))), None)
             recurrence.carried = carried_into(recurrence, machine.frames)
             recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span
