@@ -6,7 +6,7 @@ of an iteration), and the body runs once for all iterations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import libcst as cst
@@ -135,7 +135,15 @@ class Loops(Conditionals):
         frame.of_parts = any(i.name in self.picked for i in indices)
         self.picked.difference_update(i.name for i in indices)
         self.capture(frame)
+        self._see_whole(log, indices)
         self.frames.append(frame)
+
+    def _see_whole(self, log: Iterable[Target], indices: list[Symbol]) -> None:
+        """Arrays whose elements the loop has filled one by one: ``for i in range(n): grad[i] = …``."""
+        for home, key in log:
+            made = numeric(content((home, key))) if isinstance(home, Cell) and home.array and not home.growing else None
+            if made is not None and isinstance(home, Cell) and home.expr is not None and belongs_to(key, indices):
+                self.store.see_whole(home, made)
 
     def _iteration(self, body: cst.BaseSuite) -> None:
         try:

@@ -49,6 +49,7 @@ class Cell(Value):
     exact: an augmented assignment has changed it in place, which NumPy refuses where the types do not fit.
     sequence: a list, whose indices are no elements of it.
     listed: a list of arrays that the code does not show as one, seen as one of them.
+    record: a tuple that a place holds, each of whose parts is a place: ``m, v = self.state[p]``.
     """
 
     expr: Expr | None = None
@@ -65,6 +66,7 @@ class Cell(Value):
     dtype: str = ""
     exact: bool = False
     listed: bool = False
+    record: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -291,6 +293,12 @@ class Store:
         self._found(lambda: forget(cell.items, key))
         cell.items[key] = value
 
+    def see_whole(self, cell: Cell, expr: Expr) -> None:
+        """An array's content as one of its elements shows it, which its loop has given all of them (no write)."""
+        old = cell.expr
+        self.journal.append(lambda: setattr(cell, "expr", old))
+        cell.expr = expr
+
     def restore(self, home: Scope | Cell, key: str, value: Value) -> None:
         """Put another value at a place without that being one of the program's writes."""
         logs, self.writes = self.writes, []
@@ -392,6 +400,11 @@ def one_of(value: Value) -> Value | None:
     if isinstance(value, Cell) and value.growing and value.expr is None and value.items.keys() == {ANY}:
         return value.items[ANY]
     return value.element if isinstance(value, Each) else None
+
+
+def is_filled(value: Value) -> bool:
+    """An array that the code has made of one number: ``np.zeros(n)``."""
+    return isinstance(value, Cell) and value.array and value.expr is not None and value.expr.op == "const"
 
 
 def is_scalar(value: Value) -> bool:

@@ -11,7 +11,20 @@ from optlint.lift.branches import Choices
 from optlint.lift.expression import const
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Scope, Unsupported, Value, content, numeric, one_of
+from optlint.lift.objects import (
+    Cell,
+    Changes,
+    Const,
+    Func,
+    Klass,
+    Scope,
+    Unsupported,
+    Value,
+    content,
+    is_filled,
+    numeric,
+    one_of,
+)
 from optlint.lift.places import attribute
 from optlint.lift.vocabulary.graph import commit, take_pairs
 
@@ -50,13 +63,18 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
                 continue
             if key == "" and isinstance(home, Cell) and home.expr is not None and home.expr.op == "sym":
                 continue  # it holds a symbol of its own already
-            if content(target) is None and (not isinstance(home, Cell) or machine.lookup(home, key) is None):
+            if content(target) is None and not (isinstance(home, Cell) and _is_there(machine, home, key)):
                 continue
             machine.refresh(target, None)
         frame.returned = _body(machine, body)
         take_pairs(machine, frame.returned, frame.span)
         commit(machine)
     return frame
+
+
+def _is_there(machine: Interpreter, home: Cell, key: str) -> bool:
+    """A child of a container, or an element of an array whose elements are all alike."""
+    return machine.lookup(home, key) is not None or (is_filled(home) and key.startswith("[{"))
 
 
 def _body(machine: Interpreter, body: cst.BaseSuite | cst.BaseExpression) -> Value | None:

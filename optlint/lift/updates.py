@@ -192,7 +192,7 @@ class Grouping:
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
         returned = [o for o in self.outputs[: self.returned] if not self._is_moved(o)]
-        handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o)]
+        handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o) and not self._is_look(o)]
         self.outputs, self.returned = returned + handed_on, len(returned)
 
     def _is_moved(self, output: Expr) -> bool:
@@ -210,6 +210,14 @@ class Grouping:
         if own is None:
             return (1, ex.sym(state.old)) in structure.terms(state.post)
         return structure.number_at(own, dict.fromkeys(own.symbols, 0.0)) == 1
+
+    def _is_look(self, output: Expr) -> bool:
+        """What unseen code gets of a place that other states have moved (a line to draw, a loss) is no step."""
+        moved = (s for symbol in output.visible if (s := self.by_new.get(symbol)) is not None and not s.is_counter)
+        return any(
+            (1, ex.sym(s.old)) in structure.terms(s.post) and bool((s.post.visible - {s.new}) & self.by_new.keys())
+            for s in moved
+        )
 
     def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
         """The states that a post reads, old or new, and theirs in turn; dependencies first."""

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Symbol
-from optlint.lift.objects import ANY, Cell, Const, Each, Fields, Func, Klass, Lazy, Lib, Seq, Super, Value, numeric
+from optlint.lift.objects import (
+    ANY,
+    Cell,
+    Const,
+    Each,
+    Fields,
+    Func,
+    Klass,
+    Lazy,
+    Lib,
+    Seq,
+    Super,
+    Value,
+    numeric,
+)
+from optlint.lift.parts import parts_of, record
 from optlint.lift.places import attribute, item, place_of
 from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise
 
@@ -187,6 +202,13 @@ def _with_default(site: Site, home: Value, key: str, default: Value | None) -> V
     found = machine.lookup(home, key)
     if found is not None and not (isinstance(found, Const) and found.value is None):
         return found
+    parts = parts_of(default)
+    if parts is not None:
+        held = record(home.place + key, {})
+        machine.store.quietly(home, key, held)
+        for number, part in enumerate(parts):
+            machine.unveil(held, f"[{number}]", part)
+        return held
     cell = machine.unveil(home, key, default)
     expr = cell.expr
     if isinstance(default, Const) and expr is not None and isinstance(expr.value, Symbol):
