@@ -214,6 +214,7 @@ class Lifter:
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
         machine.skipped, machine.asked, machine.named = [], {}, {}
+        machine.looked, machine.appended = {}, {}
         try:
             yield
         finally:

@@ -8,10 +8,11 @@ from contextlib import suppress
 import libcst as cst
 
 from optlint.lift.branches import Choices
-from optlint.lift.expression import const
+from optlint.lift.expression import Symbol, const
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import (
+    ANY,
     Cell,
     Changes,
     Const,
@@ -57,8 +58,12 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
         finally:
             machine.scanning = False
         machine.store.rollback(mark)
+        calls = [Symbol(s.key, kind="index", iterates="count", start=ZERO) for s in frame.slots if s.local]
+        begun = machine.histories((t for t in log if t[1] == ANY), calls, None)
         for target in log:
             home, key = target
+            if id(home) in begun:
+                continue
             if home is scope or (isinstance(home, Cell) and not home.place):
                 continue
             if key == "" and isinstance(home, Cell) and home.expr is not None and home.expr.op == "sym":

@@ -245,7 +245,7 @@ class Statements(Calls):
             elif isinstance(home, Klass):
                 home.members[target.attr.value] = value
         elif isinstance(target, cst.Subscript):
-            home = self.eval(target.value)
+            home = self._holder(target.value)
             key = self.subscript(target)
             if isinstance(home, Cell) and home.growing and isinstance(target.slice[0].slice, cst.Index):
                 take_pairs(self.whole, Seq([self.eval(target.slice[0].slice.value), value]), span)
@@ -273,6 +273,12 @@ class Statements(Calls):
             self.note(f"{held.place}{key}", part, span)
             self.store.put(held, key, part, span)
         return True
+
+    def _holder(self, node: cst.BaseExpression) -> Value:
+        """What holds the element that is set; an array of zeros has rows for that."""
+        if not isinstance(node, cst.Subscript):
+            return self.eval(node)
+        return self.row(self._holder(node.value), self.subscript(node), self.span_of(node))
 
     def setter(self, home: Cell, name: str) -> Func | None:
         """What ``home.name = value`` calls where the class has a property of that name that can be set."""

@@ -90,8 +90,10 @@ def _remembers(state: State, other: State) -> bool:
 
 def _keeps_part(state: State) -> bool:
     """Neither all nor nothing of the old content stays: a parameter's decayed gradient may well go into it."""
-    own = structure.slope(state.post, state.old)
-    return own not in (None, ex.const(0), ex.const(1)) or _gathers_squares(state)
+    slopes = [structure.slope(state.post, state.old)]
+    if slopes[0] is None:  # μ·v + η·∇f(w − μ·v): the gradient is written out, and reads v
+        slopes = [structure.slope(term, state.old) for _, term in structure.terms(state.post)]
+    return any(own not in (None, ex.const(0), ex.const(1)) for own in slopes) or _gathers_squares(state)
 
 
 def _gathers_squares(state: State) -> bool:

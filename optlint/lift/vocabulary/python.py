@@ -5,7 +5,6 @@ from __future__ import annotations
 from optlint.lift import expression as ex
 from optlint.lift.expression import Symbol
 from optlint.lift.objects import (
-    ANY,
     Cell,
     Const,
     Each,
@@ -228,7 +227,8 @@ def _setdefault(site: Site) -> Value | None:
 
 def _append(site: Site) -> Value | None:
     if isinstance(site.receiver, Cell) and site.args:
-        site.machine.store.put(site.receiver, ANY, site.args[0], site.span)
+        for key in site.machine.next_of(site.receiver):
+            site.machine.store.put(site.receiver, key, site.args[0], site.span)
         return Const(None)
     return None
 
