@@ -283,9 +283,10 @@ class Calls(Evaluator):
         return value if first == span else Cell(ex.sym(Symbol("")), open=True)
 
     def borrowed(self, callee: Method, args: list[Value]) -> Handler | None:
-        """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``."""
+        """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``; one that was None at first."""
         unary = callee.name in UNARY and len(args) == 1 and isinstance(callee.receiver, Cell)
-        if args and (unary or self.is_free(callee.receiver)):
+        absent = isinstance(callee.receiver, Const) and callee.receiver.value is None
+        if args and (unary or absent or self.is_free(callee.receiver)):
             return name_handler(f"numpy.{callee.name}")
         return None
 

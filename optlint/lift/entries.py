@@ -187,7 +187,7 @@ def match_returns(
     order = sorted(range(len(returned)), key=lambda i: returned[i][1].size)  # what a step is made of comes before it
     for number in order:
         key, expr = returned[number]
-        if expr in matched:  # the new average is the step, too
+        if expr in matched or (len(returned) == 1 and _is_velocity(expr, entries)):  # the new average is the step, too
             rest.append((number, expr))
             continue
         if expr in known or not expr.args or expr.op == "opaque" or _is_begun_anew(expr, arguments):
@@ -232,6 +232,16 @@ def match_returns(
         else:
             rest.append((number, expr))
     return [expr for _, expr in sorted(rest, key=lambda r: r[0])]
+
+
+def _is_velocity(expr: Expr, entries: list[Entry]) -> bool:
+    """What an object keeps and hands back at once is its step where it gathers what is called a gradient."""
+    for entry in (e for e in entries if e.post == expr and isinstance(e.slot.home, Cell)):
+        own = structure.slope(expr, entry.slot.symbol)
+        inputs = [s for s in expr.visible if s is not entry.slot.symbol and is_called_gradient(s.name)]
+        if own not in (None, ex.const(0), ex.const(1)) and any(structure.slope(expr, s) is not None for s in inputs):
+            return True
+    return False
 
 
 def _is_begun_anew(expr: Expr, arguments: Mapping[Symbol, Slot]) -> bool:
