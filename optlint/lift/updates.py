@@ -22,7 +22,7 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it."""
     inner = list(inner)
     table = entry_values(inner)
-    entries = entries_of(frame, store, inner)
+    entries = _without_zeros(entries_of(frame, store, inner))
     outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
@@ -31,6 +31,21 @@ def updates_of(
     for recurrence in found:
         note_sharing(recurrence, frame, inner)
     return found
+
+
+def _without_zeros(entries: list[Entry]) -> list[Entry]:
+    """Without what is 0 at first and only scaled, which stays 0: ``v = v/(1 − β^t)`` where nothing else writes v."""
+    table: dict[Expr, Expr] = {}
+    for entry in entries:
+        symbol, first = entry.slot.symbol, entry.slot.symbol.initial
+        if first is None or first != ex.const(0) or structure.slope(entry.post, symbol) in (None, ex.const(0)):
+            continue
+        if structure.rest(entry.post, symbol) == ex.const(0):
+            table[ex.sym(symbol)] = table[entry.post] = first
+    if not table:
+        return entries
+    kept = [e for e in entries if ex.sym(e.slot.symbol) not in table]
+    return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in kept]
 
 
 def _is_input(entry: Entry, entries: list[Entry]) -> bool:
