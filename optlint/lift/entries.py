@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Store, Value, content, numeric
-from optlint.lift.places import is_called_gradient, loosely
+from optlint.lift.places import is_called_gradient, loosely, place_text
 from optlint.lift.recurrence import Entry
 from optlint.model import Span
 
@@ -60,11 +60,14 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
     for slot, post in pairs:
         if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
             continue
-        post = _projected(resolved(post, table), slot.symbol)
+        post = _from_saved(_projected(resolved(post, table), slot.symbol), slot.symbol, frame.saved)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
         made = (post.origin,) if post.origin is not None else ()  # in a container that has taken this one's place
         found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span) or made)
+    for slot, post, spans in _moved_from_saved(frame, store):
+        if slot.symbol not in found:
+            found[slot.symbol] = Entry(slot, resolved(post, table), spans)
     known = [*store.slots, *(s for one in (frame, *inner) for s in one.slots)]
     return _without_sums(list(found.values()), {id(s.cell) for s in known if _is_replaced(s, store)})
 
@@ -175,6 +178,30 @@ def _projected(post: Expr, symbol: Symbol) -> Expr:
             break
         post = moved[0]
     return post
+
+
+def _from_saved(post: Expr, symbol: Symbol, saved: Mapping[str, str]) -> Expr:
+    """``self.net.w = self.before − u``, where another method has saved the w of before it looked ahead: w − u."""
+    before = _before(post, symbol.name, saved)
+    return post if before is None else ex.substitute(post, {ex.sym(before): ex.sym(symbol)})
+
+
+def _before(post: Expr, name: str, saved: Mapping[str, str]) -> Symbol | None:
+    """The place that ``post`` goes on from, if another method has saved there what stood in the one of that name."""
+    for saver, place in saved.items():
+        for sign, term in structure.terms(post) if name.startswith(place) else ():
+            if sign > 0 and term.op == "sym" and term.symbol.name == saver + name.removeprefix(place):
+                return term.symbol
+    return None
+
+
+def _moved_from_saved(frame: Frame, store: Store) -> Iterator[tuple[Slot, Expr, tuple[Span, ...]]]:
+    """The same where the run does not read the place that it writes: the saved one is the parameter's."""
+    for home, key, post in written_places(store) if frame.saved else ():
+        before = _before(post, place_text(home.place + key), frame.saved)
+        slot = next((s for s in store.slots if s.symbol is before), None)
+        if slot is not None and (home, key) != (slot.home, slot.key):
+            yield slot, post, tuple(store.origins.get((home, key), ()))
 
 
 def _spans(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:
