@@ -149,13 +149,18 @@ def as_scaled(gradient: Expr, posts: list[Expr]) -> tuple[Expr, list[Expr]]:
     for whole in (n for n in squared if n is not None and n.op in ("mul", "div")):
         parts = structure.factors(whole)
         scale = [p for p in parts if p[0] != gradient]
-        if (gradient, 1.0) not in parts or not all(f.op == "const" or (f.op == "sym" and e < 0) for f, e in scale):
+        known = (f.op == "const" or (e < 0 and (f.op == "sym" or _is_length(f))) for f, e in scale)
+        if (gradient, 1.0) not in parts or not all(known):
             continue  # (η·g)² is no gradient's square
         made = [_with_whole(p, gradient, whole, scale) for p in posts]
         apart = {whole: ex.const(0)}
         if not any(ex.contains(ex.substitute(p, apart), gradient) for p in made):
             return whole, made
     return gradient, posts
+
+
+def _is_length(node: Expr) -> bool:
+    return node.op == "opaque" and not node.args and str(node.value).startswith("len ")
 
 
 def _with_whole(node: Expr, gradient: Expr, whole: Expr, scale: list[tuple[Expr, float]]) -> Expr:

@@ -266,7 +266,7 @@ def _mark(recurrence: Recurrence) -> Mark:
         tuple(sorted(recurrence.on_data)),
         tuple(sorted(recurrence.beside)),
         *(
-            recurrence.cut_short is None,
+            *(recurrence.cut_short is None, recurrence.once is None),
             recurrence.per_parameter,
             recurrence.owner,
             recurrence.key,

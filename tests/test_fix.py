@@ -54,6 +54,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT601-1": "where the state should live is a choice",
     "OPT601-2": "where the state should live is a choice",
     "OPT606": "the slip is shown, its repair only named",
+    "OPT612": "how much of the branch is meant for every call is the author's to say",
     "OPT610": "how far out the return moves, past one loop or two, is the author's to say",
     "OPT609": "the places that are missing have to be made where the state begins",
     "OPT611-1": "where the other array should live is the author's to say",

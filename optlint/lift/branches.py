@@ -264,6 +264,21 @@ def creates_state(condition: Expr) -> Creation | None:
     return None
 
 
+def flag_of(condition: Expr) -> tuple[Symbol, bool] | None:
+    """A place that begins as yes or no, where a condition asks for just that, and the answer with which it begins."""
+    if condition.op == "not":
+        inner = flag_of(condition.args[0])
+        return None if inner is None else (inner[0], not inner[1])
+    if condition.op in ("eq", "ne") and condition.args[1].op == "const" and condition.args[1].value in (0, 1):
+        inner = flag_of(condition.args[0])
+        same = bool(condition.args[1].value) == (condition.op == "eq")
+        return None if inner is None else (inner[0], inner[1] == same)
+    first = condition.symbol.initial if condition.op == "sym" else None
+    if first is None or first.op != "const" or first.value not in (0, 1):
+        return None
+    return condition.symbol, bool(first.value)
+
+
 def follows_time(condition: Expr) -> bool:
     """Decided by the number of the step (ρₜ > 5, t == 1), so that one run goes both ways."""
     for node in walk(condition):

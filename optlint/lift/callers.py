@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Func, Klass
 from optlint.lift.recurrence import Recurrence
+from optlint.lift.related import is_bare
 from optlint.model import Span
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 LEVELS = 3  # callers of callers
 MAX_CALLERS = 4  # of one function
 PATHS = 8  # of one caller
+MAX_WHOLES = 12  # callers of one file that are read for the states of the steps that they call
 MAX_EFFORT = 300_000  # evaluation steps of all views of one file
 
 
@@ -46,6 +48,30 @@ def views_of(lifter: Lifter, name: str) -> Iterator[list[Recurrence]]:
             recurrence.name = name
         if inside:
             yield inside
+
+
+def lift_wholes(lifter: Lifter, machine: Interpreter) -> None:
+    """Read the callers of functions that make a step of what they are handed: its states may be the callers' own."""
+    results = lifter.result.recurrences
+    made: dict[str, list[Recurrence]] = {}
+    for recurrence in results:
+        made.setdefault(recurrence.name, []).append(recurrence)
+    steps = {name: [s for r in of for s in r.writes] for name, of in made.items() if all(map(is_bare, of))}
+    if not steps:
+        return
+    moves = {span for spans in steps.values() for span in spans}
+    _define_callers(lifter, machine, set(map(_own, steps)))
+    mentions = re.compile(r"\b(" + "|".join(map(re.escape, sorted(map(_own, steps)))) + r")\(")
+    evident = {name for _, block in lifter.program.blocks for name in block.evident}
+    functions = [(n, f, k) for n, f, k in _all_functions(lifter, machine) if n not in evident]
+    callers = [one for one in functions if mentions.search(_body_text(lifter, machine, one[1]))]
+    most = machine.effort + MAX_EFFORT
+    for name, func, klass in callers[:MAX_WHOLES]:
+        if machine.effort < most:
+            first = len(results)
+            lifter.entry(machine, func, name, klass, limit=PATHS)
+            whole = [r for r in results[first:] if r.parameter is not None and r.states]
+            results[first:] = [r for r in whole if moves & set(r.writes)]
 
 
 def _own(name: str) -> str:

@@ -80,6 +80,7 @@ class Calls(Evaluator):
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}
         self.abroad: Abroad | None = None  # the project's other modules, where they can be seen
         self.cut_short: list[CutShort] = []
+        self.once: list[Span] = []  # what a branch that creates state does besides: at the first call alone
         self.asked: dict[str, Span] = {}  # calls without arguments, and which statement names their result first
         self.dropped: list[Dropped] = []
         self.skipped: list[Expr] = []  # the conditions under which the code goes away instead

@@ -14,12 +14,12 @@ from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.branches import creates_state, follows_time, goes_away, is_gate, last_return, only_leaves
-from optlint.lift.expression import FIRST, Expr, Symbol
+from optlint.lift.branches import creates_state, flag_of, follows_time, goes_away, is_gate, last_return, only_leaves
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Leave
-from optlint.lift.joins import Joins, copied, either
+from optlint.lift.joins import Joins, copied, either, first_step
 from optlint.lift.memory import started
-from optlint.lift.objects import ANY, Cell, Const, Scope, Seq, Slot, Target, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Const, Scope, Seq, Slot, Target, Unsupported, Value, content, numeric
 from optlint.lift.parts import parts_by_key, record
 from optlint.lift.places import belongs_to, place_text
 from optlint.model import Span
@@ -46,11 +46,16 @@ class Conditionals(Joins):
             self._quietly(no)
             return
         expr = self.number(condition)
+        if self._at_flag(expr, node.body, no):
+            return
         creating = creates_state(expr)
         if creating is not None:
             branch, other = (node.body, no) if creating.when else (no, node.body)
             told = creating.tested == "*" and expr.op == "eq" and expr.args[0].op == "sym"
             count = expr.args[0].symbol if told else None
+            alone = branch is not None and other is None and all(map(_only_returns, behind))
+            if alone and self._created_apart(branch, creating.tested, count):
+                return
             if branch is not None and self.create(branch, other, creating.tested, count):
                 return
         if no is None and only_leaves(node.body) and not self._hands_back(node.body):
@@ -63,6 +68,27 @@ class Conditionals(Joins):
             elif self.join(expr, node.body, no):
                 return
         self.take(node.body if self.choices.take(expr, self.span_of(node.test), self.is_abroad) else no)
+
+    def _at_flag(self, condition: Expr, body: cst.BaseSuite, no: cst.If | cst.Else | None) -> bool:
+        """``if self.fresh: …; self.fresh = False``: the branch that turns its own flag is the first step's alone."""
+        flag = flag_of(condition)
+        if flag is None:
+            return False
+        branch, other = (body, no) if flag[1] else (no, body)
+        if branch is None or not self._turns(branch, *flag):
+            return False
+        return self.create(branch, None, "*") if other is None else self.join(first_step(), branch, other)
+
+    def _turns(self, branch: cst.BaseSuite | cst.If | cst.Else, flag: Symbol, first: bool) -> bool:
+        """Whether a branch leaves the flag, which began as ``first``, as the opposite."""
+        mark, work = self.store.mark(), self.work
+        places: list[Target] = [(s.home, s.key) for s in self.store.slots if s.symbol is flag]
+        with self.store.watching(dry=True) as log, suppress(Unsupported):
+            self._quietly(branch)
+        ends = [numeric(content(t)) for t in places if t in log]
+        self.store.rollback(mark, forget_places=False)
+        self.work = work
+        return bool(ends) and all(e is not None and e.op == "const" and bool(e.value) != first for e in ends)
 
     def _hands_back(self, body: cst.BaseSuite) -> bool:
         """A helper hands back one thing here and another at its end: ``if schedule is None: return beta``."""
@@ -147,6 +173,49 @@ class Conditionals(Joins):
             self.take(other)
         self._at_first(made, count)
         return True
+
+    def _created_apart(
+        self, branch: cst.BaseSuite | cst.If | cst.Else | None, tested: str, count: Symbol | None
+    ) -> bool:
+        """Where a branch that creates state goes on to move a parameter, run both parts one after the other.
+
+        What only the first call does is noted: nothing behind the branch does it.
+        """
+        if not isinstance(branch, cst.IndentedBlock):
+            return False
+        mark, work = self.store.mark(), self.work
+        stored, frames, sinks = len(self.stored), len(self.frames), len(self.sinks)
+        position, again = 0, 0
+        made: set[int] = set()  # what earlier statements of the branch have made
+        for number, statement in enumerate(branch.body):
+            with self.store.watching() as log, suppress(Leave):
+                self.run([statement])
+            again = again or (number if any(key == "" and id(home) in made for home, key in log) else 0)
+            if any(map(self._is_moved, log)):
+                position = again or number
+                break
+            made |= {id(content(target)) for target in log}
+        self.store.rollback(mark)
+        self.work = work
+        del self.stored[stored:], self.frames[frames:], self.sinks[sinks:]
+        first = branch.with_changes(body=branch.body[:position])
+        ends = [self.span_of(branch.body[n]) for n in (position, -1)]
+        if not position or None in ends or not self.create(first, None, tested, count):
+            return False
+        start, end = ends
+        if start is not None and end is not None and not self.is_abroad:
+            self.once.append(start.joined(end))
+        self.run(branch.body[position:])
+        return True
+
+    def _is_moved(self, target: Target) -> bool:
+        """A place that was there before keeps its content, and takes in a step besides."""
+        now = numeric(content(target))
+        if now is None or not now.args:
+            return False
+        slots = [*self.store.slots, *(s for loop in self.loops for s in loop.slots)]
+        known = (s for s in slots if (s.home, s.key) == target or (s.cell is target[0] and target[1] == ""))
+        return any((1, ex.sym(s.symbol)) in structure.terms(now) and s.symbol.initial is None for s in known)
 
     def _answers(self, target: Target, tested: str) -> bool:
         """Whether a write answers the question whether ``tested`` is there yet: it makes it, or what holds it.
@@ -301,6 +370,11 @@ def _may_change(value: object) -> bool:
     return value is None or value == "" or isinstance(value, (int, float))
 
 
+def _only_returns(statement: cst.CSTNode) -> bool:
+    small = statement.body if isinstance(statement, cst.SimpleStatementLine) else [None]
+    return all(isinstance(s, (cst.Return, cst.Pass)) for s in small)
+
+
 @lru_cache(maxsize=512)
 def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.If | cst.Else | None:
     """The branch that alone mentions one of the names: ``func = _multi_tensor`` or ``func = _single_tensor``."""
@@ -310,12 +384,6 @@ def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.
     mention = matchers.OneOf(*(matchers.Name(name) for name in sorted(names)))
     here, there = (any(matchers.findall(side, mention)) for side in (node.body, no))
     return None if here == there else node.body if here else no
-
-
-def first_step(told_by: Symbol | None = None) -> Expr:
-    """True at the first step alone. told_by: the count whose first number the code takes for that."""
-    count = Symbol(FIRST, kind="index", iterates="count", start=ex.const(1), begun_by=told_by)
-    return ex.op("eq", ex.sym(count), ex.const(1))
 
 
 def _data(expr: Expr | None) -> Expr | None:

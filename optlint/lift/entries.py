@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Store, Value, content, numeric
-from optlint.lift.places import is_called_gradient
+from optlint.lift.places import is_called_gradient, loosely, place_text
 from optlint.lift.recurrence import Entry
 from optlint.model import Span
 
@@ -41,8 +41,11 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
     found: dict[Symbol, Entry] = {}
     pairs: list[tuple[Slot, Expr]] = list(frame.posts)
     if frame.kind == "function":
+        own = _made_here(inner, store)
         for slot in [*store.slots, *frame.slots]:
             post = numeric(content((slot.home, slot.key)))
+            if id(slot.home) in own:
+                continue
             if slot.local or (id(slot) in frame.before and frame.before[id(slot)] == post):
                 continue
             if post is not None:
@@ -57,12 +60,30 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
     for slot, post in pairs:
         if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
             continue
-        post = _projected(resolved(post, table), slot.symbol)
+        post = _from_saved(_projected(resolved(post, table), slot.symbol), slot.symbol, frame.saved)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
-        found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span))
+        made = (post.origin,) if post.origin is not None else ()  # in a container that has taken this one's place
+        found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span) or made)
+    for slot, post, spans in _moved_from_saved(frame, store):
+        if slot.symbol not in found:
+            found[slot.symbol] = Entry(slot, resolved(post, table), spans)
     known = [*store.slots, *(s for one in (frame, *inner) for s in one.slots)]
     return _without_sums(list(found.values()), {id(s.cell) for s in known if _is_replaced(s, store)})
+
+
+def _made_here(inner: Iterable[Frame], store: Store) -> set[int]:
+    """The lists that the run itself makes, and that a loop of its own goes on with: they are gone when it ends."""
+    loops = (s for one in inner for s in one.slots if isinstance(s.home, Scope) and isinstance(s.cell, Cell))
+    found: set[int] = set()
+    for slot in loops:
+        first = slot.cell.items.get("<template>") if isinstance(slot.cell, Cell) else None
+        if isinstance(first, Cell) and first.growing and not first.open:
+            found.add(id(slot.cell))
+    for slot in store.slots if found else ():
+        if id(slot.home) in found:
+            found.add(id(slot.cell))
+    return found
 
 
 def _is_replaced(slot: Slot, store: Store) -> bool:
@@ -93,15 +114,31 @@ def _without_sums(entries: list[Entry], replaced: set[int]) -> list[Entry]:
 
 
 def filled_anew(slot: Slot, store: Store) -> list[tuple[Slot, Expr]]:
-    """The elements of a list that the code binds anew: ``self.v = [β·v + g for v, g in zip(self.v, grads)]``."""
-    made = content((slot.home, slot.key))
-    if not isinstance(made, Cell) or made is slot.cell or not made.growing or made.expr is not None:
-        return []
+    """The elements of a list that the code binds anew: ``self.v = [β·v + g for v, g in zip(self.v, grads)]``.
+
+    Those of a dictionary have keys: ``moved[f"W{i}"] = params[f"W{i}"] − η·g``, and then ``params = moved``. A tuple
+    may hold several of these: ``theta = (W, b)``.
+    """
+    return list(_taken_over(slot.cell, content((slot.home, slot.key)), store))
+
+
+def _taken_over(old: Value | None, made: Value | None, store: Store) -> Iterator[tuple[Slot, Expr]]:
+    if not isinstance(old, Cell) or made is old:
+        return
+    if isinstance(made, Seq):
+        for number, element in enumerate(made.elements):
+            yield from _taken_over(old.items.get(f"[{number}]"), element, store)
+    if not isinstance(made, Cell) or not made.growing or made.expr is not None:
+        return
+    known = [s for s in store.slots if s.home is old and "{" in s.key]
     post = numeric(made.items.get(ANY))
-    elements = [s for s in store.slots if s.home is slot.cell and "{" in s.key]
-    if post is not None and len(elements) > 1:  # its neighbours were read, too: ``self.W[i - 1]``
-        elements = [s for s in elements if s.symbol in post.symbols]
-    return [(s, post) for s in elements] if post is not None and len(elements) == 1 else []
+    if post is None:
+        keyed = {loosely(k): held for k, v in made.items.items() if (held := numeric(v)) is not None}
+        yield from ((s, keyed[loosely(s.key)]) for s in known if loosely(s.key) in keyed)
+    else:
+        if len(known) > 1:  # its neighbours were read, too: ``self.W[i - 1]``
+            known = [s for s in known if s.symbol in post.symbols]
+        yield from ((s, post) for s in known if len(known) == 1)
 
 
 def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> list[Entry]:
@@ -141,6 +178,30 @@ def _projected(post: Expr, symbol: Symbol) -> Expr:
             break
         post = moved[0]
     return post
+
+
+def _from_saved(post: Expr, symbol: Symbol, saved: Mapping[str, str]) -> Expr:
+    """``self.net.w = self.before − u``, where another method has saved the w of before it looked ahead: w − u."""
+    before = _before(post, symbol.name, saved)
+    return post if before is None else ex.substitute(post, {ex.sym(before): ex.sym(symbol)})
+
+
+def _before(post: Expr, name: str, saved: Mapping[str, str]) -> Symbol | None:
+    """The place that ``post`` goes on from, if another method has saved there what stood in the one of that name."""
+    for saver, place in saved.items():
+        for sign, term in structure.terms(post) if name.startswith(place) else ():
+            if sign > 0 and term.op == "sym" and term.symbol.name == saver + name.removeprefix(place):
+                return term.symbol
+    return None
+
+
+def _moved_from_saved(frame: Frame, store: Store) -> Iterator[tuple[Slot, Expr, tuple[Span, ...]]]:
+    """The same where the run does not read the place that it writes: the saved one is the parameter's."""
+    for home, key, post in written_places(store) if frame.saved else ():
+        before = _before(post, place_text(home.place + key), frame.saved)
+        slot = next((s for s in store.slots if s.symbol is before), None)
+        if slot is not None and (home, key) != (slot.home, slot.key):
+            yield slot, post, tuple(store.origins.get((home, key), ()))
 
 
 def _spans(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:

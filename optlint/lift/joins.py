@@ -9,7 +9,7 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.expression import Expr
+from optlint.lift.expression import FIRST, Expr, Symbol
 from optlint.lift.frames import Leave
 from optlint.lift.objects import Cell, Scope, Seq, Target, Value, content, numeric
 from optlint.lift.places import place_text
@@ -23,7 +23,12 @@ class Joins(Statements):
         """Run a branch (a hook of the conditionals)."""
         raise NotImplementedError
 
-    def join(self, condition: Expr, body: cst.BaseSuite, no: cst.BaseSuite | cst.If | cst.Else | None) -> bool:
+    def join(
+        self,
+        condition: Expr,
+        body: cst.BaseSuite | cst.If | cst.Else,
+        no: cst.BaseSuite | cst.If | cst.Else | None,
+    ) -> bool:
         """Run both branches of a condition that the step's number decides: each place gets a conditional value."""
         mark, stored, sinks = self.store.mark(), len(self.stored), len(self.sinks)
         ends: list[dict[Target, Value | None]] = []
@@ -65,6 +70,16 @@ class Joins(Statements):
         self._write_both(condition, *ends)
         raise Leave("return", both)
 
+    def _either_list(self, condition: Expr, yes: Value | None, no: Value | None) -> Cell | None:
+        """One list for two that both branches have filled, element by element."""
+        if not (isinstance(yes, Cell) and isinstance(no, Cell) and yes is not no and yes.growing and no.growing):
+            return None
+        parts = {k: self._either_value(condition, yes.items[k], no.items[k]) for k in yes.items if k in no.items}
+        items = {k: v for k, v in parts.items() if v is not None}
+        if not items or not len(items) == len(yes.items) == len(no.items):
+            return None
+        return Cell(items=items, growing=True, sequence=yes.sequence)
+
     def _either_value(self, condition: Expr, yes: Value | None, no: Value | None) -> Value | None:
         """One value for two: a conditional number, or a tuple of such."""
         if isinstance(yes, Seq) and isinstance(no, Seq) and len(yes.elements) == len(no.elements):
@@ -85,7 +100,7 @@ class Joins(Statements):
             a, b = numeric(yes), numeric(other)
             if a is not None and b is not None:
                 self._write(target, a if a == b else either(condition, a, b, self.place_text(target)), yes, other)
-            elif (kept := yes if yes is not None else other) is not None:
+            elif (kept := self._either_list(condition, yes, other) or (yes if yes is not None else other)) is not None:
                 self._rebind(target, kept)
 
     def _write(self, target: Target, expr: Expr, *parts: Value | None) -> None:
@@ -120,12 +135,35 @@ def either(condition: Expr, yes: Expr, no: Expr, place: str = "") -> Expr:
     Without a place: of any one place. A choice by the same condition inside is made already.
     """
     yes, no = _decided(yes, condition, 1), _decided(no, condition, 2)
+    if is_first_step(condition) and _begins_alike(yes, no):
+        return no
     for sign, term in structure.terms(yes):
         own = term.op == "sym" and sign == 1 and (not place or term.symbol.name == place_text(place))
         if own and (1, term) in structure.terms(no):
             parts = [[t for t in structure.terms(side) if t != (1, term)] for side in (yes, no)]
             return ex.op("add", term, ex.op("where", condition, *map(structure.total, parts)))
     return ex.op("where", condition, yes, no)
+
+
+def first_step(told_by: Symbol | None = None) -> Expr:
+    """True at the first step alone. told_by: the count whose first number the code takes for that."""
+    count = Symbol(FIRST, kind="index", iterates="count", start=ex.const(1), begun_by=told_by)
+    return ex.op("eq", ex.sym(count), ex.const(1))
+
+
+def is_first_step(condition: Expr) -> bool:
+    """It is told by a flag, which nothing sets back (as it may a count of epochs)."""
+    count = condition.args[0].symbol if condition.op == "eq" and condition.args[0].op == "sym" else None
+    return count is not None and count.name == FIRST and count.begun_by is None
+
+
+def _begins_alike(first: Expr, later: Expr) -> bool:
+    """What the first step leaves is what every step leaves of states that are 0 before it."""
+    kept = {s for s in later.visible - first.visible if s.kind == "place" and s.default is None}
+    if not kept or any(s.initial is not None and s.initial != ex.const(0) for s in kept):
+        return False
+    empty = ex.substitute(later, {ex.sym(s): ex.const(0) for s in kept})
+    return structure.tidy(empty) == structure.tidy(first)
 
 
 def _decided(root: Expr, condition: Expr, side: int) -> Expr:
@@ -135,7 +173,5 @@ def _decided(root: Expr, condition: Expr, side: int) -> Expr:
 
 def copied(value: Value | None) -> Value | None:
     if isinstance(value, Cell):
-        made = Cell(value.expr, dict(value.items), value.place, value.open, value.array, value.scalar, value.klass)
-        made.dtype = value.dtype
-        return made
+        return replace(value, items=dict(value.items), exact=False)
     return value

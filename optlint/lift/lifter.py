@@ -9,7 +9,7 @@ from functools import partial
 
 from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
-from optlint.lift.callers import views_of
+from optlint.lift.callers import lift_wholes, views_of
 from optlint.lift.dropped import forget_what_is_written, is_begun_there, is_log, lasts, reads_result
 from optlint.lift.entries import changed_gradients, entry_values, made_anew, resolved
 from optlint.lift.expression import Symbol, sym
@@ -100,6 +100,7 @@ class Lifter:
             if self.machine is None:
                 self.machine = machine
                 self.functions(machine)
+                lift_wholes(self, machine)
         self.result.recurrences = list(at_home(self.result.recurrences))
         count_each_call(self.result.recurrences)
         note_what_stands_still(self.result.recurrences)
@@ -213,7 +214,7 @@ class Lifter:
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
-        machine.skipped, machine.asked, machine.named = [], {}, {}
+        machine.skipped, machine.asked, machine.named, machine.once = [], {}, {}, []
         machine.looked, machine.appended = {}, {}
         try:
             yield
@@ -339,6 +340,7 @@ class Lifter:
             recurrence.imports = frozenset(machine.imports)
             recurrence.types = frozenset(machine.types)
             recurrence.cut_short = next((c.returns for c in machine.cut_short if is_of_loop(recurrence, c)), None)
+            recurrence.once = next((o for o in machine.once if all(map(o.covers, recurrence.writes))), None)
             recurrence.carried = carried_into(recurrence, machine.frames)
             recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span

@@ -33,6 +33,7 @@ from optlint.lift.places import ACCESSOR, WHOLE, indices_of, is_element, key_tex
 from optlint.model import Span
 
 _NUMBER = re.compile(r"\[\d+\]")
+_OF_A_LOOP = re.compile(r"[\w)\]]\[\{\w+\}\]$")
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
 MAX_HIDDEN = 300  # nodes of an unknown call's argument; beyond it only its symbols are kept
 
@@ -135,7 +136,7 @@ class Memory:
             return ",".join(self.key(v) for v in value.elements)
         place = place_of(value)
         expr = numeric(value)
-        if place and expr is not None and (expr.op == "sym" or _is_object(value)):
+        if place and expr is not None and (expr.op == "sym" or _is_object(value) or _is_element_of_a_loop(value)):
             return "{" + place + "}" if "{" not in place else place
         if expr is not None:
             return self.text(value)
@@ -302,6 +303,11 @@ def _counted(expr: Expr) -> Expr:
     if not distance:
         return inner
     return ex.op("add" if distance > 0 else "sub", inner, ex.const(abs(distance)))
+
+
+def _is_element_of_a_loop(value: Value) -> bool:
+    """What a loop over a dictionary's keys gives seems to be its value, be that computed or unknown."""
+    return isinstance(value, Cell) and not value.scalar and bool(_OF_A_LOOP.search(value.place))
 
 
 def _is_object(value: Value) -> bool:

@@ -113,16 +113,21 @@ class Func(Value):
 
 @dataclass(slots=True)
 class Changes:
-    """Attributes that a function binds anew, those that it only changes in place, and those of which it sets items."""
+    """Attributes that a function binds anew, those that it only changes in place, and those of which it sets items.
+
+    saved: those that are given what another attribute holds (``self.before = self.net.weights``).
+    """
 
     rebound: set[str] = field(default_factory=set)
     mutated: set[str] = field(default_factory=set)
     filled: set[str] = field(default_factory=set)
+    saved: dict[str, cst.Attribute] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
         self.rebound |= other.rebound
         self.mutated |= other.mutated
         self.filled |= other.filled
+        self.saved |= other.saved
 
 
 @dataclass(eq=False, slots=True)

@@ -156,13 +156,14 @@ def _is_list(value: Value) -> TypeGuard[Cell]:
 
 
 def _concatenated(left: Cell, right: Cell) -> Cell:
-    """Both lists' elements; where one is seen through a representative, the first one's stands for all."""
+    """Both lists' elements; a representative of one stands for all: ``[0] + [… for …]``."""
     made = Cell(growing=True)
     for value in (*left.items.values(), *right.items.values()):
         made.items[f"[{len(made.items)}]"] = value
     if ANY in left.items or ANY in right.items:
-        rest = list(made.items.values())
-        made.items = {ANY: rest[0]} | {f"[*{i}]": v for i, v in enumerate(rest[1:], 2)}
+        first = left.items[ANY] if ANY in left.items else right.items[ANY]
+        rest = [v for v in made.items.values() if v is not first]
+        made.items = {ANY: first} | {f"[*{i}]": v for i, v in enumerate(rest, 2)}
     return made
 
 

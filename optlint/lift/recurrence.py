@@ -104,6 +104,7 @@ class Recurrence:
     elsewhere: list[State] = field(default_factory=list)  # those that another path alone reads (``if amsgrad``)
     types: frozenset[str] = frozenset()  # number types that the run names
     cut_short: Span | None = None  # the return that ends the loop over the parameters at the first of them
+    once: Span | None = None  # the part of a branch that creates state in which alone it moves its parameter
 
     def is_of_outer(self, count: Symbol) -> bool:
         """A count of the passes of a loop around the one that updates."""

@@ -16,7 +16,8 @@ from optlint.model import Span
 def at_home(recurrences: list[Recurrence]) -> Iterator[Recurrence]:
     """Drop a caller's view of an update where the function that holds it was lifted by itself.
 
-    A function that hands back single moments is no home: the caller that makes a step of them is.
+    A function that hands back single moments, or that makes a step of those that it is handed, is no home: the caller
+    that has both is.
     """
     homes = {s: r for r in recurrences if r.at_home for s in r.writes}
     found = [(r, [homes[s] for s in r.writes if s in homes]) for r in recurrences]
@@ -33,7 +34,12 @@ def at_home(recurrences: list[Recurrence]) -> Iterator[Recurrence]:
 
 
 def _is_part(part: Recurrence, whole: Recurrence) -> bool:
-    return part.parameter is None and len(part.states) < len(whole.states)
+    return (part.parameter is None or is_bare(part)) and len(part.states) < len(whole.states)
+
+
+def is_bare(recurrence: Recurrence) -> bool:
+    """A step of what the function is handed: it keeps nothing itself."""
+    return recurrence.parameter is not None and not recurrence.states and not recurrence.lost
 
 
 def note_what_stands_still(recurrences: list[Recurrence]) -> None:

@@ -26,7 +26,7 @@ from optlint.lift.objects import (
     numeric,
     one_of,
 )
-from optlint.lift.places import attribute
+from optlint.lift.places import attribute, place_text
 from optlint.lift.vocabulary.graph import commit, take_pairs
 
 ZERO = const(0)
@@ -41,6 +41,8 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
     frame.before = {id(s): numeric(content((s.home, s.key))) for s in machine.store.slots}
     first = len(machine.store.slots)
     receiver = instance(machine, klass) if klass is not None and not func.static else None
+    if receiver is not None and klass is not None:
+        frame.saved = _saved(machine, receiver, klass, func)
     scope = Scope(func.scope)
     bound = func.bound(receiver)
     own = len(machine.store.slots)
@@ -140,6 +142,31 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     return cell
 
 
+def _saved(machine: Interpreter, receiver: Cell, klass: Klass, func: Func) -> dict[str, str]:
+    """What other methods than this one save: ``self.before = self.net.weights``, by the names of the places."""
+    own = machine.changes[func.node].rebound if func.node in machine.changes else set()
+    found = {}
+    for name, node in _changed_elsewhere(machine, klass).saved.items():
+        place = _place_named(machine, receiver, node)
+        if name not in own and place:
+            found[f"{receiver.place}.{name}"] = place
+    return found
+
+
+def _place_named(machine: Interpreter, receiver: Cell, node: cst.BaseExpression) -> str:
+    """The name of what an attribute of ``self``, or of one of its parts, holds."""
+    names: list[str] = []
+    while isinstance(node, cst.Attribute):
+        names.append(node.attr.value)
+        node = node.value
+    held: Value = receiver
+    for name in reversed(names if _is_self(node) else []):
+        if not isinstance(held, Cell):
+            return ""
+        held = machine.child(held, attribute(name))
+    return place_text(held.place) if isinstance(held, Cell) and held is not receiver else ""
+
+
 def _parts(home: Cell) -> Iterator[Cell]:
     """The objects of the file's own classes that an object holds, by itself or in lists."""
     for value in home.items.values():
@@ -164,9 +191,18 @@ def _is_empty(value: Value) -> bool:
     return isinstance(element, Cell) and element.array and element.expr == ZERO and not element.growing
 
 
+def _is_self(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Name) and node.value == "self"
+
+
 class _Visitor(cst.CSTVisitor):
     def __init__(self, changes: Changes) -> None:
         self.changes = changes
+
+    def visit_Assign(self, node: cst.Assign) -> None:
+        target, value = node.targets[0].target, node.value
+        if isinstance(target, cst.Attribute) and isinstance(value, cst.Attribute) and _is_self(target.value):
+            self.changes.saved[target.attr.value] = value
 
     def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
         targets = [e.value for e in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]

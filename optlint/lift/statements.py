@@ -13,6 +13,7 @@ from optlint.lift.evaluator import MAX_WORK, dotted
 from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, Symbol, const
 from optlint.lift.frames import Dropped, Leave, Stored
 from optlint.lift.objects import (
+    ANY,
     Cell,
     Const,
     Each,
@@ -286,6 +287,10 @@ class Statements(Calls):
         return found.bound(home) if isinstance(found, Func) else None
 
     def put_item(self, home: Cell, key: str, value: Value, span: Span | None) -> None:
+        each = value.items.get(ANY) if isinstance(value, Cell) and value.growing and value.expr is None else None
+        if ":" in key and each is not None:
+            self._put_slice(home, each, span)
+            return
         if key == WHOLE:
             expr = numeric(value)
             if expr is not None:
@@ -293,6 +298,15 @@ class Statements(Calls):
             return
         self.note(f"{home.place}{key}", value, span)
         self.store.put(home, key, value, span)
+
+    def _put_slice(self, home: Cell, each: Value, span: Span | None) -> None:
+        """``W[1:] = [w − η·g for w, g in …]``: what stands for all new elements, at the place of the old ones."""
+        keys = [k for k in home.items if "{" in k or k == ANY]
+        read = self.number(each).symbols
+        own = [k for k in keys if (old := numeric(home.items[k])) is not None and old.symbols & read]
+        for key in (own or keys)[:1] or [ANY]:
+            self.note(f"{home.place}{key}", each, span)
+            self.store.put(home, key, each, span)
 
     def _put_element(self, home: Seq, key: str, value: Value) -> None:
         try:

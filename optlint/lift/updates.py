@@ -9,6 +9,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
+from optlint.lift.inputs import becomes_step, is_input
 from optlint.lift.objects import Cell, Slot, Store, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
@@ -46,55 +47,6 @@ def _without_zeros(entries: list[Entry]) -> list[Entry]:
         return entries
     kept = [e for e in entries if ex.sym(e.slot.symbol) not in table]
     return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in kept]
-
-
-def _is_input(entry: Entry, entries: list[Entry]) -> bool:
-    """A gradient that the code clips, scales or clears in place: it takes in nothing new of its own."""
-    symbol = entry.slot.symbol
-    own = structure.slope(entry.post, symbol)
-    if symbol.initial is not None or symbol.default is not None:
-        return entry.post.op in ("min", "max") and _only_clips(entry.post, symbol)  # begun, and filled elsewhere
-    if own is not None and any(s.kind == "index" and s.iterates == "count" for s in own.visible):
-        return False  # a step size that follows the time
-    if own == ex.const(1) and structure.rest(entry.post, symbol).op == "const":
-        return False  # a counter
-    readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]
-    if not readers or any(structure.is_complemented(post, symbol) for post in readers):
-        return False
-    by_symbol = {e.slot.symbol: e for e in entries}
-    if own is not None and not own.visible & by_symbol.keys():  # c·g + λ·w, whatever c and λ are
-        return all(_is_decay(t, entry, by_symbol) for _, t in structure.terms(structure.rest(entry.post, symbol)))
-    for node in ex.walk(entry.post):
-        if node.op == "opaque" and node.args:
-            return False
-        if node.op == "sym" and node.symbol is not symbol:
-            other = by_symbol.get(node.symbol)
-            if other is None and node.symbol.default is None:
-                return False  # it may be data
-            if other is not None and not _is_decayed_by(entry, other):
-                return False
-    return True
-
-
-def _only_clips(node: Expr, symbol: Symbol) -> bool:
-    """min(max(x, −c), c): what is done to a content that somebody else has put there."""
-    if node.op not in ("min", "max"):
-        return node == ex.sym(symbol)
-    inner = [a for a in node.args if symbol in a.symbols]
-    return len(inner) == 1 and _only_clips(inner[0], symbol) and node.symbols == {symbol}
-
-
-def _is_decay(term: Expr, entry: Entry, by_symbol: dict[Symbol, Entry]) -> bool:
-    """λ·w, or a number."""
-    if term.op == "const":
-        return True
-    others = [by_symbol[s] for s in term.visible if s in by_symbol]
-    return (
-        len(others) == 1
-        and _is_decayed_by(entry, others[0])
-        and structure.slope(term, others[0].slot.symbol) is not None
-        and structure.rest(term, others[0].slot.symbol) == ex.const(0)
-    )
 
 
 def _remembers(state: State, other: State) -> bool:
@@ -151,16 +103,6 @@ def _is_number(term: Expr) -> bool:
     return all(n.op != "opaque" and (n.op != "sym" or n.symbol.default is not None) for n in ex.walk(term))
 
 
-def _is_decayed_by(entry: Entry, other: Entry) -> bool:
-    """``g += λ·w``: linear in a place that itself moves by what it is added to."""
-    symbol = other.slot.symbol
-    return (
-        entry.slot.symbol in other.post.symbols
-        and (1, ex.sym(symbol)) in structure.terms(other.post)
-        and structure.slope(entry.post, symbol) is not None
-    )
-
-
 def _see_type(state: State, slot: Slot) -> None:
     """What number type the place's new content has; what is changed in place keeps its own."""
     held = content((slot.home, slot.key))
@@ -184,8 +126,9 @@ class Grouping:
         self.by_new: dict[Symbol, State] = {}
         self.by_old: dict[Symbol, State] = {}
         self.overwritten: list[Entry] = []
-        fed = [e for e in entries if _is_input(e, entries)]
+        fed = [e for e in entries if is_input(e, entries)]
         self.inputs = [e for e in fed if numeric(content((e.slot.home, e.slot.key))) != ex.sym(e.slot.symbol)]
+        fed += [e for e in entries if e not in fed and becomes_step(e, entries)]
         entries = [e for e in entries if e not in fed]
         read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in self.outputs))
         for entry in entries:

@@ -46,6 +46,7 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             contents.append(found)
     if not contents or len(contents) > MAX_LOST:
         return
+    stored = {e.post for e in recurrence.overwritten}
     for chosen in product(*contents):
         made = _with_states(recurrence, list(chosen))
         if made is not None:
@@ -54,7 +55,9 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 if repaired is not None:
                     details = {"kind": "state"} | ({"alone": "yes"} if subject.states else {})
                     begun = repaired.states[: len(chosen)]
-                    if len(begun) == len(chosen) and all(_is_decayed(s.post, s.old) for s in begun):
+                    pairs = zip(begun, chosen, strict=False)
+                    told = all(_is_decayed(s.post, s.old, content in stored) for s, (content, _) in pairs)
+                    if len(begun) == len(chosen) and told:
                         details["certain"] = "yes"  # nobody multiplies 0 by a decay on purpose
                     table = {ex.sym(s.old): ZERO for s in begun}
                     written = repaired.replaced([ex.substitute(p, table) for p in repaired.posts])
@@ -328,12 +331,15 @@ def _is_momentum(symbol: Symbol, post: Expr) -> bool:
     return bool(_MOMENTUM.search(symbol.name)) or structure.is_complemented(post, symbol)
 
 
-def _is_decayed(post: Expr, symbol: Symbol) -> bool:
-    """β·s + …, where the code shows that β is a decay: a number below 1, its name, or a rest that weighs 1 − β."""
+def _is_decayed(post: Expr, symbol: Symbol, stored: bool = False) -> bool:
+    """β·s + …, where the code shows that β is a decay: a number below 1, its name, or a rest that weighs 1 − β.
+
+    stored: the code puts all this into a lasting place, so that whatever β is called, something is kept of it.
+    """
     own = structure.retention(post, symbol)
     if own is None or not _is_part(own):
         return False
-    return not own.symbols or all(_is_momentum(s, post) for s in own.symbols)
+    return stored or not own.symbols or all(_is_momentum(s, post) for s in own.symbols)
 
 
 def _is_only_begun(recurrence: Recurrence, symbol: Symbol) -> bool:

@@ -42,6 +42,16 @@ def loop_cut_short(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     yield Repair(page.code, stays, span=recurrence.cut_short, details={"kind": "as run"})
 
 
+@check("moved-once")
+def moved_once(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The whole update stands in the branch that makes its state: from the second call on nothing moves."""
+    recurrence, parameter = subject.recurrence, subject.parameter
+    if recurrence.once is None or parameter is None or not recurrence.states:
+        return
+    stays = subject.replaced([*(ex.sym(s.old) for s in subject.states), ex.sym(parameter)])
+    yield Repair(page.code, stays, span=recurrence.writes[0], details={"kind": "as run"})
+
+
 @check("gradient-moved")
 def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """grads[k] −= η·u, where u is made of grads[k] itself: the gradient takes the step of the parameter."""

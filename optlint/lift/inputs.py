@@ -1,0 +1,103 @@
+"""Entries that are no states: gradients that the code clips, scales, clears or turns into the step where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Entry
+
+
+def is_input(entry: Entry, entries: Sequence[Entry]) -> bool:
+    """A gradient that the code clips, scales or clears in place: it takes in nothing new of its own."""
+    symbol = entry.slot.symbol
+    own = structure.slope(entry.post, symbol)
+    if symbol.initial is not None or symbol.default is not None:
+        return entry.post.op in ("min", "max") and _only_clips(entry.post, symbol)  # begun, and filled elsewhere
+    if own is not None and any(s.kind == "index" and s.iterates == "count" for s in own.visible):
+        return False  # a step size that follows the time
+    if own == ex.const(1) and structure.rest(entry.post, symbol).op == "const":
+        return False  # a counter
+    readers = [e.post for e in entries if e is not entry and symbol in e.post.symbols]
+    if not readers or any(structure.is_complemented(post, symbol) for post in readers):
+        return False
+    by_symbol = {e.slot.symbol: e for e in entries}
+    if own is not None and not own.visible & by_symbol.keys():  # c·g + λ·w, whatever c and λ are
+        return all(_is_decay(t, entry, by_symbol) for _, t in structure.terms(structure.rest(entry.post, symbol)))
+    for node in ex.walk(entry.post):
+        if node.op == "opaque" and node.args:
+            return False
+        if node.op == "sym" and node.symbol is not symbol:
+            other = by_symbol.get(node.symbol)
+            if other is None and node.symbol.default is None:
+                return False  # it may be data
+            if other is not None and not _is_decayed_by(entry, other):
+                return False
+    return True
+
+
+def becomes_step(entry: Entry, entries: Sequence[Entry]) -> bool:
+    """A gradient whose place takes the step: ``layer.dW = m̂/(√v̂ + ε)``, then ``layer.W −= η·layer.dW``.
+
+    The averages take in what stands there before, and neither they nor the step take in anything else: whatever fills
+    it again before the next step is out of sight. A last step that is kept (Adadelta's) has a gradient beside it.
+    """
+    symbol, post = entry.slot.symbol, entry.post
+    if symbol.initial is not None or symbol.default is not None or not post.args:
+        return False
+    if structure.slope(post, symbol) is not None:  # its own content goes on
+        return False
+    by_symbol = {e.slot.symbol: e for e in entries}
+    others = [e for e in entries if e is not entry]
+    moved = [e for e in others if ex.contains(e.post, post) and (1, ex.sym(e.slot.symbol)) in structure.terms(e.post)]
+    taken = [e for e in others if symbol in e.post.symbols and e not in moved]
+    if len(moved) != 1 or not taken:
+        return False
+    kept = by_symbol.keys() - {moved[0].slot.symbol}
+    read, around = post.symbols & kept, [entry]
+    while more := [e for e in others if e.slot.symbol in read and e not in around]:
+        around += more
+        read |= frozenset().union(*(e.post.symbols & kept for e in more))
+    parts = [t for e in around for _, t in structure.terms(e.post)]
+    return any(e in around for e in taken) and all(_is_made_of(t, kept, moved[0].slot.symbol) for t in parts)
+
+
+def _is_made_of(term: Expr, kept: Set[Symbol], parameter: Symbol) -> bool:
+    """A summand that some place's content multiplies, the parameter's own decay, or a number."""
+    if any(n.op == "opaque" and n.args for n in ex.walk(term)):
+        return False
+    decay = parameter in term.symbols and structure.slope(term, parameter) is not None
+    return bool(term.symbols & kept) or decay or all(s.default is not None for s in term.symbols)
+
+
+def _only_clips(node: Expr, symbol: Symbol) -> bool:
+    """min(max(x, −c), c): what is done to a content that somebody else has put there."""
+    if node.op not in ("min", "max"):
+        return node == ex.sym(symbol)
+    inner = [a for a in node.args if symbol in a.symbols]
+    return len(inner) == 1 and _only_clips(inner[0], symbol) and node.symbols == {symbol}
+
+
+def _is_decay(term: Expr, entry: Entry, by_symbol: Mapping[Symbol, Entry]) -> bool:
+    """λ·w, or a number."""
+    if term.op == "const":
+        return True
+    others = [by_symbol[s] for s in term.visible if s in by_symbol]
+    return (
+        len(others) == 1
+        and _is_decayed_by(entry, others[0])
+        and structure.slope(term, others[0].slot.symbol) is not None
+        and structure.rest(term, others[0].slot.symbol) == ex.const(0)
+    )
+
+
+def _is_decayed_by(entry: Entry, other: Entry) -> bool:
+    """``g += λ·w``: linear in a place that itself moves by what it is added to."""
+    symbol = other.slot.symbol
+    return (
+        entry.slot.symbol in other.post.symbols
+        and (1, ex.sym(symbol)) in structure.terms(other.post)
+        and structure.slope(entry.post, symbol) is not None
+    )
