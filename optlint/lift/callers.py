@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Func, Klass
 from optlint.lift.recurrence import Recurrence
-from optlint.lift.related import is_bare
+from optlint.lift.related import begins_anew, is_bare, made_at
 from optlint.model import Span
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def lift_wholes(lifter: Lifter, machine: Interpreter) -> None:
         if machine.effort < most:
             first = len(results)
             lifter.entry(machine, func, name, klass, limit=PATHS)
-            whole = [r for r in results[first:] if r.parameter is not None and r.states]
-            results[first:] = [r for r in whole if moves & set(r.writes)]
+            whole = [r for r in results[first:] if r.parameter is not None and (r.states or begins_anew(r))]
+            results[first:] = [r for r in whole if moves & set(made_at(r))]
 
 
 def _own(name: str) -> str:

@@ -39,9 +39,7 @@ def _without_zeros(entries: list[Entry]) -> list[Entry]:
     table: dict[Expr, Expr] = {}
     for entry in entries:
         symbol, first = entry.slot.symbol, entry.slot.symbol.initial
-        if first is None or first != ex.const(0) or structure.slope(entry.post, symbol) in (None, ex.const(0)):
-            continue
-        if structure.rest(entry.post, symbol) == ex.const(0):
+        if first is not None and first == ex.const(0) and structure.is_scaled(entry.post, symbol):
             table[ex.sym(symbol)] = table[entry.post] = first
     if not table:
         return entries
@@ -277,6 +275,7 @@ class Grouping:
             indices=list(self.frame.indices),
             span=span,
             frame=self.frame.kind,
+            loop=self.frame.span if self.frame.kind == "loop" else None,
             depth=self.frame.depth,
             inputs=self.inputs,
             overwritten=[e for e in self.overwritten if isinstance(e.slot.home, Cell)],

@@ -39,7 +39,8 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     contents: list[list[tuple[Expr, list[Expr]]]] = []
     for found in _all_contents(recurrence):
         origin = found[0][1][0].origin
-        here = recurrence.home is None or origin is None or recurrence.home.covers(origin)
+        call = recurrence.loop or recurrence.home
+        here = call is None or origin is None or call.covers(origin)
         if not here and any(s.expr == found[0][0] and "[" in s.name for s in recurrence.stored):
             continue  # an element of a list whose index this run knows
         if here != elsewhere:
