@@ -5,7 +5,7 @@ from __future__ import annotations
 from optlint.lift import expression as ex
 from optlint.lift.expression import Symbol
 from optlint.lift.objects import ANY, Cell, Const, Each, Fields, Func, Klass, Lazy, Lib, Seq, Super, Value, numeric
-from optlint.lift.places import attribute, item, place_of
+from optlint.lift.places import LAST, attribute, item, place_of
 from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise
 
 
@@ -207,6 +207,8 @@ def _setdefault(site: Site) -> Value | None:
 def _append(site: Site) -> Value | None:
     if isinstance(site.receiver, Cell) and site.args:
         site.machine.store.put(site.receiver, ANY, site.args[0], site.span)
+        if LAST in site.receiver.items:  # a history: ``ms.append(β·ms[-1] + …)``
+            site.machine.store.put(site.receiver, LAST, site.args[0], site.span)
         return Const(None)
     return None
 
