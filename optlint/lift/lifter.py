@@ -337,10 +337,10 @@ class Lifter:
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
             recurrence.types = frozenset(machine.types)
+            recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.cut_short = next((c.returns for c in machine.cut_short if is_of_loop(recurrence, c)), None)
             recurrence.once = next((o for o in machine.once if all(map(o.covers, recurrence.writes))), None)
             recurrence.carried = carried_into(recurrence, machine.frames)
-            recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span
             recurrence.escapes = (
                 frozenset(machine.leaves(frame.returned)) if frame.returned is not None else frozenset()
