@@ -9,8 +9,9 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Store, Value, content, numeric
-from optlint.lift.places import is_called_gradient, loosely, place_text
+from optlint.lift.places import is_called_gradient, loosely
 from optlint.lift.recurrence import Entry
+from optlint.lift.written import from_saved, moved_from_saved
 from optlint.model import Span
 
 
@@ -60,12 +61,12 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
     for slot, post in pairs:
         if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
             continue
-        post = _from_saved(_projected(resolved(post, table), slot.symbol), slot.symbol, frame.saved)
+        post = from_saved(_projected(resolved(post, table), slot.symbol), slot.symbol, frame.saved)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
         made = (post.origin,) if post.origin is not None else ()  # in a container that has taken this one's place
         found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span) or made)
-    for slot, post, spans in _moved_from_saved(frame, store):
+    for slot, post, spans in moved_from_saved(frame, store):
         if slot.symbol not in found:
             found[slot.symbol] = Entry(slot, resolved(post, table), spans)
     known = [*store.slots, *(s for one in (frame, *inner) for s in one.slots)]
@@ -151,57 +152,30 @@ def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> lis
     return found
 
 
-def written_places(store: Store) -> Iterator[tuple[Cell, str, Expr]]:
-    """What a run has put into places that are no plain names, or changed where it hangs there: home, key, content."""
-    for home, key in store.origins:
-        if isinstance(home, Cell) and (key or "[" in home.place or "." in home.place):
-            expr = numeric(content((home, key)))
-            if expr is not None:
-                yield home, key, expr
-
-
-def made_anew(store: Store) -> Iterator[Expr]:
-    """What a run leaves in places of lasting objects that it does not read before it fills them."""
-    old = {(id(slot.home), slot.key) for slot in store.slots} | {(id(slot.cell), "") for slot in store.slots}
-    for home, key, expr in written_places(store):
-        lasts = not key or home.open or home.klass is not None or "[" in home.place or "." in home.place
-        known = {(id(home), key), (id(content((home, key))), "")} & old
-        if lasts and not known and expr.args:
-            yield expr
-
-
 def _projected(post: Expr, symbol: Symbol) -> Expr:
-    """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step."""
-    while post.op == "opaque":
+    """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step.
+
+    So does a plain one, ``np.clip(w - step, low, high)``, of numbers and settings beside it.
+    """
+    while post.op in ("opaque", "max", "min"):
         moved = [a for a in post.args if symbol in a.symbols]
-        if len(moved) != 1 or not (moved[0].op == "opaque" or (1, ex.sym(symbol)) in structure.terms(moved[0])):
+        inside = moved[0] if len(moved) == 1 else None
+        if inside is None or not (
+            inside.op in ("opaque", "max", "min") or (1, ex.sym(symbol)) in structure.terms(inside)
+        ):
             break
-        post = moved[0]
+        if post.op != "opaque" and any(n.op == "opaque" for a in post.args if a is not inside for n in ex.walk(a)):
+            break
+        if post.op != "opaque" and inside.op not in ("max", "min") and not _is_step(inside, symbol):
+            break
+        if inside.op in ("max", "min") and _projected(inside, symbol) is inside:
+            break
+        post = inside
     return post
 
 
-def _from_saved(post: Expr, symbol: Symbol, saved: Mapping[str, str]) -> Expr:
-    """``self.net.w = self.before − u``, where another method has saved the w of before it looked ahead: w − u."""
-    before = _before(post, symbol.name, saved)
-    return post if before is None else ex.substitute(post, {ex.sym(before): ex.sym(symbol)})
-
-
-def _before(post: Expr, name: str, saved: Mapping[str, str]) -> Symbol | None:
-    """The place that ``post`` goes on from, if another method has saved there what stood in the one of that name."""
-    for saver, place in saved.items():
-        for sign, term in structure.terms(post) if name.startswith(place) else ():
-            if sign > 0 and term.op == "sym" and term.symbol.name == saver + name.removeprefix(place):
-                return term.symbol
-    return None
-
-
-def _moved_from_saved(frame: Frame, store: Store) -> Iterator[tuple[Slot, Expr, tuple[Span, ...]]]:
-    """The same where the run does not read the place that it writes: the saved one is the parameter's."""
-    for home, key, post in written_places(store) if frame.saved else ():
-        before = _before(post, place_text(home.place + key), frame.saved)
-        slot = next((s for s in store.slots if s.symbol is before), None)
-        if slot is not None and (home, key) != (slot.home, slot.key):
-            yield slot, post, tuple(store.origins.get((home, key), ()))
+def _is_step(post: Expr, symbol: Symbol) -> bool:
+    return post.op in ("add", "sub") and (1, ex.sym(symbol)) in structure.terms(post)
 
 
 def _spans(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:

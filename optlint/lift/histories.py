@@ -117,4 +117,6 @@ class Histories(Conditionals):
 
     def next_of(self, home: Cell) -> list[str]:
         """Under which keys the next element of a list comes: that of what stands for all, or a history's."""
-        return list({self.appended[home], LAST}) if home in self.appended else [ANY]
+        if home in self.appended:
+            return list({self.appended[home], LAST})
+        return [ANY, LAST] if LAST in home.items else [ANY]

@@ -45,7 +45,7 @@ class Loops(Histories):
             with self.counting(indices):
                 self.loop(node, indices, node.body, lambda: self.assign(node.target, each.element, None), span)
         except Leave as leave:
-            last = _returns_at_end(node.body) if leave.how == "return" else None
+            last = returns_at_end(node.body) if leave.how == "return" else None
             returns = self.span_of(last) if last is not None else None
             if returns is not None and span is not None and each.index is not None and not self.is_abroad:
                 self.cut_short.append(CutShort(span, each.index.name, returns))
@@ -245,7 +245,7 @@ def _name_keys(element: Value, index: Symbol) -> None:
             part.place = index.name
 
 
-def _returns_at_end(body: cst.BaseSuite) -> cst.Return | None:
+def returns_at_end(body: cst.BaseSuite) -> cst.Return | None:
     """The ``return`` that ends a loop's body, whatever happened before it."""
     last = body.body[-1] if body.body else None
     if isinstance(last, cst.SimpleStatementLine):

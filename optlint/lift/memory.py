@@ -29,7 +29,7 @@ from optlint.lift.objects import (
     is_scalar,
     numeric,
 )
-from optlint.lift.places import ACCESSOR, WHOLE, indices_of, is_element, key_text, loosely, place_of, place_text
+from optlint.lift.places import ACCESSOR, LAST, WHOLE, indices_of, is_element, key_text, loosely, place_of, place_text
 from optlint.model import Span
 
 _NUMBER = re.compile(r"\[\d+\]")
@@ -167,6 +167,9 @@ class Memory:
         found = self.lookup(home, key)
         if found is not None:
             return found
+        if key == LAST and (last := _last_of(home)) is not None:
+            self.store.quietly(home, LAST, last)
+            return last
         if home.factory is not None:
             made = home.factory(key)
             if isinstance(made, Cell) and made.expr is None:
@@ -278,6 +281,14 @@ class Memory:
         self.store.journal.append(lambda: forget(module.vars, name))
         self.store.add_slot(Slot(module, name, symbol, cell))
         return cell
+
+
+def _last_of(home: Cell) -> Value | None:
+    """The last element of a list that the code spells out."""
+    if not home.growing or not home.sequence or home.expr is not None or home.open:
+        return None
+    known = [f"[{n}]" for n in range(len(home.items))]
+    return home.items[known[-1]] if known and list(home.items) == known else None
 
 
 def started(entry: Expr) -> Expr | None:

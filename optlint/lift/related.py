@@ -104,8 +104,10 @@ def same_step(one: Recurrence, other: Recurrence) -> bool:
 
 
 def is_of_loop(recurrence: Recurrence, cut: CutShort) -> bool:
-    """The loop goes over the parameters of this update."""
-    return is_key(cut.index, recurrence) and all(cut.loop.covers(s) for s in recurrence.writes)
+    """The loop goes over the parameters of this update, which a function may make that is called there."""
+    return is_key(cut.index, recurrence) and (
+        not recurrence.at_home or all(cut.loop.covers(s) for s in recurrence.writes)
+    )
 
 
 def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Span]:

@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.inputs import becomes_step, is_input
+from optlint.lift.inputs import becomes_step, comes_next, is_input
 from optlint.lift.objects import Cell, Slot, Store, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
@@ -126,7 +126,7 @@ class Grouping:
         self.overwritten: list[Entry] = []
         fed = [e for e in entries if is_input(e, entries)]
         self.inputs = [e for e in fed if numeric(content((e.slot.home, e.slot.key))) != ex.sym(e.slot.symbol)]
-        fed += [e for e in entries if e not in fed and becomes_step(e, entries)]
+        fed += [e for e in entries if e not in fed and (becomes_step(e, entries) or comes_next(e, entries))]
         entries = [e for e in entries if e not in fed]
         read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in self.outputs))
         for entry in entries:

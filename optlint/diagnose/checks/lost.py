@@ -318,7 +318,11 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
 
 
 def _is_gradient(symbol: Symbol, post: Expr) -> bool:
-    """Called so; a state may have the gradient's key (``S["dW"]`` beside ``grads["dW"]``)."""
+    """Called so; a state may have the gradient's key (``S["dW"]`` beside ``grads["dW"]``), or be ``grad_vel[p]`` beside
+    ``p.grad``."""
+    attributes = {s for s in post.visible | {symbol} if s.name.endswith(".grad")}
+    if attributes:
+        return symbol in attributes
     homes = {s: s.name.partition("[")[0] for s in post.visible | {symbol}}
     gradients = [s for s, home in homes.items() if is_called_gradient(home)]
     return symbol in gradients or (is_called_gradient(symbol.name) and not gradients)
