@@ -8,13 +8,13 @@ from contextlib import suppress
 import libcst as cst
 
 from optlint.lift.branches import Choices
+from optlint.lift.changes import changed_elsewhere, is_self
 from optlint.lift.expression import Symbol, const
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import (
     ANY,
     Cell,
-    Changes,
     Const,
     Func,
     Klass,
@@ -112,7 +112,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     for key, value in list(cell.items.items()):
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
             machine.setting(cell, key, value)
-    changes = _changed_elsewhere(machine, klass)
+    changes = changed_elsewhere(machine.changes, klass)
     for name in sorted(changes.rebound | changes.mutated | changes.filled):
         held = cell.items.get(attribute(name))
         if name not in changes.rebound | changes.mutated:  # it was None at first, and has become a container
@@ -128,7 +128,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
                 now.symbol.default = None  # what it begins with says nothing of what it is
     for part in _parts(cell):
         assert part.klass is not None
-        for name in sorted(changes.rebound | _changed_elsewhere(machine, part.klass).rebound):
+        for name in sorted(changes.rebound | changed_elsewhere(machine.changes, part.klass).rebound):
             if attribute(name) in part.items:
                 machine.refresh((part, attribute(name)), None)
     lists: dict[int, Value] = {}  # one may have two names: ``self.m = self.v = [zeros, …]``
@@ -146,7 +146,7 @@ def _saved(machine: Interpreter, receiver: Cell, klass: Klass, func: Func) -> di
     """What other methods than this one save: ``self.before = self.net.weights``, by the names of the places."""
     own = machine.changes[func.node].rebound if func.node in machine.changes else set()
     found = {}
-    for name, node in _changed_elsewhere(machine, klass).saved.items():
+    for name, node in changed_elsewhere(machine.changes, klass).saved.items():
         place = _place_named(machine, receiver, node)
         if name not in own and place:
             found[f"{receiver.place}.{name}"] = place
@@ -160,7 +160,7 @@ def _place_named(machine: Interpreter, receiver: Cell, node: cst.BaseExpression)
         names.append(node.attr.value)
         node = node.value
     held: Value = receiver
-    for name in reversed(names if _is_self(node) else []):
+    for name in reversed(names if is_self(node) else []):
         if not isinstance(held, Cell):
             return ""
         held = machine.child(held, attribute(name))
@@ -189,45 +189,3 @@ def _is_empty(value: Value) -> bool:
     """A list of arrays of zeros."""
     element = one_of(value) if isinstance(value, Cell) else None
     return isinstance(element, Cell) and element.array and element.expr == ZERO and not element.growing
-
-
-def _is_self(node: cst.BaseExpression) -> bool:
-    return isinstance(node, cst.Name) and node.value == "self"
-
-
-class _Visitor(cst.CSTVisitor):
-    def __init__(self, changes: Changes) -> None:
-        self.changes = changes
-
-    def visit_Assign(self, node: cst.Assign) -> None:
-        target, value = node.targets[0].target, node.value
-        if isinstance(target, cst.Attribute) and isinstance(value, cst.Attribute) and _is_self(target.value):
-            self.changes.saved[target.attr.value] = value
-
-    def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
-        targets = [e.value for e in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]
-        for target in targets:
-            if isinstance(target, cst.Attribute) and isinstance(target.value, (cst.Name, cst.Subscript)):
-                self.changes.rebound.add(target.attr.value)
-            elif isinstance(target, cst.Subscript) and isinstance(target.value, cst.Attribute):
-                self.changes.filled.add(target.value.attr.value)
-
-    def visit_AugAssign(self, node: cst.AugAssign) -> None:
-        if isinstance(node.target, cst.Attribute) and isinstance(node.target.value, cst.Name):
-            self.changes.mutated.add(node.target.attr.value)
-
-
-def _changed_elsewhere(machine: Interpreter, klass: Klass) -> Changes:
-    """What methods other than ``__init__`` do to attributes."""
-    found = Changes()
-    for name, member in klass.members.items():
-        if isinstance(member, Func) and name != "__init__":
-            if member.node not in machine.changes:
-                visitor = _Visitor(Changes())
-                member.node.visit(visitor)
-                machine.changes[member.node] = visitor.changes
-            found.add(machine.changes[member.node])
-    for base in klass.bases:
-        if isinstance(base, Klass):
-            found.add(_changed_elsewhere(machine, base))
-    return found
