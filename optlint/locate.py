@@ -131,7 +131,8 @@ def layout(text: str) -> Layout:
     if tree is None and (modern := readable(text)) is not None:
         again = Layout(modern)
         tree = _parse(modern, again, 0)
-        result = Layout(modern, problems=[] if tree is not None else result.problems)
+        incomplete = any("indented block" in message for _, message in result.problems)
+        result = Layout(modern, problems=[] if tree is not None and not incomplete else result.problems)
     if tree is not None:
         result.blocks = _merged(tree)
         return result

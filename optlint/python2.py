@@ -1,4 +1,4 @@
-"""Old scripts: what only Python 2 could read is taken out, so that the rest can be analysed.
+"""Old scripts: what only Python 2 could read is taken out, so that the rest can be analysed; unwritten bodies, too.
 
 Lines stay where they are, and so do the columns of everything that is kept.
 """
@@ -12,13 +12,17 @@ from collections.abc import Iterator
 _STATEMENTS = frozenset({"print", "exec"})
 _STARTS = frozenset({tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
 _ENDS = frozenset({tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER})
+_OPENING = frozenset({"def", "class", "if", "elif", "else", "for", "while", "with", "try", "except", "finally"})
 _CALLED = frozenset({"(", "=", ".", "[", ",", ")", ":"})
 
 Edit = tuple[tuple[int, int], tuple[int, int], str]  # from, to (line from 1, column from 0), new text
 
 
 def readable(text: str) -> str | None:
-    """The text without ``print x``, ``exec x``, ``except X, e``, ``raise X, y``, ``<>`` and ``10L``, or None."""
+    """The text without ``print x``, ``exec x``, ``except X, e``, ``raise X, y``, ``<>`` and ``10L``, or None.
+
+    A ``def`` whose body is still to be written gets a ``pass``.
+    """
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (tokenize.TokenError, SyntaxError, ValueError):  # IndentationError is a SyntaxError
@@ -47,11 +51,19 @@ def _edits(tokens: list[tokenize.TokenInfo]) -> Iterator[Edit]:
             stop = next((t.start for t in tokens[index:] if t.string == ":" or t.type in _ENDS), token.end)
             yield token.start, stop, ""
             keyword = ""
+        elif token.string == ":" and depth == 0 and keyword in _OPENING and _is_empty(tokens, index):
+            yield token.end, token.end, " pass"
         if token.type not in (tokenize.COMMENT, tokenize.NL):
             opens = token.string in (":", ";") and token.type == tokenize.OP and depth == 0
             fresh = token.type in _STARTS or opens
         if token.type == tokenize.NEWLINE:
             keyword = ""
+
+
+def _is_empty(tokens: list[tokenize.TokenInfo], index: int) -> bool:
+    """Whether nothing stands behind the colon, in its line or below."""
+    rest = (t.type for t in tokens[index + 1 :] if t.type not in (tokenize.COMMENT, tokenize.NL))
+    return next(rest, None) == tokenize.NEWLINE and next(rest, None) != tokenize.INDENT
 
 
 def _follows_number(tokens: list[tokenize.TokenInfo], index: int) -> bool:

@@ -206,6 +206,8 @@ def test_what_python_can_parse_is_not_touched(text: str) -> None:
         ('x = 1; print >>f, "%d" % (a,\n  b); y = 2\n', "x = 1; pass\n    ; y = 2\n"),
         ("try:\n  f()\nexcept E, e:\n  raise E, 'no'\n", "try:\n  f()\nexcept E   :\n  raise E\n"),
         ("a = 10L if b <> c else 0\n", "a = 10  if b != c else 0\n"),
+        ("def f(a,\n  b):  # later\n\nx = {1: 2}\n", "def f(a,\n  b): pass  # later\n\nx = {1: 2}\n"),
+        ("if a:\n def f(x):\n  # later\n b = x[1:\n 2]\n", "if a:\n def f(x): pass\n  # later\n b = x[1:\n 2]\n"),
     ],
 )  # fmt: skip
 def test_python_2_statements_are_taken_out_in_place(old: str, new: str | None) -> None:

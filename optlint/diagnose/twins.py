@@ -12,6 +12,7 @@ from optlint.diagnose.judge import Judgement
 from optlint.diagnose.repairs import Repair
 from optlint.knowledge import find_mistake
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Finding
@@ -105,8 +106,8 @@ def _with_part_of(mine: Subject, theirs: Subject) -> tuple[Subject, int] | None:
             mixed = mine.replaced(posts)
             if not _alike(mine, mixed):
                 differing.append((mixed, index))
-            if _opposed(mine, mixed):
-                return None  # one of two players climbs
+            if _opposed(mine, mixed) or _is_penalized(own, other, mine):
+                return None  # one of two players climbs; weights have a penalty that their biases go without
     return differing[0] if len(differing) == 1 else None
 
 
@@ -126,6 +127,14 @@ def _correspondence(theirs: Subject, mine: Subject) -> dict[Expr, Expr] | None:
 
 def _alike(one: Subject, other: Subject) -> bool:
     return bool(np.allclose(one.beginning.step, other.beginning.step, rtol=1e-9, atol=0, equal_nan=True))
+
+
+def _is_penalized(own: Expr, other: Expr, subject: Subject) -> bool:
+    """All that one has more is made of the parameter by code that is not in sight: ``w − η·g − penalty(w)``."""
+    terms, others = structure.terms(own), structure.terms(other)
+    more = [t for t in terms if t not in others]
+    hidden = [n for _, t in more for n in ex.walk(t) if n.op == "opaque" and subject.parameter in n.symbols]
+    return bool(hidden) and len(hidden) == len(more) and all(t in terms for t in others)
 
 
 def _opposed(one: Subject, other: Subject) -> bool:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import libcst as cst
+from libcst import matchers
+
 from optlint.lift.interpreter import Interpreter
+from optlint.lift.loops import returns_at_end
 from optlint.lift.objects import Func, Klass
 from optlint.lift.recurrence import Recurrence
-from optlint.lift.related import is_bare
+from optlint.lift.related import begins_anew, is_bare, made_at
 from optlint.model import Span
 
 if TYPE_CHECKING:
@@ -51,27 +56,53 @@ def views_of(lifter: Lifter, name: str) -> Iterator[list[Recurrence]]:
 
 
 def lift_wholes(lifter: Lifter, machine: Interpreter) -> None:
-    """Read the callers of functions that make a step of what they are handed: its states may be the callers' own."""
+    """Read the callers of functions that make a step of what they are handed: its states may be the callers' own.
+
+    And those that leave the loop over the parameters after the first call.
+    """
     results = lifter.result.recurrences
     made: dict[str, list[Recurrence]] = {}
     for recurrence in results:
         made.setdefault(recurrence.name, []).append(recurrence)
-    steps = {name: [s for r in of for s in r.writes] for name, of in made.items() if all(map(is_bare, of))}
-    if not steps:
-        return
-    moves = {span for spans in steps.values() for span in spans}
-    _define_callers(lifter, machine, set(map(_own, steps)))
-    mentions = re.compile(r"\b(" + "|".join(map(re.escape, sorted(map(_own, steps)))) + r")\(")
+    bare = {name for name, of in made.items() if all(map(is_bare, of))}
+    whole = {name for name, of in made.items() if name not in bare and any(r.parameter for r in of)}
+    if not any(_leaves_loops(node) for _, block in lifter.program.blocks for node in block.nodes):
+        whole = set()
+    moves = {span for name in bare for r in made[name] for span in r.writes}
+    if bare | whole:
+        _define_callers(lifter, machine, set(map(_own, bare | whole)))
     evident = {name for _, block in lifter.program.blocks for name in block.evident}
-    functions = [(n, f, k) for n, f, k in _all_functions(lifter, machine) if n not in evident]
-    callers = [one for one in functions if mentions.search(_body_text(lifter, machine, one[1]))]
-    most = machine.effort + MAX_EFFORT
-    for name, func, klass in callers[:MAX_WHOLES]:
-        if machine.effort < most:
-            first = len(results)
-            lifter.entry(machine, func, name, klass, limit=PATHS)
-            whole = [r for r in results[first:] if r.parameter is not None and r.states]
-            results[first:] = [r for r in whole if moves & set(r.writes)]
+    most, read = machine.effort + MAX_EFFORT, 0
+    for name, func, klass in list(_all_functions(lifter, machine)) if bare | whole else ():
+        text = _body_text(lifter, machine, func) if name not in evident else ""
+        if not _calls(text, bare) and not (_calls(text, whole) and _leaves_a_loop(func)):
+            continue
+        read += 1
+        if read > MAX_WHOLES or machine.effort > most:
+            break
+        first = len(results)
+        lifter.entry(machine, func, name, klass, limit=PATHS)
+        found = results[first:]
+        steps = [r for r in found if r.parameter is not None and (r.states or begins_anew(r))]
+        results[first:] = [r for r in steps if moves & set(made_at(r))]
+        for seen in (r for r in found if r.cut_short is not None):
+            for inner in results[:first]:
+                if set(inner.writes) & set(seen.writes):
+                    inner.cut_short = seen.cut_short
+
+
+def _calls(text: str, names: set[str]) -> bool:
+    return bool(names) and re.search(r"\b(" + "|".join(map(re.escape, map(_own, names))) + r")\(", text) is not None
+
+
+def _leaves_loops(block: ast.stmt) -> bool:
+    return any(isinstance(n, ast.For) and isinstance(n.body[-1], ast.Return) for n in ast.walk(block))
+
+
+def _leaves_a_loop(func: Func) -> bool:
+    return any(
+        isinstance(loop, cst.For) and returns_at_end(loop.body) for loop in matchers.findall(func.node, matchers.For())
+    )
 
 
 def _own(name: str) -> str:

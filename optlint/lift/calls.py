@@ -11,6 +11,7 @@ import libcst as cst
 from optlint.lift import expression as ex
 from optlint.lift.annotations import ARRAYS, annotated
 from optlint.lift.branches import Choices, follows_time
+from optlint.lift.changes import changed_elsewhere
 from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import CutShort, Dropped, Frame, Leave, Stored
@@ -33,7 +34,7 @@ from optlint.lift.objects import (
     numeric,
     release,
 )
-from optlint.lift.places import ACCESSOR, attribute, place_of, place_text
+from optlint.lift.places import ACCESSOR, attribute, is_called_gradient, place_of, place_text
 from optlint.lift.vocabulary import (
     GLOBAL_NAMES,
     NUMBERS,
@@ -286,9 +287,10 @@ class Calls(Evaluator):
         return value if first == span else Cell(ex.sym(Symbol("")), open=True)
 
     def borrowed(self, callee: Method, args: list[Value]) -> Handler | None:
-        """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``."""
+        """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``; one that was None at first."""
         unary = callee.name in UNARY and len(args) == 1 and isinstance(callee.receiver, Cell)
-        if args and (unary or self.is_free(callee.receiver)):
+        absent = isinstance(callee.receiver, Const) and callee.receiver.value is None
+        if args and (unary or absent or self.is_free(callee.receiver)):
             return name_handler(f"numpy.{callee.name}")
         return None
 
@@ -346,9 +348,22 @@ class Calls(Evaluator):
         init = klass.find("__init__")
         if isinstance(init, Func) and not self.scanning:
             self.inline(init.bound(cell), args, kwargs, span)
+            self._let_go(cell, klass, init)
         elif init is None:
             fill_fields(cell, klass, args, kwargs)
         return cell
+
+    def _let_go(self, cell: Cell, klass: Klass, init: Func) -> None:
+        """A new object is known by what it is called here; its gradient is what others put there (``f.backward()``)."""
+        first = next(iter(init.node.params.params), None)
+        if first is not None and cell.place == first.name.value:
+            cell.place = ""
+        changes = changed_elsewhere(self.changes, klass)
+        for name in changes.rebound | changes.mutated:
+            held = cell.items.get(attribute(name))
+            if is_called_gradient(name) and (numeric(held) == ex.const(0) or _is_none(held)):
+                symbol = Symbol(name)
+                self.store.put(cell, attribute(name), Cell(ex.sym(symbol), open=True))
 
     # parameters and settings
 
@@ -423,3 +438,7 @@ def _is_number(value: Value) -> bool:
     if isinstance(value, Const):
         return not isinstance(value.value, (bool, str))
     return numeric(value) is not None
+
+
+def _is_none(value: Value | None) -> bool:
+    return isinstance(value, Const) and value.value is None

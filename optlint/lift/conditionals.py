@@ -19,7 +19,8 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.joins import Joins, copied, either, first_step
 from optlint.lift.memory import started
-from optlint.lift.objects import ANY, Cell, Const, Scope, Slot, Target, Unsupported, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Const, Scope, Seq, Slot, Target, Unsupported, Value, content, numeric
+from optlint.lift.parts import parts_by_key, record
 from optlint.lift.places import belongs_to, place_text
 from optlint.model import Span
 
@@ -342,7 +343,17 @@ class Conditionals(Joins):
         old = content(target)
         if old is None and isinstance(home, Cell):
             old = self.child(home, key)
-        if not (isinstance(old, Cell) or (isinstance(old, Const) and isinstance(old.value, (int, float, type(None))))):
+        if (
+            isinstance(old, Seq)
+            and isinstance(home, (Scope, Cell))
+            and all(numeric(v) is not None for v in old.elements)
+        ):
+            held = record(self.place_text(target), parts_by_key(old) or {})
+            self.store.restore(home, key, held)
+            for part in held.items:
+                self.refresh((held, part), frame)
+            return
+        if not (isinstance(old, Cell) or (isinstance(old, Const) and _may_change(old.value))):
             return
         if isinstance(old, Cell) and old.klass is not None:
             return
@@ -369,6 +380,11 @@ class Conditionals(Joins):
                 carrying[-1].slots.append(slot)
         else:
             frame.slots.append(slot)
+
+
+def _may_change(value: object) -> bool:
+    """A number, or what stands for nothing yet."""
+    return value is None or value == "" or isinstance(value, (int, float))
 
 
 def _only_returns(statement: cst.CSTNode) -> bool:

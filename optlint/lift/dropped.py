@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optlint.lift.entries import written_places
 from optlint.lift.expression import Expr, const, walk
 from optlint.lift.frames import Dropped, Frame
 from optlint.lift.interpreter import Interpreter
@@ -12,6 +11,7 @@ from optlint.lift.objects import Slot, content, numeric
 from optlint.lift.operators import OPERATORS
 from optlint.lift.recurrence import Recurrence
 from optlint.lift.structure import after_first, at_first, slope, terms
+from optlint.lift.written import written_places
 
 
 def reads_result(kept: Recurrence, dropped: Dropped) -> bool:

@@ -11,6 +11,7 @@ from optlint.lift.frames import Frame
 from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Store, Value, content, numeric
 from optlint.lift.places import is_called_gradient, loosely
 from optlint.lift.recurrence import Entry
+from optlint.lift.written import from_saved, moved_from_saved
 from optlint.model import Span
 
 
@@ -60,11 +61,14 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
     for slot, post in pairs:
         if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
             continue
-        post = _projected(resolved(post, table), slot.symbol)
+        post = from_saved(_projected(resolved(post, table), slot.symbol), slot.symbol, frame.saved)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
         made = (post.origin,) if post.origin is not None else ()  # in a container that has taken this one's place
         found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span) or made)
+    for slot, post, spans in moved_from_saved(frame, store):
+        if slot.symbol not in found:
+            found[slot.symbol] = Entry(slot, resolved(post, table), spans)
     known = [*store.slots, *(s for one in (frame, *inner) for s in one.slots)]
     return _without_sums(list(found.values()), {id(s.cell) for s in known if _is_replaced(s, store)})
 
@@ -148,33 +152,30 @@ def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> lis
     return found
 
 
-def written_places(store: Store) -> Iterator[tuple[Cell, str, Expr]]:
-    """What a run has put into places that are no plain names, or changed where it hangs there: home, key, content."""
-    for home, key in store.origins:
-        if isinstance(home, Cell) and (key or "[" in home.place or "." in home.place):
-            expr = numeric(content((home, key)))
-            if expr is not None:
-                yield home, key, expr
-
-
-def made_anew(store: Store) -> Iterator[Expr]:
-    """What a run leaves in places of lasting objects that it does not read before it fills them."""
-    old = {(id(slot.home), slot.key) for slot in store.slots} | {(id(slot.cell), "") for slot in store.slots}
-    for home, key, expr in written_places(store):
-        lasts = not key or home.open or home.klass is not None or "[" in home.place or "." in home.place
-        known = {(id(home), key), (id(content((home, key))), "")} & old
-        if lasts and not known and expr.args:
-            yield expr
-
-
 def _projected(post: Expr, symbol: Symbol) -> Expr:
-    """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step."""
-    while post.op == "opaque":
+    """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step.
+
+    So does a plain one, ``np.clip(w - step, low, high)``, of numbers and settings beside it.
+    """
+    while post.op in ("opaque", "max", "min"):
         moved = [a for a in post.args if symbol in a.symbols]
-        if len(moved) != 1 or not (moved[0].op == "opaque" or (1, ex.sym(symbol)) in structure.terms(moved[0])):
+        inside = moved[0] if len(moved) == 1 else None
+        if inside is None or not (
+            inside.op in ("opaque", "max", "min") or (1, ex.sym(symbol)) in structure.terms(inside)
+        ):
             break
-        post = moved[0]
+        if post.op != "opaque" and any(n.op == "opaque" for a in post.args if a is not inside for n in ex.walk(a)):
+            break
+        if post.op != "opaque" and inside.op not in ("max", "min") and not _is_step(inside, symbol):
+            break
+        if inside.op in ("max", "min") and _projected(inside, symbol) is inside:
+            break
+        post = inside
     return post
+
+
+def _is_step(post: Expr, symbol: Symbol) -> bool:
+    return post.op in ("add", "sub") and (1, ex.sym(symbol)) in structure.terms(post)
 
 
 def _spans(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:
@@ -221,7 +222,7 @@ def match_returns(
     order = sorted(range(len(returned)), key=lambda i: returned[i][1].size)  # what a step is made of comes before it
     for number in order:
         key, expr = returned[number]
-        if expr in matched:  # the new average is the step, too
+        if expr in matched or (len(returned) == 1 and _is_velocity(expr, entries)):  # the new average is the step, too
             rest.append((number, expr))
             continue
         if expr in known or not expr.args or expr.op == "opaque" or _is_begun_anew(expr, arguments):
@@ -266,6 +267,16 @@ def match_returns(
         else:
             rest.append((number, expr))
     return [expr for _, expr in sorted(rest, key=lambda r: r[0])]
+
+
+def _is_velocity(expr: Expr, entries: list[Entry]) -> bool:
+    """What an object keeps and hands back at once is its step where it gathers what is called a gradient."""
+    for entry in (e for e in entries if e.post == expr and isinstance(e.slot.home, Cell)):
+        own = structure.slope(expr, entry.slot.symbol)
+        inputs = [s for s in expr.visible if s is not entry.slot.symbol and is_called_gradient(s.name)]
+        if own not in (None, ex.const(0), ex.const(1)) and any(structure.slope(expr, s) is not None for s in inputs):
+            return True
+    return False
 
 
 def _is_begun_anew(expr: Expr, arguments: Mapping[Symbol, Slot]) -> bool:

@@ -27,6 +27,7 @@ from optlint.lift.objects import (
     one_of,
 )
 from optlint.lift.operators import Operators
+from optlint.lift.parts import parts_of
 from optlint.lift.places import WHOLE, attribute, item
 from optlint.model import Span
 
@@ -157,8 +158,9 @@ class Evaluator(Operators):
         for element in node.elements:
             value = self.eval(element.value)
             if isinstance(element, cst.StarredElement):
-                if isinstance(value, Seq):
-                    elements.extend(value.elements)
+                parts = parts_of(value)
+                if parts is not None:
+                    elements.extend(parts)
                     continue
                 if missing is not None and isinstance(value, Cell):
                     elements.extend(self.child(value, f"[{i}]") for i in range(missing))
@@ -341,7 +343,8 @@ class Evaluator(Operators):
         for arg in node.args:
             value = self.eval(arg.value)
             if arg.star == "*":
-                args.extend(value.elements if isinstance(value, Seq) else [self.child(value, ANY)])
+                parts = parts_of(value)
+                args.extend(parts if parts is not None else [self.child(value, ANY)])
             elif arg.star == "**":
                 if isinstance(value, Cell):
                     kwargs.update({k[2:-2]: v for k, v in value.items.items() if k.startswith("['")})

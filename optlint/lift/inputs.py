@@ -72,6 +72,20 @@ def becomes_step(entry: Entry, entries: Sequence[Entry]) -> bool:
     return any(e in around for e in taken) and all(_is_made_of(t, kept, moved[0].slot.symbol) for t in parts)
 
 
+def comes_next(entry: Entry, entries: Sequence[Entry]) -> bool:
+    """The next step's gradient, taken at the end of this one: ``w −= η·g; g = gradient(w)``."""
+    symbol, post = entry.slot.symbol, entry.post
+    if post.op != "opaque" or not post.args:
+        return False
+    for other in entries:
+        new = other.post
+        if other is entry or symbol not in new.symbols or (1, ex.sym(other.slot.symbol)) not in structure.terms(new):
+            continue
+        if any(ex.contains(a, new) for a in post.args) or post.symbols == new.symbols:  # of a large one its symbols
+            return True
+    return False
+
+
 def _is_made_of(term: Expr, kept: Set[Symbol], parameter: Symbol) -> bool:
     """A summand that some place's content multiplies, the parameter's own decay, or a number."""
     if any(n.op == "opaque" and n.args for n in ex.walk(term)):

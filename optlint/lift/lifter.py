@@ -11,7 +11,7 @@ from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import lift_wholes, views_of
 from optlint.lift.dropped import forget_what_is_written, is_begun_there, is_log, lasts, reads_result
-from optlint.lift.entries import changed_gradients, entry_values, made_anew, resolved
+from optlint.lift.entries import changed_gradients, entry_values, resolved
 from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
@@ -33,6 +33,7 @@ from optlint.lift.related import (
 from optlint.lift.runs import run_entry
 from optlint.lift.updates import updates_of
 from optlint.lift.vocabulary.graph import commit
+from optlint.lift.written import made_anew
 from optlint.model import Span
 
 MODULE_PATHS = 4
@@ -216,6 +217,7 @@ class Lifter:
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
         machine.skipped, machine.asked, machine.named, machine.once = [], {}, {}, []
+        machine.looked, machine.appended = {}, {}
         try:
             yield
         finally:
@@ -342,10 +344,10 @@ class Lifter:
             recurrence.configuration = dict(machine.choices.taken)
             recurrence.imports = frozenset(machine.imports)
             recurrence.types = frozenset(machine.types)
+            recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.cut_short = next((c.returns for c in machine.cut_short if is_of_loop(recurrence, c)), None)
             recurrence.once = next((o for o in machine.once if all(map(o.covers, recurrence.writes))), None)
             recurrence.carried = carried_into(recurrence, machine.frames)
-            recurrence.at_home = self._is_home(frame, recurrence)
             recurrence.home = frame.span
             recurrence.escapes = (
                 frozenset(machine.leaves(frame.returned)) if frame.returned is not None else frozenset()

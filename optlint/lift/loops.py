@@ -6,22 +6,22 @@ of an iteration), and the body runs once for all iterations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import libcst as cst
 
 from optlint.lift import expression as ex
-from optlint.lift.conditionals import Conditionals
 from optlint.lift.entries import filled_anew
 from optlint.lift.expression import Symbol
 from optlint.lift.frames import CutShort, Frame, Leave
+from optlint.lift.histories import Histories, is_counter, numbered
 from optlint.lift.objects import ANY, Cell, Each, Lazy, Scope, Seq, Target, Value, content, numeric
 from optlint.lift.places import belongs_to
 from optlint.model import Span
 
 
-class Loops(Conditionals):
+class Loops(Histories):
     """Runs loops and comprehensions on one representative element."""
 
     def exec_For(self, node: cst.For) -> None:
@@ -45,7 +45,7 @@ class Loops(Conditionals):
             with self.counting(indices):
                 self.loop(node, indices, node.body, lambda: self.assign(node.target, each.element, None), span)
         except Leave as leave:
-            last = _returns_at_end(node.body) if leave.how == "return" else None
+            last = returns_at_end(node.body) if leave.how == "return" else None
             returns = self.span_of(last) if last is not None else None
             if returns is not None and span is not None and each.index is not None and not self.is_abroad:
                 self.cut_short.append(CutShort(span, each.index.name, returns))
@@ -109,21 +109,18 @@ class Loops(Conditionals):
             bind()
             self._iteration(body)
             return
-        mark, work = self.store.mark(), self.work
-        self.scanning = True
-        try:
-            with self.store.watching(dry=True) as log:
-                bind()
-                self._iteration(body)
-        finally:
-            self.scanning = False
-        self.store.rollback(mark, forget_places=False)  # a loop around this one knows them by what the dry run met
-        self.work = work + (self.work - work) // 2
+        log = self._dry(bind, body)
         for index in indices:
             index.aliases |= self.aliases.get(index.name, set())
         frame = Frame("loop", span, indices, depth=len(self.loops) + 1)
+        counts = [t for t in log if isinstance(t[0], Scope) and is_counter(content(t))] if numbered(log) else []
+        for target in counts:
+            self.refresh(target, frame)
+        if counts:  # ``i += 1; v[i] = β·v[i - 1] + …``: which elements these are shows only now
+            log = self._dry(bind, body) | log
+        begun = self.histories(log, indices, frame)
         for target in log:
-            if self._survives(target, indices):
+            if target not in counts and id(target[0]) not in begun and self._survives(target, indices):
                 self.refresh(target, frame)
         self.loops.append(frame)
         try:
@@ -134,7 +131,31 @@ class Loops(Conditionals):
         frame.of_parts = any(i.name in self.picked for i in indices)
         self.picked.difference_update(i.name for i in indices)
         self.capture(frame)
+        self._see_whole(log, indices)
         self.frames.append(frame)
+
+    def _dry(self, bind: Callable[[], None], body: cst.BaseSuite) -> dict[Target, Span | None]:
+        """What an iteration writes."""
+        mark, work = self.store.mark(), self.work
+        self.scanning = True
+        try:
+            with self.store.watching(dry=True) as log:
+                bind()
+                self._iteration(body)
+        finally:
+            self.scanning = False
+        self.store.rollback(mark, forget_places=False)  # a loop around this one knows them by what the dry run met
+        self.work = work + (self.work - work) // 2
+        return log
+
+    def _see_whole(self, log: Iterable[Target], indices: list[Symbol]) -> None:
+        """Arrays whose elements the loop has filled one by one: ``for i in range(n): grad[i] = …``."""
+        for home, key in log:
+            made = numeric(content((home, key))) if isinstance(home, Cell) and home.array and not home.growing else None
+            if home in self.appended:
+                continue
+            if made is not None and isinstance(home, Cell) and home.expr is not None and belongs_to(key, indices):
+                self.store.see_whole(home, made)
 
     def _iteration(self, body: cst.BaseSuite) -> None:
         try:
@@ -223,7 +244,7 @@ def _name_keys(element: Value, index: Symbol) -> None:
             part.place = index.name
 
 
-def _returns_at_end(body: cst.BaseSuite) -> cst.Return | None:
+def returns_at_end(body: cst.BaseSuite) -> cst.Return | None:
     """The ``return`` that ends a loop's body, whatever happened before it."""
     last = body.body[-1] if body.body else None
     if isinstance(last, cst.SimpleStatementLine):

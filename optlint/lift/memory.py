@@ -25,11 +25,12 @@ from optlint.lift.objects import (
     Store,
     Value,
     forget,
+    is_filled,
     is_scalar,
     numeric,
     settle,
 )
-from optlint.lift.places import ACCESSOR, WHOLE, indices_of, is_element, key_text, loosely, place_of, place_text
+from optlint.lift.places import ACCESSOR, LAST, WHOLE, indices_of, is_element, key_text, loosely, place_of, place_text
 from optlint.model import Span
 
 _NUMBER = re.compile(r"\[\d+\]")
@@ -47,6 +48,9 @@ class Memory:
         self.aliases: dict[str, set[str]] = {}  # index names → the names under which elements were met first
         self.fields: dict[cst.CSTNode, Cell] = {}  # what functions hold as attributes
         self.named: dict[Expr, str] = {}  # the key under which an unknown dictionary's elements were met first
+        self.looked: dict[Cell, set[str]] = {}  # the keys of elements that a dry run has looked at
+        self.appended: dict[Cell, str] = {}  # lists that are histories, and the key of what comes next
+        self.scanning = False  # a dry run, which only shows what is written
         self.picked: set[str] = set()  # index names by which one object was taken that stands for all of a list
         self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
         self.unit = 0  # which parsed block the running code stands in
@@ -94,10 +98,25 @@ class Memory:
         """The numeric expression of a value; something that is no number becomes an opaque quantity."""
         expr = numeric(value)
         if expr is not None:
-            return expr
+            return self._whole(value) or expr
         span = self.span_of(node) if node is not None else None
         name = place_of(value) or "?"
         return self.collapse(name, self.leaves(value), span)
+
+    def _whole(self, value: Value) -> Expr | None:
+        """An array of zeros that is filled element by element: ``g[0] = …; g[1] = …``."""
+        if not isinstance(value, Cell) or not is_filled(value) or value in self.appended:
+            return None
+        parts = [e for k, v in value.items.items() if k.startswith("[") and (e := self.number(v)).op != "const"]
+        return self.collapse(f"elements of {place_text(value.place)}", parts, parts[0].origin) if parts else None
+
+    def row(self, home: Value, key: str, span: Span | None) -> Value:
+        """``g[0]`` where an element of it is set, ``g[0][1] = …``: a view of an array of zeros."""
+        if not isinstance(home, Cell) or not is_filled(home) or self.lookup(home, key) is not None or key == WHOLE:
+            return self.child(home, key, span)
+        made = Cell(home.expr, place=home.place + key, array=True)
+        self.store.restore(home, key, made)
+        return made
 
     def text(self, value: Value) -> str:
         """What ``str(value)`` would show; symbolic numbers stand in braces."""
@@ -108,7 +127,7 @@ class Memory:
             return "{" + (place_of(value) or "?") + "}"
         if expr.op == "const" and isinstance(expr.value, (int, float)):
             return number(expr.value)
-        return render(expr, lambda s: "{" + s.name + "}")
+        return render(_counted(expr), lambda s: "{" + s.name + "}")
 
     def key(self, value: Value) -> str:
         """The canonical text of a subscript."""
@@ -144,9 +163,14 @@ class Memory:
             return self.opaque(f"{place_of(home) or '?'}{key}", [home], span)
         if key == WHOLE:
             return home
+        if self.scanning and key.startswith("["):
+            self.looked.setdefault(home, set()).add(key)
         found = self.lookup(home, key)
         if found is not None:
             return found
+        if key == LAST and (last := _last_of(home)) is not None:
+            self.store.quietly(home, LAST, last)
+            return last
         if home.factory is not None:
             made = home.factory(key)
             if isinstance(made, Cell) and made.expr is None:
@@ -273,6 +297,14 @@ class Memory:
         return cell
 
 
+def _last_of(home: Cell) -> Value | None:
+    """The last element of a list that the code spells out."""
+    if not home.growing or not home.sequence or home.expr is not None or home.open:
+        return None
+    known = [f"[{n}]" for n in range(len(home.items))]
+    return home.items[known[-1]] if known and list(home.items) == known else None
+
+
 def started(entry: Expr) -> Expr | None:
     """The first content of a place that holds ``entry``: what is known of a symbol's own first content.
 
@@ -282,6 +314,20 @@ def started(entry: Expr) -> Expr | None:
         symbol = entry.symbol
         return entry if symbol.initial is None and symbol.default is not None else symbol.initial
     return entry
+
+
+def _counted(expr: Expr) -> Expr:
+    """i + 1 − 1 is i: one spelling for what is told by its distance."""
+    distance = 0.0
+    inner = expr
+    while inner.op in ("add", "sub") and inner.args[1].op == "const":
+        distance += inner.args[1].number if inner.op == "add" else -inner.args[1].number
+        inner = inner.args[0]
+    if inner is expr or inner is expr.args[0]:
+        return expr
+    if not distance:
+        return inner
+    return ex.op("add" if distance > 0 else "sub", inner, ex.const(abs(distance)))
 
 
 def _is_element_of_a_loop(value: Value) -> bool:

@@ -50,6 +50,7 @@ class Cell(Value):
     sequence: a list, whose indices are no elements of it.
     listed: a list of arrays that the code does not show as one, seen as one of them.
     present: the condition under which it is this, and otherwise None.
+    record: a tuple that a place holds, each of whose parts is a place: ``m, v = self.state[p]``.
     """
 
     expr: Expr | None = None
@@ -67,6 +68,7 @@ class Cell(Value):
     exact: bool = False
     listed: bool = False
     present: Expr | None = None
+    record: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -113,16 +115,21 @@ class Func(Value):
 
 @dataclass(slots=True)
 class Changes:
-    """Attributes that a function binds anew, those that it only changes in place, and those of which it sets items."""
+    """Attributes that a function binds anew, those that it only changes in place, and those of which it sets items.
+
+    saved: those that are given what another attribute holds (``self.before = self.net.weights``).
+    """
 
     rebound: set[str] = field(default_factory=set)
     mutated: set[str] = field(default_factory=set)
     filled: set[str] = field(default_factory=set)
+    saved: dict[str, cst.Attribute] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
         self.rebound |= other.rebound
         self.mutated |= other.mutated
         self.filled |= other.filled
+        self.saved |= other.saved
 
 
 @dataclass(eq=False, slots=True)
@@ -294,6 +301,12 @@ class Store:
         self._found(lambda: forget(cell.items, key))
         cell.items[key] = value
 
+    def see_whole(self, cell: Cell, expr: Expr) -> None:
+        """An array's content as one of its elements shows it, which its loop has given all of them (no write)."""
+        old = cell.expr
+        self.journal.append(lambda: setattr(cell, "expr", old))
+        cell.expr = expr
+
     def restore(self, home: Scope | Cell, key: str, value: Value) -> None:
         """Put another value at a place without that being one of the program's writes."""
         logs, self.writes = self.writes, []
@@ -402,6 +415,11 @@ def one_of(value: Value) -> Value | None:
     if isinstance(value, Cell) and value.growing and value.expr is None and value.items.keys() == {ANY}:
         return value.items[ANY]
     return value.element if isinstance(value, Each) else None
+
+
+def is_filled(value: Value) -> bool:
+    """An array that the code has made of one number: ``np.zeros(n)``."""
+    return isinstance(value, Cell) and value.array and value.expr is not None and value.expr.op == "const"
 
 
 def is_scalar(value: Value) -> bool:

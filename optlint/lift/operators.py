@@ -7,6 +7,8 @@ from typing import TypeGuard
 import libcst as cst
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr
 from optlint.lift.memory import Memory
 from optlint.lift.objects import ANY, Cell, Const, Each, Func, Klass, Lib, Seq, Value, is_scalar, numeric
 from optlint.lift.places import place_of
@@ -26,6 +28,8 @@ _COMPARE = {
 def _label(operator: type) -> str:
     return operator.__name__.lower().removesuffix("assign")
 
+
+MAX_COORDINATES = 8
 
 # what the algebra does not compute (``a @ b``), by the names of its values: it gives a result, and keeps nothing
 OPERATORS = frozenset(
@@ -47,6 +51,9 @@ class Operators(Memory):
             return Seq(left.elements + right.elements)
         if name == "add" and _is_list(left) and _is_list(right):
             return _concatenated(left, right)
+        vector = coordinates(left) if name in ("add", "sub") else {}
+        if vector and isinstance(left, Cell) and isinstance(right, Cell) and right.expr is not None:
+            return self._moved(name or "add", left, vector, right, span)
         if isinstance(left, Cell) and left.growing and name in ("mul", "add") and left.expr is None:
             return self._repeated(left)
         if isinstance(right, Cell) and right.growing and right.expr is None and name == "mul":
@@ -55,6 +62,13 @@ class Operators(Memory):
             label = _label(operator)
             return self.opaque(label, [left, right], span)
         return self.fresh(ex.op(name, self.number(left), self.number(right), origin=span), left, right)
+
+    def _moved(self, name: str, left: Cell, vector: dict[str, Expr], right: Cell, span: Span | None) -> Cell:
+        """``np.array([x, y]) - step``: each of these places moves by a coordinate of the step, which stands for all."""
+        step = self.number(right)
+        made = self.fresh(ex.op(name, self.number(left), step, origin=span), left, right)
+        made.items = {k: self.fresh(ex.op(name, e, step, origin=span), right) for k, e in vector.items()}
+        return made
 
     def _repeated(self, cell: Cell) -> Cell:
         """``[0] * n``: many elements, one representative."""
@@ -154,6 +168,20 @@ def _concatenated(left: Cell, right: Cell) -> Cell:
         rest = [v for v in made.items.values() if v is not first]
         made.items = {ANY: first} | {f"[*{i}]": v for i, v in enumerate(rest, 2)}
     return made
+
+
+def coordinates(value: Value) -> dict[str, Expr]:
+    """The places that a list, or an array of it, puts together: ``[x, y]``."""
+    items = value.items if isinstance(value, Cell) and not value.open and not value.record else {}
+    parts = {k: expr for k, v in items.items() if (expr := numeric(v)) is not None}
+    if not 1 < len(items) == len(parts) <= MAX_COORDINATES or list(parts) != [f"[{i}]" for i in range(len(parts))]:
+        return {}
+    moved = [structure.terms(e)[0] for e in parts.values()]
+    return parts if all(sign > 0 and _is_variable(term) for sign, term in moved) else {}
+
+
+def _is_variable(expr: Expr) -> bool:
+    return expr.op == "sym" and expr.symbol.kind == "place" and not expr.symbol.array
 
 
 def _names(value: Value) -> list[Value]:

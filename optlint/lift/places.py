@@ -11,6 +11,7 @@ from optlint.lift.expression import Symbol
 from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Value
 
 ACCESSOR = "()"  # ends the key of what a call without arguments gives
+LAST = "[-1]"
 WHOLE = "[:]"  # all of an array: ``v[:]``, ``v[...]``
 _INDEX = re.compile(r"\{[^{}]*\}")
 _ELEMENT = re.compile(

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from optlint.lift.branches import says_how
-from optlint.lift.expression import walk
+from optlint.lift.expression import Expr, walk
 from optlint.lift.frames import CutShort, Frame
 from optlint.lift.objects import Cell, Slot
 from optlint.lift.recurrence import Recurrence
+from optlint.lift.structure import is_scaled
 from optlint.model import Span
 
 
@@ -21,7 +22,8 @@ def at_home(recurrences: list[Recurrence]) -> Iterator[Recurrence]:
     """
     homes = {s: r for r in recurrences if r.at_home for s in r.writes}
     found = [(r, [homes[s] for s in r.writes if s in homes]) for r in recurrences]
-    wholes = [(r, home) for r, home in found if not r.at_home and home and all(_is_part(h, r) for h in home)]
+    views = [(r, [homes[s] for s in made_at(r) if s in homes and homes[s] is not r]) for r in recurrences]
+    wholes = [(r, home) for r, home in views if home and all(_is_part(h, r) for h in home)]
     parts = {id(h) for _, home in wholes for h in home}
     for recurrence, home in found:
         if id(recurrence) in parts:
@@ -33,13 +35,31 @@ def at_home(recurrences: list[Recurrence]) -> Iterator[Recurrence]:
                 inner.per_parameter = True
 
 
+def made_at(recurrence: Recurrence) -> Iterator[Span]:
+    """Where the parameter's new value is written, or made by a function that hands it back."""
+    yield from recurrence.writes
+    if recurrence.parameter is not None and recurrence.parameter.post.origin is not None:
+        yield recurrence.parameter.post.origin
+
+
 def _is_part(part: Recurrence, whole: Recurrence) -> bool:
-    return (part.parameter is None or is_bare(part)) and len(part.states) < len(whole.states)
+    less = len(part.states) < len(whole.states) or (begins_anew(whole) and not begins_anew(part))
+    return (part.parameter is None or is_bare(part)) and less
 
 
 def is_bare(recurrence: Recurrence) -> bool:
     """A step of what the function is handed: it keeps nothing itself."""
     return recurrence.parameter is not None and not recurrence.states and not recurrence.lost
+
+
+def begins_anew(recurrence: Recurrence) -> bool:
+    """A loop hands the step zeros each time: β·0 + …, where nothing takes the new content back."""
+    zeros = (n for p in recurrence.posts() for n in walk(p) if n.op == "mul" and any(_is_zero(a) for a in n.args))
+    return recurrence.frame == "loop" and any(zeros)
+
+
+def _is_zero(node: Expr) -> bool:
+    return node.op == "const" and node.value == 0
 
 
 def note_what_stands_still(recurrences: list[Recurrence]) -> None:
@@ -91,8 +111,10 @@ def goes_beyond(outer: Recurrence, inner: Recurrence) -> bool:
 
 
 def is_of_loop(recurrence: Recurrence, cut: CutShort) -> bool:
-    """The loop goes over the parameters of this update."""
-    return is_key(cut.index, recurrence) and all(cut.loop.covers(s) for s in recurrence.writes)
+    """The loop goes over the parameters of this update, which a function may make that is called there."""
+    return is_key(cut.index, recurrence) and (
+        not recurrence.at_home or all(cut.loop.covers(s) for s in recurrence.writes)
+    )
 
 
 def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Span]:
@@ -103,7 +125,8 @@ def carried_into(recurrence: Recurrence, loops: Iterable[Frame]) -> frozenset[Sp
     over_steps = [f for f in loops if f.span is not None and not any(is_key(i.name, recurrence) for i in f.indices)]
     whole = recurrence.parameter is None or recurrence.writes == (recurrence.span,)
     around = [f for f in over_steps if f.span and (whole or all(f.span.covers(s) for s in recurrence.writes))]
-    entries = ((frame, slot, slot.symbol.entry) for frame in around for slot in frame.slots)
+    still = {s.symbol for frame in around for s, post in frame.posts if is_scaled(post, s.symbol)}  # 0 that stays 0
+    entries = ((f, slot, slot.symbol.entry) for f in around for slot in f.slots if slot.symbol not in still)
     return frozenset(
         e.origin
         for frame, slot, e in entries

@@ -8,11 +8,25 @@ from contextlib import suppress
 import libcst as cst
 
 from optlint.lift.branches import Choices
-from optlint.lift.expression import const
+from optlint.lift.changes import changed_elsewhere, is_self
+from optlint.lift.expression import Symbol, const
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.objects import Cell, Changes, Const, Func, Klass, Scope, Unsupported, Value, content, numeric, one_of
-from optlint.lift.places import attribute
+from optlint.lift.objects import (
+    ANY,
+    Cell,
+    Const,
+    Func,
+    Klass,
+    Scope,
+    Unsupported,
+    Value,
+    content,
+    is_filled,
+    numeric,
+    one_of,
+)
+from optlint.lift.places import attribute, place_text
 from optlint.lift.vocabulary.graph import commit, take_pairs
 
 ZERO = const(0)
@@ -27,6 +41,8 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
     frame.before = {id(s): numeric(content((s.home, s.key))) for s in machine.store.slots}
     first = len(machine.store.slots)
     receiver = instance(machine, klass) if klass is not None and not func.static else None
+    if receiver is not None and klass is not None:
+        frame.saved = _saved(machine, receiver, klass, func)
     scope = Scope(func.scope)
     bound = func.bound(receiver)
     own = len(machine.store.slots)
@@ -44,19 +60,28 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
         finally:
             machine.scanning = False
         machine.store.rollback(mark)
+        calls = [Symbol(s.key, kind="index", iterates="count", start=ZERO) for s in frame.slots if s.local]
+        begun = machine.histories((t for t in log if t[1] == ANY), calls, None)
         for target in log:
             home, key = target
+            if id(home) in begun:
+                continue
             if home is scope or (isinstance(home, Cell) and not home.place):
                 continue
             if key == "" and isinstance(home, Cell) and home.expr is not None and home.expr.op == "sym":
                 continue  # it holds a symbol of its own already
-            if content(target) is None and (not isinstance(home, Cell) or machine.lookup(home, key) is None):
+            if content(target) is None and not (isinstance(home, Cell) and _is_there(machine, home, key)):
                 continue
             machine.refresh(target, None)
         frame.returned = _body(machine, body)
         take_pairs(machine, frame.returned, frame.span)
         commit(machine)
     return frame
+
+
+def _is_there(machine: Interpreter, home: Cell, key: str) -> bool:
+    """A child of a container, or an element of an array whose elements are all alike."""
+    return machine.lookup(home, key) is not None or (is_filled(home) and key.startswith("[{"))
 
 
 def _body(machine: Interpreter, body: cst.BaseSuite | cst.BaseExpression) -> Value | None:
@@ -87,7 +112,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     for key, value in list(cell.items.items()):
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
             machine.setting(cell, key, value)
-    changes = _changed_elsewhere(machine, klass)
+    changes = changed_elsewhere(machine.changes, klass)
     for name in sorted(changes.rebound | changes.mutated | changes.filled):
         held = cell.items.get(attribute(name))
         if name not in changes.rebound | changes.mutated:  # it was None at first, and has become a container
@@ -100,7 +125,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
             _made_unknown(machine, cell, name)
     for part in _parts(cell):
         assert part.klass is not None
-        for name in sorted(changes.rebound | _changed_elsewhere(machine, part.klass).rebound):
+        for name in sorted(changes.rebound | changed_elsewhere(machine.changes, part.klass).rebound):
             if attribute(name) in part.items:
                 _made_unknown(machine, part, name)
     lists: dict[int, Value] = {}  # one may have two names: ``self.m = self.v = [zeros, …]``
@@ -120,6 +145,31 @@ def _made_unknown(machine: Interpreter, home: Cell, name: str) -> None:
     now = numeric(home.items[attribute(name)])
     if now is not None and now.op == "sym":
         now.symbol.default = None
+
+
+def _saved(machine: Interpreter, receiver: Cell, klass: Klass, func: Func) -> dict[str, str]:
+    """What other methods than this one save: ``self.before = self.net.weights``, by the names of the places."""
+    own = machine.changes[func.node].rebound if func.node in machine.changes else set()
+    found = {}
+    for name, node in changed_elsewhere(machine.changes, klass).saved.items():
+        place = _place_named(machine, receiver, node)
+        if name not in own and place:
+            found[f"{receiver.place}.{name}"] = place
+    return found
+
+
+def _place_named(machine: Interpreter, receiver: Cell, node: cst.BaseExpression) -> str:
+    """The name of what an attribute of ``self``, or of one of its parts, holds."""
+    names: list[str] = []
+    while isinstance(node, cst.Attribute):
+        names.append(node.attr.value)
+        node = node.value
+    held: Value = receiver
+    for name in reversed(names if is_self(node) else []):
+        if not isinstance(held, Cell):
+            return ""
+        held = machine.child(held, attribute(name))
+    return place_text(held.place) if isinstance(held, Cell) and held is not receiver else ""
 
 
 def _parts(home: Cell) -> Iterator[Cell]:
@@ -144,36 +194,3 @@ def _is_empty(value: Value) -> bool:
     """A list of arrays of zeros."""
     element = one_of(value) if isinstance(value, Cell) else None
     return isinstance(element, Cell) and element.array and element.expr == ZERO and not element.growing
-
-
-class _Visitor(cst.CSTVisitor):
-    def __init__(self, changes: Changes) -> None:
-        self.changes = changes
-
-    def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
-        targets = [e.value for e in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]
-        for target in targets:
-            if isinstance(target, cst.Attribute) and isinstance(target.value, (cst.Name, cst.Subscript)):
-                self.changes.rebound.add(target.attr.value)
-            elif isinstance(target, cst.Subscript) and isinstance(target.value, cst.Attribute):
-                self.changes.filled.add(target.value.attr.value)
-
-    def visit_AugAssign(self, node: cst.AugAssign) -> None:
-        if isinstance(node.target, cst.Attribute) and isinstance(node.target.value, cst.Name):
-            self.changes.mutated.add(node.target.attr.value)
-
-
-def _changed_elsewhere(machine: Interpreter, klass: Klass) -> Changes:
-    """What methods other than ``__init__`` do to attributes."""
-    found = Changes()
-    for name, member in klass.members.items():
-        if isinstance(member, Func) and name != "__init__":
-            if member.node not in machine.changes:
-                visitor = _Visitor(Changes())
-                member.node.visit(visitor)
-                machine.changes[member.node] = visitor.changes
-            found.add(machine.changes[member.node])
-    for base in klass.bases:
-        if isinstance(base, Klass):
-            found.add(_changed_elsewhere(machine, base))
-    return found

@@ -28,6 +28,7 @@ from optlint.lift.objects import (
     is_scalar,
     numeric,
 )
+from optlint.lift.parts import SETTER, accessor, parts_by_key, takes_parts
 from optlint.lift.places import WHOLE, attribute
 from optlint.lift.vocabulary import GLOBAL_NAMES, Site, is_library
 from optlint.lift.vocabulary.elements import element as element_of
@@ -230,6 +231,8 @@ class Statements(Calls):
 
     def assign(self, target: cst.BaseExpression, value: Value, span: Span | None) -> None:
         self.keep_worth(target, value)
+        if (parts := parts_by_key(value)) is not None and self._put_parts(target, parts, span):
+            return
         if isinstance(target, cst.Name):
             self.note(target.value, value, span)
             self.store.bind(self.scope.target(target.value), target.value, value, span)
@@ -238,13 +241,15 @@ class Statements(Calls):
             expr = numeric(value)
             if target.attr.value in CONTENT and isinstance(home, Cell) and home.expr is not None and expr is not None:
                 self.store.fill(home, expr, span)
+            elif isinstance(home, Cell) and (setter := self.setter(home, target.attr.value)) is not None:
+                self.call(setter, [value], {}, span, target.attr.value)
             elif isinstance(home, Cell):
                 self.store.put(home, attribute(target.attr.value), value, span)
                 self.note(f"{home.place}.{target.attr.value}", value, span)
             elif isinstance(home, Klass):
                 home.members[target.attr.value] = value
         elif isinstance(target, cst.Subscript):
-            home = self.eval(target.value)
+            home = self._holder(target.value)
             key = self.subscript(target)
             if isinstance(home, Cell) and home.growing and isinstance(target.slice[0].slice, cst.Index):
                 take_pairs(self.whole, Seq([self.eval(target.slice[0].slice.value), value]), span)
@@ -257,6 +262,33 @@ class Statements(Calls):
         elif isinstance(target, cst.StarredElement):
             self.assign(target.value, value, span)
 
+    def _put_parts(self, target: cst.BaseExpression, parts: dict[str, Value], span: Span | None) -> bool:
+        """``self.state[p] = m, v`` where the parts of what it holds are places; False where they are not."""
+        held: Value | None = None
+        if isinstance(target, cst.Name):
+            held = self.scope.target(target.value).vars.get(target.value)
+        elif isinstance(target, (cst.Attribute, cst.Subscript)):
+            home = self.eval(target.value)
+            key = attribute(target.attr.value) if isinstance(target, cst.Attribute) else self.subscript(target)
+            held = self.lookup(home, key) if isinstance(home, Cell) else None
+        if not isinstance(held, Cell) or not takes_parts(held, parts):
+            return False
+        for key, part in parts.items():
+            self.note(f"{held.place}{key}", part, span)
+            self.store.put(held, key, part, span)
+        return True
+
+    def _holder(self, node: cst.BaseExpression) -> Value:
+        """What holds the element that is set; an array of zeros has rows for that."""
+        if not isinstance(node, cst.Subscript):
+            return self.eval(node)
+        return self.row(self._holder(node.value), self.subscript(node), self.span_of(node))
+
+    def setter(self, home: Cell, name: str) -> Func | None:
+        """What ``home.name = value`` calls where the class has a property of that name that can be set."""
+        found = home.klass.find(name + SETTER) if home.klass is not None and not self.is_strange(home.klass) else None
+        return found.bound(home) if isinstance(found, Func) else None
+
     def put_item(self, home: Cell, key: str, value: Value, span: Span | None) -> None:
         each = value.items.get(ANY) if isinstance(value, Cell) and value.growing and value.expr is None else None
         if ":" in key and each is not None:
@@ -266,11 +298,6 @@ class Statements(Calls):
             expr = numeric(value)
             if expr is not None:
                 self.store.fill(home, expr, span)
-            return
-        held = home.items.get(key)
-        if isinstance(value, Seq) and isinstance(held, Cell) and any(f"[{i}]" in held.items for i in range(2)):
-            for position, element in enumerate(value.elements):  # a record whose parts the code has read
-                self.put_item(held, f"[{position}]", element, span)
             return
         if "{" in key and key not in home.items:  # ``m[k]`` for k in ``m`` was ``m[k]`` for k in ``grads``
             key = self.alike(home, key, but=self.counted) or key
@@ -401,7 +428,7 @@ class Statements(Calls):
                 if isinstance(statement, cst.FunctionDef):
                     func = self.function(statement, klass)
                     func.scope = outer
-                    klass.members[statement.name.value] = func
+                    klass.members[f"{statement.name.value}{accessor(statement)}"] = func
                 elif isinstance(statement, cst.SimpleStatementLine):
                     self.run([statement])
             klass.members.update({k: v for k, v in self.scope.vars.items() if k not in klass.members})

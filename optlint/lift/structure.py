@@ -193,6 +193,11 @@ def retention(post: Expr, old: Symbol) -> Expr | None:
     return own
 
 
+def is_scaled(post: Expr, old: Symbol) -> bool:
+    """A state's old content times something, and nothing else: 0 stays 0."""
+    return slope(post, old) not in (None, const(0)) and rest(post, old) == const(0)
+
+
 _BETWEEN = ((0.3, 0.45, 0.7), (0.62, 0.81, 0.24))  # values of settings that tell 1 − a from all else
 
 

@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.inputs import becomes_step, is_input
+from optlint.lift.inputs import becomes_step, comes_next, is_input
 from optlint.lift.objects import Cell, Slot, Store, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
@@ -23,7 +23,7 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it."""
     inner = list(inner)
     table = entry_values(inner)
-    entries = entries_of(frame, store, inner)
+    entries = _without_zeros(entries_of(frame, store, inner))
     outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
@@ -34,6 +34,19 @@ def updates_of(
     return found
 
 
+def _without_zeros(entries: list[Entry]) -> list[Entry]:
+    """Without what is 0 at first and only scaled, which stays 0: ``v = v/(1 − β^t)`` where nothing else writes v."""
+    table: dict[Expr, Expr] = {}
+    for entry in entries:
+        symbol, first = entry.slot.symbol, entry.slot.symbol.initial
+        if first is not None and first == ex.const(0) and structure.is_scaled(entry.post, symbol):
+            table[ex.sym(symbol)] = table[entry.post] = first
+    if not table:
+        return entries
+    kept = [e for e in entries if ex.sym(e.slot.symbol) not in table]
+    return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in kept]
+
+
 def _remembers(state: State, other: State) -> bool:
     """A name that is left from an earlier loop: it holds the other place's content, or what it held before."""
     post = state.post
@@ -42,8 +55,10 @@ def _remembers(state: State, other: State) -> bool:
 
 def _keeps_part(state: State) -> bool:
     """Neither all nor nothing of the old content stays: a parameter's decayed gradient may well go into it."""
-    own = structure.slope(state.post, state.old)
-    return own not in (None, ex.const(0), ex.const(1)) or _gathers_squares(state)
+    slopes = [structure.slope(state.post, state.old)]
+    if slopes[0] is None:  # μ·v + η·∇f(w − μ·v): the gradient is written out, and reads v
+        slopes = [structure.slope(term, state.old) for _, term in structure.terms(state.post)]
+    return any(own not in (None, ex.const(0), ex.const(1)) for own in slopes) or _gathers_squares(state)
 
 
 def _gathers_squares(state: State) -> bool:
@@ -111,7 +126,7 @@ class Grouping:
         self.overwritten: list[Entry] = []
         fed = [e for e in entries if is_input(e, entries)]
         self.inputs = [e for e in fed if numeric(content((e.slot.home, e.slot.key))) != ex.sym(e.slot.symbol)]
-        fed += [e for e in entries if e not in fed and becomes_step(e, entries)]
+        fed += [e for e in entries if e not in fed and (becomes_step(e, entries) or comes_next(e, entries))]
         entries = [e for e in entries if e not in fed]
         read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in self.outputs))
         for entry in entries:
@@ -135,7 +150,7 @@ class Grouping:
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
         returned = [o for o in self.outputs[: self.returned] if not self._is_moved(o)]
-        handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o)]
+        handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o) and not self._is_look(o)]
         self.outputs, self.returned = returned + handed_on, len(returned)
 
     def _is_moved(self, output: Expr) -> bool:
@@ -153,6 +168,14 @@ class Grouping:
         if own is None:
             return (1, ex.sym(state.old)) in structure.terms(state.post)
         return structure.number_at(own, dict.fromkeys(own.symbols, 0.0)) == 1
+
+    def _is_look(self, output: Expr) -> bool:
+        """What unseen code gets of a place that other states have moved (a line to draw, a loss) is no step."""
+        moved = (s for symbol in output.visible if (s := self.by_new.get(symbol)) is not None and not s.is_counter)
+        return any(
+            (1, ex.sym(s.old)) in structure.terms(s.post) and bool((s.post.visible - {s.new}) & self.by_new.keys())
+            for s in moved
+        )
 
     def needs(self, post: Expr, skip: Sequence[State] = ()) -> list[State]:
         """The states that a post reads, old or new, and theirs in turn; dependencies first."""
@@ -266,6 +289,7 @@ class Grouping:
             indices=list(self.frame.indices),
             span=span,
             frame=self.frame.kind,
+            loop=self.frame.span if self.frame.kind == "loop" else None,
             depth=self.frame.depth,
             inputs=self.inputs,
             overwritten=[e for e in self.overwritten if isinstance(e.slot.home, Cell)],

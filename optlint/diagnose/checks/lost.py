@@ -39,7 +39,8 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     contents: list[list[tuple[Expr, list[Expr]]]] = []
     for found in _all_contents(recurrence):
         origin = found[0][1][0].origin
-        here = recurrence.home is None or origin is None or recurrence.home.covers(origin)
+        call = recurrence.loop or recurrence.home
+        here = call is None or origin is None or call.covers(origin)
         if not here and any(s.expr == found[0][0] and "[" in s.name for s in recurrence.stored):
             continue  # an element of a list whose index this run knows
         if here != elsewhere:
@@ -318,7 +319,11 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
 
 
 def _is_gradient(symbol: Symbol, post: Expr) -> bool:
-    """Called so; a state may have the gradient's key (``S["dW"]`` beside ``grads["dW"]``)."""
+    """Called so; a state may have the gradient's key (``S["dW"]`` beside ``grads["dW"]``), or be ``grad_vel[p]`` beside
+    ``p.grad``."""
+    attributes = {s for s in post.visible | {symbol} if s.name.endswith(".grad")}
+    if attributes:
+        return symbol in attributes
     homes = {s: s.name.partition("[")[0] for s in post.visible | {symbol}}
     gradients = [s for s, home in homes.items() if is_called_gradient(home)]
     return symbol in gradients or (is_called_gradient(symbol.name) and not gradients)

@@ -26,6 +26,23 @@ def nadam_schedule(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     yield from _still(subject, page)
     yield from _overwritten(subject, page)
     yield from _other_mix(subject, page)
+    yield from _around(subject, page)
+
+
+def _around(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """A velocity that gathers Adam's steps, u' = γ·u + η·m̂/(√v̂ + ε): NAdam has its look ahead in the step itself."""
+    for u in subject.states:
+        own, inner = structure.slope(u.post, u.old), structure.rest(u.post, u.old)
+        others = [s for s in subject.states if s is not u]
+        if own in (None, ex.const(0)) or not inner.symbols & subject.second or u.new in subject.second:
+            continue
+        if any({u.old, u.new} & s.post.visible for s in others) or u.old in subject.step.visible:
+            continue
+        step = ex.substitute(subject.step, {ex.sym(u.new): inner})
+        read = step.symbols.union(*(s.post.symbols for s in others))
+        bare = subject.with_states(others, step, hypers=[h for h in subject.hypers if h.symbol in read])
+        for repair in _other_mix(bare, page, around=True):
+            yield Repair(page.code, repair.subject, u.post, repair.subject.drive, where=u.name)
 
 
 def _multiplied_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
@@ -80,10 +97,11 @@ def _overwritten(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         yield Repair(page.code, made, m.post, inner, where=m.name, root=m.post)
 
 
-def _other_mix(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+def _other_mix(subject: Subject, page: MistakePage, around: bool = False) -> Iterator[Repair]:
     """What the step is made of in place of β·m̂ + (1 − β)·ĝ, where none but NAdam's own settings have a part in it.
 
-    Adam's m̂ alone is such a mix, unless an option leaves the rest out, or the gradient may be taken ahead.
+    Adam's m̂ alone is such a mix, unless an option leaves the rest out, or the gradient may be taken ahead. around: of
+    what a velocity gathered, which no way of taking the gradient makes up for.
     """
     if subject.gradient is None or subject.gradient.symbols & subject.moving or not _wants_it(subject):
         return
@@ -103,7 +121,7 @@ def _other_mix(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         left = structure.rest(structure.rest(whole, m.new), subject.g)
         if any(p is None or not p.symbols <= known for p in parts) or not left.symbols <= known:
             continue
-        if parts[1] == ex.const(0) and may_look_ahead(subject.recurrence):
+        if parts[1] == ex.const(0) and not around and may_look_ahead(subject.recurrence):
             continue
         if not np.any(subject.value(left)) and _is_right(subject, parts, own, rates):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Cell, Const, Each, Lib, Value, numeric
+from optlint.lift.operators import coordinates
 from optlint.lift.places import place_of
 from optlint.lift.vocabulary.site import (
     Handler,
@@ -64,7 +65,10 @@ def _array(site: Site) -> Value | None:
         first = exprs[0] if exprs else None
         if first is not None and all(e == first for e in exprs) and first.op == "const":
             return Cell(first, array=True)
-        return site.opaque()
+        made = site.opaque()
+        if isinstance(made, Cell) and coordinates(values[0]):
+            made.items, made.array, made.open = dict(values[0].items), True, False
+        return made
     return copy(site)
 
 

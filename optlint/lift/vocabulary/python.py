@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Symbol
-from optlint.lift.objects import ANY, Cell, Const, Each, Fields, Func, Klass, Lazy, Lib, Seq, Super, Value, numeric
+from optlint.lift.objects import (
+    Cell,
+    Const,
+    Each,
+    Fields,
+    Func,
+    Klass,
+    Lazy,
+    Lib,
+    Seq,
+    Super,
+    Value,
+    numeric,
+)
+from optlint.lift.parts import parts_of, record
 from optlint.lift.places import attribute, item, place_of
 from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise
 
@@ -199,6 +213,13 @@ def _with_default(site: Site, home: Value, key: str, default: Value | None) -> V
     found = machine.lookup(home, key)
     if found is not None and not (isinstance(found, Const) and found.value is None):
         return found
+    parts = parts_of(default)
+    if parts is not None:
+        held = record(home.place + key, {})
+        machine.store.quietly(home, key, held)
+        for number, part in enumerate(parts):
+            machine.unveil(held, f"[{number}]", part)
+        return held
     cell = machine.unveil(home, key, default)
     expr = cell.expr
     if isinstance(default, Const) and expr is not None and isinstance(expr.value, Symbol):
@@ -218,7 +239,8 @@ def _setdefault(site: Site) -> Value | None:
 
 def _append(site: Site) -> Value | None:
     if isinstance(site.receiver, Cell) and site.args:
-        site.machine.store.put(site.receiver, ANY, site.args[0], site.span)
+        for key in site.machine.next_of(site.receiver):
+            site.machine.store.put(site.receiver, key, site.args[0], site.span)
         return Const(None)
     return None
 
