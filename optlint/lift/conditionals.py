@@ -58,7 +58,9 @@ class Conditionals(Joins):
                 return
             if branch is not None and self.create(branch, other, creating.tested, count):
                 return
-        if no is None and only_leaves(node.body) and not self._hands_back(node.body):
+        if no is None and (
+            self._ends_a_search(node.body) or (only_leaves(node.body) and not self._hands_back(node.body))
+        ):
             if goes_away(node.body):
                 self.skipped.append(expr)
             return
@@ -68,6 +70,11 @@ class Conditionals(Joins):
             elif self.join(expr, node.body, no):
                 return
         self.take(node.body if self.choices.take(expr, self.span_of(node.test), self.is_abroad) else no)
+
+    def _ends_a_search(self, body: cst.BaseSuite) -> bool:
+        """``if norm <= tolerance: return Result(x, …)`` in a loop of the function itself: until then it goes on."""
+        simple = all(isinstance(s, cst.SimpleStatementLine) for s in body.body)
+        return simple and bool(self.loops) and len(self.stack) == 1 and isinstance(last_return(body), cst.Call)
 
     def _at_flag(self, condition: Expr, body: cst.BaseSuite, no: cst.If | cst.Else | None) -> bool:
         """``if self.fresh: …; self.fresh = False``: the branch that turns its own flag is the first step's alone."""

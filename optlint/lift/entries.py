@@ -61,7 +61,7 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
     for slot, post in pairs:
         if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
             continue
-        post = from_saved(_projected(resolved(post, table), slot.symbol), slot.symbol, frame.saved)
+        post = from_saved(_projected(_cancelled(resolved(post, table)), slot.symbol), slot.symbol, frame.saved)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
         made = (post.origin,) if post.origin is not None else ()  # in a container that has taken this one's place
@@ -152,6 +152,17 @@ def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> lis
     return found
 
 
+def _cancelled(post: Expr) -> Expr:
+    """``x = μ·v + p − η·g; v' = x − p``: without what is added and taken off again."""
+    terms = structure.terms(post) if post.op in ("add", "sub") else []
+    left = list(terms)
+    for sign, term in terms:
+        if sign > 0 and term.args == () and term.op == "sym" and (-1, term) in left and (1, term) in left:
+            left.remove((1, term))
+            left.remove((-1, term))
+    return structure.total(left, post.origin) if left and len(left) < len(terms) else post
+
+
 def _projected(post: Expr, symbol: Symbol) -> Expr:
     """``w = constrain(w - step)``: an unseen function of the moved parameter keeps it in bounds after the step.
 
@@ -207,7 +218,7 @@ def match_returns(
     frame: Frame, arguments: dict[Symbol, Slot], entries: list[Entry], table: dict[Expr, Expr]
 ) -> list[Expr]:
     """Arguments whose new values are returned are state; what fits no argument is the step itself."""
-    returned = [(key, resolved(e, table)) for key, e in _flat(frame.returned)]
+    returned = [(key, _cancelled(resolved(e, table))) for key, e in _flat(frame.returned)]
     known = [e.post for e in entries]
     taken = {e.slot.symbol for e in entries}
     rest: list[tuple[int, Expr]] = []
