@@ -236,6 +236,7 @@ class Memory:
                 settle(found, home.place + key)
                 if found.expr is not None and found.expr.op == "sym" and not found.expr.symbol.name:
                     found.expr.symbol.name = place_text(found.place)  # a variable that has no name of its own
+                _name_parts(found)
             elif found.place.startswith(home.place):
                 first = indices_of(found.place[len(home.place) :])
                 self._note_aliases(indices_of(key), first)
@@ -333,6 +334,15 @@ def _counted(expr: Expr) -> Expr:
 def _is_element_of_a_loop(value: Value) -> bool:
     """What a loop over a dictionary's keys gives seems to be its value, be that computed or unknown."""
     return isinstance(value, Cell) and not value.scalar and bool(_OF_A_LOOP.search(value.place))
+
+
+def _name_parts(home: Cell) -> None:
+    """What an object held before it had a name is known by that name, too."""
+    for key, inner in home.items.items():
+        if isinstance(inner, Cell) and inner.place == key:
+            inner.place = home.place + key
+            if inner.expr is not None and inner.expr.op == "sym" and inner.expr.symbol.name == place_text(key):
+                inner.expr.symbol.name = place_text(inner.place)
 
 
 def _is_object(value: Value) -> bool:
