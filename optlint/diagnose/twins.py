@@ -69,6 +69,8 @@ def _odd_one(siblings: list[Judged]) -> Difference | None:
         return None
     unlike: dict[int, list[tuple[int, Subject, int]]] = {}
     for (i, a), (j, b) in combinations(enumerate(subjects), 2):
+        if _only_looks_ahead(a) or _only_looks_ahead(b):
+            continue
         if {s.old for s in a.states} & {s.old for s in b.states}:
             continue  # two results of one update, not two updates
         for one, mine, other, theirs in ((i, a, j, b), (j, b, i, a)):
@@ -87,6 +89,11 @@ def _odd_one(siblings: list[Judged]) -> Difference | None:
         return None
     other, repaired, part = standing[0]
     return siblings[odd], subjects[odd], repaired, part, siblings[other][0]
+
+
+def _only_looks_ahead(subject: Subject) -> bool:
+    """w − μ·v with the v of before: a place where a gradient is to be taken, and no step."""
+    return not subject.step.symbols & {subject.g, *(s.new for s in subject.states)}
 
 
 def _with_part_of(mine: Subject, theirs: Subject) -> tuple[Subject, int] | None:
