@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 LEVELS = 3  # callers of callers
 MAX_CALLERS = 4  # of one function
 PATHS = 8  # of one caller
-MAX_WHOLES = 12  # callers of one file that are read for the states of the steps that they call
+MAX_WHOLES = 8  # callers of one file that are read for the states of the steps that they call
+MAX_WHOLES_EFFORT = 60_000  # evaluation steps of these together
 MAX_EFFORT = 300_000  # evaluation steps of all views of one file
 
 
@@ -72,7 +73,7 @@ def lift_wholes(lifter: Lifter, machine: Interpreter) -> None:
     if bare | whole:
         _define_callers(lifter, machine, set(map(_own, bare | whole)))
     evident = {name for _, block in lifter.program.blocks for name in block.evident}
-    most, read = machine.effort + MAX_EFFORT, 0
+    most, read = machine.effort + MAX_WHOLES_EFFORT, 0
     for name, func, klass in list(_all_functions(lifter, machine)) if bare | whole else ():
         text = _body_text(lifter, machine, func) if name not in evident else ""
         if not _calls(text, bare) and not (_calls(text, whole) and _leaves_a_loop(func)):

@@ -291,7 +291,7 @@ class Statements(Calls):
 
     def put_item(self, home: Cell, key: str, value: Value, span: Span | None) -> None:
         each = value.items.get(ANY) if isinstance(value, Cell) and value.growing and value.expr is None else None
-        if ":" in key and each is not None:
+        if ":" in key and "," not in key and each is not None and not home.array:
             self._put_slice(home, each, span)
             return
         if key == WHOLE:
