@@ -204,14 +204,22 @@ class Memory:
         if key in home.items:
             return home.items[key]
         if key.startswith("["):
-            if "{" in key:
-                alike = [k for k in home.items if loosely(k) == loosely(key)]
-                if len(alike) == 1:
-                    self.aliases.update(zip(indices_of(key), indices_of(alike[0]), strict=True))
-                    return home.items[alike[0]]
+            known = self.known_key(home, key)
+            if known in home.items:
+                return home.items[known]
             if ANY in home.items:
                 return self._representative(home, home.items[ANY], key)
         return None
+
+    def known_key(self, home: Cell, key: str) -> str:
+        """The key under which an element was met first: by another loop's index, or as another dictionary's key."""
+        if "{" not in key or key in home.items:
+            return key
+        alike = [k for k in home.items if loosely(k) == loosely(key)]
+        if len(alike) != 1:
+            return key
+        self.aliases.update(zip(indices_of(key), indices_of(alike[0]), strict=True))
+        return alike[0]
 
     def _representative(self, home: Cell, found: Value, key: str) -> Value:
         """The element that stands for all: known under the key by which it is met first."""

@@ -296,6 +296,7 @@ class Statements(Calls):
             if expr is not None:
                 self.store.fill(home, expr, span)
             return
+        key = self.known_key(home, key)
         self.note(f"{home.place}{key}", value, span)
         self.store.put(home, key, value, span)
 
