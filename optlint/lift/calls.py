@@ -92,6 +92,7 @@ class Calls(Evaluator):
         self.keeps_results = False  # run as if each such result were kept
         self.selectors: frozenset[str] = frozenset()  # names whose text chooses among the code's ways
         self.aims: frozenset[str] = frozenset()  # names of functions that the run is to come by
+        self.entered: set[Span] = set()  # the functions that the run goes through, but for what makes objects
         self.types: set[str] = set()  # number types that the run names
         self.pending: list[tuple[Cell, Expr, Span | None]] = []  # writes of a graph that has yet to run
 
@@ -334,6 +335,9 @@ class Calls(Evaluator):
             self.span_of = self.spans.get(func.unit, self.span_of)
         self.scope = scope
         self.unit = func.unit
+        home = self.span_of(func.node) if not isinstance(func.node, cst.Lambda) and func.name != "__init__" else None
+        if home is not None and not self.is_abroad:
+            self.entered.add(home)
         self.stack.append(func.node)
         self.classes.append(func.klass)
         try:

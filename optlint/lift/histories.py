@@ -93,7 +93,7 @@ class Histories(Conditionals):
             if at is None or start is None or start.op != "const" or ANY in home.items or len(known) > MAX_ITEMS:
                 continue
             last = Position(at.around, at.count, len(known) - 1 - int(start.number))
-            if at.shift in (last.shift, last.shift + 1):
+            if at.shift == last.shift or (LAST in looked and at.shift == last.shift + 1):
                 return last.moved(0), last.moved(1)
         return (LAST, LAST) if LAST in looked else None
 

@@ -1,7 +1,7 @@
 """The abstract interpreter: runs functions, loops and branches on symbols instead of numbers.
 
 It is built in layers, each of which knows those below it:
-memory, operators, evaluator (expressions), calls, statements, joins, conditionals, loops.
+memory, operators, evaluator (expressions), calls, definitions, statements, joins, conditionals, histories, loops.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ class Lifter:
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
         machine.skipped, machine.asked, machine.named, machine.once = [], {}, {}, []
-        machine.looked, machine.appended = {}, {}
+        machine.looked, machine.appended, machine.entered = {}, {}, set()
         try:
             yield
         finally:
@@ -349,6 +349,7 @@ class Lifter:
             recurrence.once = next((o for o in machine.once if all(map(o.covers, recurrence.writes))), None)
             recurrence.carried = carried_into(recurrence, machine.frames)
             recurrence.home = frame.span
+            recurrence.entered = frozenset(machine.entered)
             recurrence.escapes = (
                 frozenset(machine.leaves(frame.returned)) if frame.returned is not None else frozenset()
             )

@@ -16,7 +16,7 @@ from optlint.lift.entries import filled_anew
 from optlint.lift.expression import Symbol
 from optlint.lift.frames import CutShort, Frame, Leave
 from optlint.lift.histories import Histories, is_counter, numbered
-from optlint.lift.objects import ANY, Cell, Each, Lazy, Scope, Seq, Target, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Each, Lazy, Scope, Seq, Target, Value, content, is_filled, numeric
 from optlint.lift.places import belongs_to
 from optlint.model import Span
 
@@ -135,9 +135,9 @@ class Loops(Histories):
         self.frames.append(frame)
 
     def _dry(self, bind: Callable[[], None], body: cst.BaseSuite) -> dict[Target, Span | None]:
-        """What an iteration writes."""
+        """What an iteration writes; ``looked`` has what it looks at."""
         mark, work = self.store.mark(), self.work
-        self.scanning = True
+        self.scanning, self.looked = True, {}
         try:
             with self.store.watching(dry=True) as log:
                 bind()
@@ -149,12 +149,17 @@ class Loops(Histories):
         return log
 
     def _see_whole(self, log: Iterable[Target], indices: list[Symbol]) -> None:
-        """Arrays whose elements the loop has filled one by one: ``for i in range(n): grad[i] = …``."""
+        """Arrays of zeros whose elements the loop has filled one by one: ``for i in range(n): grad[i] = …``."""
         for home, key in log:
-            made = numeric(content((home, key))) if isinstance(home, Cell) and home.array and not home.growing else None
-            if home in self.appended:
+            if (
+                not isinstance(home, Cell)
+                or home in self.appended
+                or not is_filled(home)
+                or not belongs_to(key, indices)
+            ):
                 continue
-            if made is not None and isinstance(home, Cell) and home.expr is not None and belongs_to(key, indices):
+            made = numeric(content((home, key)))
+            if made is not None:
                 self.store.see_whole(home, made)
 
     def _iteration(self, body: cst.BaseSuite) -> None:

@@ -95,6 +95,7 @@ class Recurrence:
     as_kept: bool = False  # it is there only in that case
     dropped: tuple[Dropped, ...] = ()  # those results, as far as it reads them
     home: Span | None = None  # the function that was run
+    entered: frozenset[Span] = frozenset()  # that function, and those that it calls
     loop: Span | None = None  # the loop whose iteration it is
     carried: frozenset[Span] = frozenset()  # where numbers stand that a loop over the steps starts from
     escapes: frozenset[Expr] = frozenset()  # values that the function hands back

@@ -135,7 +135,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
         elif _is_empty(value):  # for others to fill: a constant it would be of no use
             machine.refresh((cell, key), None)
             lists[id(value)] = cell.items[key]
-    machine.frames, machine.stored, machine.sinks = [], [], []
+    machine.frames, machine.stored, machine.sinks, machine.entered = [], [], [], set()
     return cell
 
 

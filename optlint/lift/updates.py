@@ -47,6 +47,12 @@ def _without_zeros(entries: list[Entry]) -> list[Entry]:
     return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in kept]
 
 
+def _begins_anew(output: Expr) -> bool:
+    """A step under whose root an average goes on from 0: η·g/√(β·0 + (1 − β)·g²)."""
+    roots = (n for n in ex.walk(output) if n.op == "sqrt")
+    return any(n.op == "mul" and any(a == ex.const(0) for a in n.args) for root in roots for n in ex.walk(root))
+
+
 def _remembers(state: State, other: State) -> bool:
     """A name that is left from an earlier loop: it holds the other place's content, or what it held before."""
     post = state.post
@@ -209,7 +215,7 @@ class Grouping:
         if not any(r.states for r in found):
             for position, output in enumerate(self.outputs):
                 needed = self.needs(output)
-                if any(not s.is_counter for s in needed):
+                if any(not s.is_counter for s in needed) or _begins_anew(output):
                     moved = self._moved_place(output)
                     found.append(self._make(moved, None if moved is not None else output, needed))
                     found[-1].handed_on = position >= self.returned

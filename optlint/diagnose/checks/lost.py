@@ -39,8 +39,7 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     contents: list[list[tuple[Expr, list[Expr]]]] = []
     for found in _all_contents(recurrence):
         origin = found[0][1][0].origin
-        call = recurrence.loop or recurrence.home
-        here = call is None or origin is None or call.covers(origin)
+        here = origin is None or _is_made_in_call(recurrence, origin)
         if not here and any(s.expr == found[0][0] and "[" in s.name for s in recurrence.stored):
             continue  # an element of a list whose index this run knows
         if here != elsewhere:
@@ -64,6 +63,13 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     written = repaired.replaced([ex.substitute(p, table) for p in repaired.posts])
                     right = made.states[0].post
                     yield Repair(page.code, repaired, first, right, where="", details=details, written=written)
+
+
+def _is_made_in_call(recurrence: Recurrence, origin: Span) -> bool:
+    """Whether the update's own iteration or call makes the zeros there, if by a method that it calls first."""
+    if recurrence.loop is not None:
+        return recurrence.loop.covers(origin)
+    return recurrence.home is None or any(f.covers(origin) for f in (recurrence.home, *recurrence.entered))
 
 
 def _zeros(recurrence: Recurrence) -> list[list[Expr]]:

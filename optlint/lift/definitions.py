@@ -1,0 +1,81 @@
+"""Names, imports, functions and classes that the code defines."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from optlint.lift.calls import Calls
+from optlint.lift.objects import Func, Klass, Lib, Scope
+from optlint.lift.parts import accessor
+from optlint.lift.vocabulary import GLOBAL_NAMES, is_library
+
+
+class Definitions(Calls):
+    """Binds names to what is imported and defined."""
+
+    def exec_Global(self, node: cst.Global) -> None:
+        self.scope.globals.update(n.name.value for n in node.names)
+
+    def exec_Nonlocal(self, node: cst.Nonlocal) -> None:
+        self.scope.nonlocals.update(n.name.value for n in node.names)
+
+    def exec_Import(self, node: cst.Import) -> None:
+        for alias in node.names:
+            name = alias.evaluated_name
+            self.imports.add(name)
+            shown = alias.evaluated_alias or name.split(".")[0]
+            self.store.bind(self.scope, shown, Lib(name if alias.evaluated_alias else name.split(".")[0], self.file))
+
+    def exec_ImportFrom(self, node: cst.ImportFrom) -> None:
+        module = _module_name(node)
+        self.imports.add(module)
+        if isinstance(node.names, cst.ImportStar):
+            return
+        for alias in node.names:
+            shown = alias.evaluated_alias or alias.evaluated_name
+            relayed = shown in GLOBAL_NAMES and (node.relative or not is_library(module))
+            name = GLOBAL_NAMES[shown] if relayed else f"{module}.{alias.evaluated_name}"  # ``from .compat import np``
+            self.store.bind(self.scope, shown, Lib(name, self.file, 0 if relayed else len(node.relative)))
+
+    def exec_FunctionDef(self, node: cst.FunctionDef) -> None:
+        func = self.function(node, None)
+        if len(self.stack) and not self.scanning and not self.is_abroad:
+            self.nested.append(func)
+        self.store.bind(self.scope, node.name.value, func)
+
+    def function(self, node: cst.FunctionDef, klass: Klass | None) -> Func:
+        func = Func(node.name.value, node, self.scope, None, klass, self.unit)
+        func.defaults = self.defaults(node.params)
+        names = {d.decorator.value for d in node.decorators if isinstance(d.decorator, cst.Name)}
+        func.static = "staticmethod" in names
+        func.computed = bool(names & {"property", "cached_property"})
+        return func
+
+    def exec_ClassDef(self, node: cst.ClassDef) -> None:
+        bases = [self.base_class(self.eval(b.value)) for b in node.bases]
+        klass = Klass(node.name.value, node, self.scope, bases, self.unit)
+        outer = self.scope
+        self.scope = Scope(outer)
+        try:
+            for statement in node.body.body:
+                if isinstance(statement, cst.FunctionDef):
+                    func = self.function(statement, klass)
+                    func.scope = outer
+                    klass.members[f"{statement.name.value}{accessor(statement)}"] = func
+                elif isinstance(statement, cst.SimpleStatementLine):
+                    self.run([statement])
+            klass.members.update({k: v for k, v in self.scope.vars.items() if k not in klass.members})
+        finally:
+            self.scope = outer
+        self.store.bind(self.scope, node.name.value, klass)
+
+
+def _module_name(node: cst.ImportFrom) -> str:
+    parts: list[str] = []
+    module: cst.BaseExpression | None = node.module
+    while isinstance(module, cst.Attribute):
+        parts.append(module.attr.value)
+        module = module.value
+    if isinstance(module, cst.Name):
+        parts.append(module.value)
+    return ".".join(reversed(parts))
