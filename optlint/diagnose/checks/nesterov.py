@@ -22,6 +22,9 @@ from optlint.subject import Subject
 ONE, ZERO = ex.const(1), ex.const(0)
 _AHEAD = r"ahead|peek|interim|shift|restor|pre_?step|before_?step"  # who says so may take the gradient there
 _SAYS = re.compile(r"nest(?:e?r|re)ov|(?<![a-z])nagd?(?![a-z])", re.IGNORECASE)
+_COPY_PUT_BACK = re.compile(  # of a list, whose elements the code has bound anew in between
+    r"(?P<kept>\w+)\s*=\s*(?:list\(\s*[\w.]+\s*\)|[\w.]+\[:\])[^\n]*\n(?:[^\n]*\n)*?\s*[\w.]+\s*=\s*(?P=kept)\s*\n"
+)
 _OPTION = re.compile(rf"[\w.]*(?:{_SAYS.pattern})\w*(?: = (?:1|True))?", re.IGNORECASE)
 
 
@@ -30,7 +33,7 @@ def nesterov_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The step of Nesterov's form with one sign turned, with the velocity of the wrong time, or any other mix."""
     if len(subject.states) != 1 or subject.states[0].old in subject.second or subject.gradient is None:
         return
-    if _goes_and_returns(subject.step):
+    if _goes_and_returns(subject.step) or _COPY_PUT_BACK.search(subject.recurrence.text):
         return  # the gradient may well be taken in between
     velocity = velocity_of(subject)
     if subject.gradient.symbols & subject.moving:  # taken at the look-ahead point
