@@ -266,6 +266,8 @@ class Statements(Definitions):
         held: Value | None = None
         if isinstance(target, cst.Name):
             held = self.scope.target(target.value).vars.get(target.value)
+            if any(s.local and s.cell is held for s in self.store.slots):
+                return False  # an argument's name takes another list
         elif isinstance(target, (cst.Attribute, cst.Subscript)):
             home = self.eval(target.value)
             key = attribute(target.attr.value) if isinstance(target, cst.Attribute) else self.subscript(target)
