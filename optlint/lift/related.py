@@ -22,7 +22,7 @@ def at_home(recurrences: list[Recurrence]) -> Iterator[Recurrence]:
     """
     homes = {s: r for r in recurrences if r.at_home for s in r.writes}
     found = [(r, [homes[s] for s in r.writes if s in homes]) for r in recurrences]
-    views = [(r, [homes[s] for s in made_at(r) if s in homes and homes[s] is not r]) for r in recurrences]
+    views = [(r, [homes[s] for s in made_at(r) if s in homes and homes[s].name != r.name]) for r in recurrences]
     wholes = [(r, home) for r, home in views if home and all(_is_part(h, r) for h in home)]
     parts = {id(h) for _, home in wholes for h in home}
     for recurrence, home in found:
