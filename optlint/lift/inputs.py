@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry
 
 
@@ -69,6 +70,9 @@ def becomes_step(entry: Entry, entries: Sequence[Entry]) -> bool:
         around += more
         read |= frozenset().union(*(e.post.symbols & kept for e in more))
     parts = [t for e in around for _, t in structure.terms(e.post)]
+    beside = frozenset().union(*(t.symbols for t in parts)) - {symbol}
+    if any(s.name == "g" or is_called_gradient(s.name) for s in beside):
+        return False
     return any(e in around for e in taken) and all(_is_made_of(t, kept, moved[0].slot.symbol) for t in parts)
 
 
