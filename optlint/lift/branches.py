@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -43,7 +43,7 @@ class Choices:
                 self.on_data.add(name)
             if name in self.given:
                 self.taken[name] = self.given[name]
-            elif (known := self._already(name)) is not None:
+            elif (known := self.settled(name)) is not None:
                 self.taken[name] = known
             else:
                 usual = by_default(condition)
@@ -53,15 +53,38 @@ class Choices:
                     self.taken[name] = usual if positive else not usual
         return self.taken[name] == positive
 
-    def _already(self, name: str) -> bool | None:
+    def settled(self, name: str) -> bool | None:
         """What is one name has no other: ``opt == "adam"`` is settled where ``opt == "sgd"`` is chosen."""
         subject, value = asked(name)
         if not value:
-            return None
+            return self._among(name)
         known = {
             asked(other)[1] for other, yes in (self.given | self.taken).items() if yes and asked(other)[0] == subject
         }
         return None if not known - {""} else value in known
+
+    def _among(self, name: str) -> bool | None:
+        """``kind in [0, 1]`` and ``kind == 3`` do not go together: what is known of one settles the other."""
+        answers = self.given | self.taken
+        if (several := _AMONG.fullmatch(name)) is not None:
+            chosen = [one[2] for one in _answered(_IS, answers, several[1], True)]
+            return chosen[0] in several[2].split(", ") if chosen else None
+        if (one := _IS.fullmatch(name)) is not None:
+            inside = (s[2].split(", ") for s in _answered(_AMONG, answers, one[1], True))
+            outside = (s[2].split(", ") for s in _answered(_AMONG, answers, one[1], False))
+            if any(one[2] not in values for values in inside) or any(one[2] in values for values in outside):
+                return False
+        return None
+
+
+_AMONG = re.compile(r"\{?(.+?)\}? in \((.*)\)")
+_IS = re.compile(r"(.+) = (-?\d+)")
+
+
+def _answered(form: re.Pattern[str], answers: Mapping[str, bool], subject: str, yes: bool) -> Iterator[re.Match[str]]:
+    """The questions of one form about one thing that were answered so."""
+    found = (form.fullmatch(name) for name, answer in answers.items() if answer == yes)
+    return (match for match in found if match is not None and match[1] == subject)
 
 
 _NAMED = re.compile(r"(.*) ('[^']*'|\"[^\"]*\")")
@@ -188,7 +211,10 @@ class Paths:
         for name, value in choices.taken.items():
             if name in choices.given or (choices.given and self.idle & {name, *choices.given}):
                 continue
-            other = {k: v for k, v in choices.taken.items() if k in choices.given} | {name: not value}
+            kept = {k: v for k, v in choices.taken.items() if k in choices.given}
+            if Choices(given=kept).settled(name) == value:
+                continue  # the other answer does not go together with what is given
+            other = kept | {name: not value}
             key = frozenset(other.items())
             if key in self.seen:
                 continue
