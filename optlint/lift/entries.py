@@ -8,9 +8,10 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Store, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Value, content, numeric
 from optlint.lift.places import is_called_gradient, loosely
 from optlint.lift.recurrence import Entry
+from optlint.lift.store import Store
 from optlint.lift.written import from_saved, moved_from_saved
 from optlint.model import Span
 

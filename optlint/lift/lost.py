@@ -10,8 +10,8 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Stored
-from optlint.lift.objects import Store
 from optlint.lift.recurrence import Entry, Recurrence, State
+from optlint.lift.store import Store
 from optlint.lift.updates import Grouping
 from optlint.model import Span
 

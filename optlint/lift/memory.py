@@ -22,15 +22,14 @@ from optlint.lift.objects import (
     Scope,
     Seq,
     Slot,
-    Store,
     Value,
     forget,
     is_filled,
     is_scalar,
     numeric,
-    settle,
 )
 from optlint.lift.places import ACCESSOR, LAST, WHOLE, indices_of, is_element, key_text, loosely, place_of, place_text
+from optlint.lift.store import Store, settle
 from optlint.model import Span
 
 _NUMBER = re.compile(r"\[\d+\]")

@@ -10,10 +10,11 @@ from optlint.lift.entries import arguments_of, entries_of, entry_values, match_r
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_input
-from optlint.lift.objects import Cell, Slot, Store, content, numeric
+from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.sharing import note_sharing
+from optlint.lift.store import Store
 from optlint.model import Span
 
 

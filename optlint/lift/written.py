@@ -8,8 +8,9 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import Cell, Slot, Store, content, numeric
+from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.places import place_text
+from optlint.lift.store import Store
 from optlint.model import Span
 
 
