@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, cast
 import libcst as cst
 
 from optlint.lift import expression as ex
-from optlint.lift.annotations import ARRAYS, annotated
+from optlint.lift.arguments import Arguments
 from optlint.lift.branches import Choices, follows_time
 from optlint.lift.changes import changed_elsewhere
-from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import CutShort, Dropped, Frame, Leave, Stored
 from optlint.lift.objects import (
-    UNSEEN,
     Cell,
     Changes,
     Const,
@@ -26,15 +24,15 @@ from optlint.lift.objects import (
     Method,
     Scope,
     Seq,
-    Slot,
     Super,
     Unsupported,
     Value,
+    is_none,
     is_scalar,
     numeric,
     release,
 )
-from optlint.lift.places import ACCESSOR, attribute, is_called_gradient, place_of, place_text
+from optlint.lift.places import ACCESSOR, attribute, is_called_gradient, place_of
 from optlint.lift.vocabulary import (
     GLOBAL_NAMES,
     NUMBERS,
@@ -60,7 +58,7 @@ MAX_DEPTH = 14
 FIRST_UNIT = 1_000_000  # blocks of other files are numbered from here
 
 
-class Calls(Evaluator):
+class Calls(Arguments):
     """What a call does, of the library's code or the file's own."""
 
     def __init__(self, choices: Choices | None = None) -> None:
@@ -365,76 +363,9 @@ class Calls(Evaluator):
         changes = changed_elsewhere(self.changes, klass)
         for name in changes.rebound | changes.mutated:
             held = cell.items.get(attribute(name))
-            if is_called_gradient(name) and (numeric(held) == ex.const(0) or _is_none(held)):
+            if is_called_gradient(name) and (numeric(held) == ex.const(0) or is_none(held)):
                 symbol = Symbol(name)
                 self.store.put(cell, attribute(name), Cell(ex.sym(symbol), open=True))
-
-    # parameters and settings
-
-    def bind_parameters(
-        self, func: Func, scope: Scope, args: list[Value], kwargs: dict[str, Value], entry: bool = False
-    ) -> None:
-        """Bind a call's arguments; at an ``entry`` every argument is some unseen caller's, defaults included."""
-        params = func.node.params
-        unseen = kwargs.pop(UNSEEN, None) is not None
-        names = [p.name.value for p in (*params.posonly_params, *params.params)]
-        if func.receiver is not None:
-            args = [func.receiver, *args]
-        for name, value in zip(names, args, strict=False):
-            self.store.bind(scope, name, value)
-        extra = args[len(names) :]
-        for name in [*names[len(args) :], *(p.name.value for p in params.kwonly_params)]:
-            default = None if entry or (unseen and _is_switch(func.defaults.get(name))) else func.defaults.get(name)
-            given = kwargs.pop(name) if name in kwargs else default
-            self.store.bind(scope, name, given if given is not None else self.parameter(func, scope, name))
-        if isinstance(params.star_arg, cst.Param):
-            self.store.bind(scope, params.star_arg.name.value, Seq(extra))
-        if params.star_kwarg is not None:
-            rest = Cell(place=params.star_kwarg.name.value, open=True)
-            rest.items.update({f"[{k!r}]": v for k, v in kwargs.items()})
-            if entry or unseen:
-                rest.items[UNSEEN] = Const(None)
-            self.store.bind(scope, params.star_kwarg.name.value, rest)
-
-    def parameter(self, func: Func, scope: Scope, name: str) -> Cell:
-        """An argument that some unseen caller gives."""
-        default = func.defaults.get(name)
-        symbol = Symbol(name, external=True)
-        cell = Cell(ex.sym(symbol), place=name, open=True)
-        if isinstance(default, Const):
-            symbol.literal = (default.value,)
-            if isinstance(default.value, (int, float)) and not isinstance(default.value, bool):
-                symbol.default = default.value
-                cell.scalar = True
-            elif isinstance(default.value, bool):
-                cell.scalar = True
-        elif isinstance(default, Seq):
-            cell.items["<template>"] = Cell(items={f"[{i}]": v for i, v in enumerate(default.elements)})
-            for i, value in enumerate(default.elements):
-                if isinstance(value, Const) and isinstance(value.value, float):  # ``betas=(0.9, 0.999)``
-                    part = Symbol(f"{name}[{i}]", default=value.value, external=True, literal=(value.value,))
-                    cell.items[f"[{i}]"] = Cell(ex.sym(part), place=part.name, scalar=True)
-        elif default is None and name in annotated(func.node.params, {"bool"}):
-            symbol.literal = (False,)
-            cell.scalar = True
-        if name in annotated(func.node.params, ARRAYS):
-            symbol.array = cell.array = True
-        self.store.add_slot(Slot(scope, name, symbol, cell, local=True))
-        return cell
-
-    def setting(self, home: Cell, key: str, value: Const) -> None:
-        """A number that ``__init__`` fixes: a symbol with that value, so that others can be tried."""
-        symbol = Symbol(place_text(home.place + key), literal=(value.value,))
-        if isinstance(value.value, (int, float)):
-            symbol.default = value.value
-        symbol.initial = symbol.entry = numeric(value)
-        cell = Cell(ex.sym(symbol), place=home.place + key, scalar=True)
-        self.store.restore(home, key, cell)
-
-
-def _is_switch(value: Value | None) -> bool:
-    """What is off, or left out, by default."""
-    return isinstance(value, Const) and (value.value is None or isinstance(value.value, bool))
 
 
 def _is_number(value: Value) -> bool:
@@ -442,7 +373,3 @@ def _is_number(value: Value) -> bool:
     if isinstance(value, Const):
         return not isinstance(value.value, (bool, str))
     return numeric(value) is not None
-
-
-def _is_none(value: Value | None) -> bool:
-    return isinstance(value, Const) and value.value is None
