@@ -126,7 +126,7 @@ def last_gradient_for_velocity(subject: Subject, page: MistakePage) -> Iterator[
         sign, size = _signed(own)
         rate = [p for p in structure.factors(size) if all(p in structure.factors(t) for _, t in structure.terms(whole))]
         coefficient = structure.product(p for p in structure.factors(size) if p not in rate)
-        if not (pull > 0).all() or not _named(coefficient):
+        if not (pull > 0).all() or not _named(coefficient) or _is_gathered(subject, state):
             continue
         terms = [(sign * s, structure.product(_without(t, rate))) for s, t in structure.terms(whole)]
         post = structure.total(terms, state.post.origin)
@@ -138,6 +138,12 @@ def last_gradient_for_velocity(subject: Subject, page: MistakePage) -> Iterator[
         made = subject.replaced([*posts, step], hypers=hypers)
         details = {"says": "last", "meant": "the velocity is kept from one call to the next"}
         yield Repair(page.code, made, state.post, post, where=state.name, root=state.post, details=details)
+
+
+def _is_gathered(subject: Subject, state: State) -> bool:
+    """The code computes a new content of the state besides, and this path alone begins it."""
+    made = (s.expr for s in subject.recurrence.stored if subject.parameter not in s.expr.symbols)
+    return any(structure.retention(e, state.old) not in (None, ex.const(0)) for e in made if state.old in e.visible)
 
 
 @check("rate-twice")
