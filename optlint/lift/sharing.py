@@ -30,6 +30,7 @@ def note_sharing(recurrence: Recurrence, frame: Frame, inner: Iterable[Frame]) -
         s.old for s in products if any(_is_kept_in(s, slot) for slot, _ in moved) or _takes_one_tensors_time(s)
     )
     recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
+    recurrence.keyed_by = _key_of_all([s.slot for s in recurrence.states if s.slot is not None], frame)
     recurrence.shared = frozenset(_shared_by_tensors(recurrence, inner))
 
 
@@ -82,6 +83,14 @@ def _takes_one_tensors_time(state: State) -> bool:
     times = frozenset[Symbol]().union(*(n.args[1].visible for n in ex.walk(state.post) if n.op == "pow"))
     keys = {key for s in times if s.kind == "place" for key in keys_of(s.name)}
     return bool(keys) and not keys & keys_of(state.old.name)
+
+
+def _key_of_all(slots: list[Slot], frame: Frame) -> str:
+    """The argument that stands in the key of every state: ``self.m[f"{layer}_{name}"]``."""
+    for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
+        if slots and all(re.match(rf".*\{{(id\()?{re.escape(argument)}[)}}.]", _place(s)) for s in slots):
+            return argument
+    return ""
 
 
 def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:

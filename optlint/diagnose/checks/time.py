@@ -82,7 +82,7 @@ def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if exponent.symbols & subject.time or len(held) != 1 or not subject.frozen_at(held[0].symbol):
             continue
         symbol = held[0].symbol
-        if "." in symbol.name and _is_keyed_by_caller(subject):
+        if "." in symbol.name and subject.recurrence.keyed_by:
             continue  # who calls it for one parameter after the other may well count the steps
         moving = Clock(symbol, 1.0)
         hypers = [h for h in subject.hypers if h.symbol is not symbol]
@@ -90,17 +90,6 @@ def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         made = subject.replaced(posts, clocks=[*subject.clocks, moving], hypers=hypers)
         yield Repair(page.code, made, power, ex.op("pow", power.args[0], ex.sym(moving.symbol)))
         return
-
-
-_KEY = re.compile(r"\{(\w+)\}")
-
-
-def _is_keyed_by_caller(subject: Subject) -> bool:
-    """Every average stands in a dictionary under a name that the function is given: ``self.m[f"{layer}_{name}"]``."""
-    own = {index.name for index in subject.recurrence.indices}
-    slots = [s.slot for s in subject.recurrence.states if s.slot is not None]
-    keys = [set(_KEY.findall(slot.key or "")) - own for slot in slots]
-    return bool(keys) and all(keys)
 
 
 @check("time-begins-anew")
