@@ -94,9 +94,12 @@ def _moved_before(
 def _brought_back(
     recurrence: Recurrence, velocity: Velocity, other: Recurrence, judged: Sequence[tuple[Recurrence, Judgement]]
 ) -> bool:
-    """A function that is neither of the two, nor makes a step with a gradient, writes the parameter, too."""
+    """A function that is neither of the two, nor makes a step with a gradient, writes the parameter, too.
+
+    Or the step starts from what was kept before.
+    """
     assert recurrence.parameter is not None
-    if recurrence.around is None:
+    if recurrence.around is None or recurrence.from_saved:
         return True
     place, v = recurrence.parameter.name, velocity.state.old.name
     steps = [r for r, _ in judged if r.states or all(s.name != v for s in r.step.symbols)]

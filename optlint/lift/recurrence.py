@@ -79,6 +79,7 @@ class Recurrence:
     per_parameter: bool = False  # a counter advances once for each tensor
     owner: str = ""  # the argument that holds all states (layer.m), while the counter stays elsewhere
     key: str = ""  # the argument that is the key of all states (self.m[key]), while the counter has none
+    from_saved: bool = False  # other methods keep places for this one to start from
     keyed_by: str = ""  # the argument that is the key of all states, whatever else there is
     shared_products: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and all read
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it

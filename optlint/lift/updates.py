@@ -32,6 +32,7 @@ def updates_of(
     found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         note_sharing(recurrence, frame, inner)
+        recurrence.from_saved = bool(frame.saved)
     return found
 
 
