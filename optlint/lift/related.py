@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from optlint.lift.branches import says_how
-from optlint.lift.expression import Expr, walk
+from optlint.lift.expression import const, walk
 from optlint.lift.frames import CutShort, Frame
 from optlint.lift.objects import Cell, Slot
 from optlint.lift.recurrence import Recurrence
@@ -54,12 +54,8 @@ def is_bare(recurrence: Recurrence) -> bool:
 
 def begins_anew(recurrence: Recurrence) -> bool:
     """A loop hands the step zeros each time: β·0 + …, where nothing takes the new content back."""
-    zeros = (n for p in recurrence.posts() for n in walk(p) if n.op == "mul" and any(_is_zero(a) for a in n.args))
+    zeros = (n for p in recurrence.posts() for n in walk(p) if n.op == "mul" and const(0) in n.args)
     return recurrence.frame == "loop" and any(zeros)
-
-
-def _is_zero(node: Expr) -> bool:
-    return node.op == "const" and node.value == 0
 
 
 def note_what_stands_still(recurrences: list[Recurrence]) -> None:

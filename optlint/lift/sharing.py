@@ -88,9 +88,13 @@ def _takes_one_tensors_time(state: State) -> bool:
 def _key_of_all(slots: list[Slot], frame: Frame) -> str:
     """The argument that stands in the key of every state: ``self.m[f"{layer}_{name}"]``."""
     for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
-        if slots and all(re.match(rf".*\{{(id\()?{re.escape(argument)}[)}}.]", _place(s)) for s in slots):
+        if slots and all(re.match(_keyed_by(re.escape(argument)), _place(s)) for s in slots):
             return argument
     return ""
+
+
+def _keyed_by(name: str) -> str:
+    return rf".*\{{(id\()?{name}[)}}.]"
 
 
 def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
@@ -101,7 +105,7 @@ def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
         return "", ""
     for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
         name = re.escape(argument)
-        for position, pattern in enumerate((rf"{name}[.\[][^{{]*$", rf".*\{{(id\()?{name}[)}}.]")):
+        for position, pattern in enumerate((rf"{name}[.\[][^{{]*$", _keyed_by(name))):
             if all(re.match(pattern, _place(s)) for s in slots) and not any(
                 re.match(pattern, _place(c)) for c in counters
             ):

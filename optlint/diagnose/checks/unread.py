@@ -14,7 +14,7 @@ from optlint.intent import meant
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.expression import Expr, Symbol
+from optlint.lift.expression import Symbol
 from optlint.subject import Hyper, Subject
 
 _DECAY = re.compile(r"decay$|^wd$|lambda", re.IGNORECASE)
@@ -54,12 +54,8 @@ def _of_what_stays_zero(subject: Subject) -> Symbol | None:
     recurrence, around = subject.recurrence, subject.recurrence.around
     for node in dict.fromkeys(worth.expr for worth in recurrence.worth):
         factors = [f.symbol for f, e in structure.factors(node) if f.op == "sym" and e == 1] if node.op == "mul" else []
-        zeros = [s for s in factors if _is_zero(s.initial) and s not in recurrence.advanced | recurrence.moving]
+        zeros = [s for s in factors if s.initial == ex.const(0) and s not in recurrence.advanced | recurrence.moving]
         decays = [s for s in factors if _DECAY.search(s.name)]
         if zeros and decays and around is not None and not around.is_written_elsewhere(zeros[0].name):
             return decays[0]
     return None
-
-
-def _is_zero(first: Expr | None) -> bool:
-    return first is not None and first.op == "const" and first.number == 0
