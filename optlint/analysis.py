@@ -11,7 +11,7 @@ from optlint.diagnose.judge import Judgement
 from optlint.diagnose.slips import slips
 from optlint.diagnose.twins import twins_that_differ
 from optlint.fix.offer import offered
-from optlint.fix.verify import Judged, Key
+from optlint.fix.verify import Judged, Trial
 from optlint.intent import meant
 from optlint.judging import Bench
 from optlint.lift import Lifted, Recurrence
@@ -34,8 +34,8 @@ def analyze(source: Source, settings: Settings) -> Report:
         lifted, judged = bench.judged(program)
         candidates = lifted.candidates
 
-        def again(units: tuple[Unit, ...], changed: Key, clear: bool) -> Judged:
-            return bench.judged(Program.read(units, modules), changed, clear)[1]
+        def again(units: tuple[Unit, ...], trial: Trial) -> Judged:
+            return bench.judged(Program.read(units, modules), trial)[1]
 
         fixes = offered(program, judged, again)
         for recurrence, verdict in judged:

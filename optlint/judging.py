@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from optlint.diagnose.judge import Judgement, is_published, judge
 from optlint.diagnose.search import DEPTH
-from optlint.fix.verify import Judged, Key, key_of
+from optlint.fix.verify import Judged, Trial, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.branches import says_how, says_which
@@ -39,17 +39,14 @@ class Bench:
     several: set[Mark] = field(default_factory=set)
     dear: int = 0
 
-    def judged(self, program: Program, changed: Key | None = None, clear: bool = False) -> tuple[Lifted, Judged]:
-        """Every update with its verdict. changed: the one that an edit concerns, which is judged anew.
-
-        clear: only if that one comes out as a published one; no search for mistakes is worth while else.
-        """
-        if not program.has_candidates or (changed is not None and self.dear > MAX_DEAR):
+    def judged(self, program: Program, trial: Trial | None = None) -> tuple[Lifted, Judged]:
+        """Every update with its verdict; trial: what the program was edited for."""
+        if not program.has_candidates or (trial is not None and self.dear > MAX_DEAR):
             return Lifted(), []
         lifted = lift(program)
-        if clear and not any(key_of(r) == changed and is_published(r) for r in lifted.recurrences):
+        if trial is not None and trial.clear and not any(map(is_published, trial.twins(lifted.recurrences))):
             return Lifted(), []
-        return _Sitting(self, program, lifted, changed).judged()
+        return _Sitting(self, program, lifted, trial).judged()
 
 
 @dataclass(slots=True)
@@ -59,7 +56,7 @@ class _Sitting:
     bench: Bench
     program: Program
     lifted: Lifted
-    changed: Key | None
+    trial: Trial | None
 
     def judged(self) -> tuple[Lifted, Judged]:
         judged, failed = self.searched()
@@ -92,7 +89,7 @@ class _Sitting:
             vain: set[tuple[str, ...]] = set()
             still = (n for n, v in enumerate(verdicts) if v is None or v.is_open)
             if depth > 1:
-                still = (n for n in still if sizes[n] <= MAX_SIZE)
+                still = (n for n in still if sizes[n] <= MAX_SIZE and self.may_have_several(updates[n]))
             for number in sorted(still, key=lambda n: sizes[n]):
                 name, text = updates[number].name, updates[number].equations()
                 if text not in vain and unclear[name] < of_update and unclear.total() < of_file:
@@ -116,12 +113,20 @@ class _Sitting:
     def judge_at(self, recurrence: Recurrence, depth: int) -> Judgement | None:
         known, mark = self.bench.known, (depth, *_mark(recurrence))
         writes = recurrence.writes
-        if self.changed is None and mark in known and known[mark][0] != writes:
+        if self.trial is None and mark in known and known[mark][0] != writes:
             self.bench.several.add(mark)  # equal updates, but what is found in one is found at its own place
-        if mark not in known or mark in self.bench.several or key_of(recurrence) == self.changed:
+        apart = mark in self.bench.several or self.is_edited(recurrence)
+        if mark not in known or (apart and _says_where(known[mark][1])):
             known[mark] = writes, judge(recurrence, self.bench.path, self.bench.settings, depth)
-            self.bench.dear += self.changed is not None and depth > 1 and _was_long(known[mark][1])
+            self.bench.dear += self.trial is not None and depth > 1 and _was_long(known[mark][1])
         return known[mark][1]
+
+    def is_edited(self, recurrence: Recurrence) -> bool:
+        return self.trial is not None and key_of(recurrence) == self.trial.key
+
+    def may_have_several(self, recurrence: Recurrence) -> bool:
+        """Whether several mistakes are worth seeking: not where an edit is tried and the update had one at most."""
+        return self.trial is None or not self.is_edited(recurrence) or self.trial.had_several(recurrence)
 
     def read_around(self, recurrence: Recurrence) -> None:
         """Note the names and comments of the blocks that hold the update, and what the file imports.
@@ -241,6 +246,10 @@ class _Sitting:
                 verdict.findings = [*mine, *dict.fromkeys(new)]
                 loud = any(f.severity != "note" for f in verdict.findings)
                 verdict.status = "mistaken" if loud else "matched"
+
+
+def _says_where(verdict: Judgement | None) -> bool:
+    return verdict is not None and bool(verdict.findings)
 
 
 def _was_long(verdict: Judgement | None) -> bool:

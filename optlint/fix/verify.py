@@ -24,8 +24,33 @@ _PART = "only part of the update's mistakes"
 
 Judged = list[tuple[Recurrence, Judgement]]
 Key = tuple[str, str]
-# an edited program, the update that it was edited for, and whether that must come out clear for the rest to be judged
-Judge = Callable[[tuple[Unit, ...], Key, bool], Judged]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What an edited version of a program is judged for.
+
+    key, configuration: the update that the edit concerns, on the path that it mends. clear: this path has to come out
+    as a published optimizer, or nothing else need be judged. mistaken: the paths that had several mistakes; the others
+    are not searched for as many, since one more than before is a reason to refuse the edit.
+    """
+
+    key: Key
+    configuration: dict[str, bool]
+    clear: bool = False
+    mistaken: tuple[dict[str, bool], ...] = ()
+
+    def twins(self, updates: Iterable[Recurrence]) -> list[Recurrence]:
+        """The mended path: an edit may bring in a condition, or take one away; but the branch has to be there still."""
+        mine = [r for r in updates if key_of(r) == self.key]
+        same = [r for r in mine if r.configuration == self.configuration]
+        return same or [r for r in mine if _agree(self.configuration, r.configuration)]
+
+    def had_several(self, recurrence: Recurrence) -> bool:
+        return any(_agree(path, recurrence.configuration) for path in self.mistaken)
+
+
+Judge = Callable[[tuple[Unit, ...], Trial], Judged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +98,16 @@ class Verifier:
         if units is None:
             return Verdict(False)
         key = key_of(recurrence)
-        after = self.judge(units, key, bool(title))
+        trial = self._trial(recurrence, bool(title))
+        after = self.judge(units, trial)
         mine = [(r, v) for r, v in after if key_of(r) == key]
         gone, codes = {(f.code, f.span) for f in mended}, {f.code for f in mended}
         if not mine or not self._all_say(after, gone, key) or self._less_clear(mine, key, codes):
             return Verdict(False)
         left = _codes(v for _, v in mine)
         alike = sum(left[code] for code in codes)
-        twin = [(r, v) for r, v in mine if r.configuration == recurrence.configuration]
-        # an edit may bring in a condition, or take one away; but the branch that it mends has to be there still
-        twin = twin or [(r, v) for r, v in mine if _agree(recurrence.configuration, r.configuration)]
+        twins = trial.twins(r for r, _ in mine)
+        twin = [(r, v) for r, v in mine if any(r is t for t in twins)]
         same_path = (r for r, _ in twin if r.configuration == recurrence.configuration)
         if any(not _beginning(recurrence) <= _beginning(r) for r in same_path):
             return Verdict(False)
@@ -111,7 +136,7 @@ class Verifier:
         if units is None or recurrence.kept is None:
             return Verdict(False)
         key = key_of(recurrence)
-        after = self.judge(units, key, False)
+        after = self.judge(units, self._trial(recurrence))
         if not self._all_say(after, {(mended.code, mended.span)}, key):
             return Verdict(False)
         mine = [(r, v) for r, v in after if key_of(r) == key and r.configuration == recurrence.configuration]
@@ -125,13 +150,18 @@ class Verifier:
         if units is None or not title:
             return Verdict(False)
         key, known = key_of(recurrence), {key_of(r) for r, _ in self.before}
-        after = self.judge(units, key, False)
+        after = self.judge(units, self._trial(recurrence))
         still = [(r, v) for r, v in after if key_of(r) in known]
         if any(key_of(r) == key for r, _ in still) or not self._all_say(still, {(f.code, f.span) for f in mended}, key):
             return Verdict(False)
         path = [v for r, v in after if key_of(r) not in known and r.name == recurrence.name]
         good = bool(path) and all(v.convention == title and v.status == "matched" for v in path)
         return Verdict(good, good and path[0].worst <= EXACT, convention=title)
+
+    def _trial(self, recurrence: Recurrence, clear: bool = False) -> Trial:
+        key = key_of(recurrence)
+        several = (c for c, v in self._paths(key) if len({(p.finding.code, p.finding.span) for p in v.proofs}) > 1)
+        return Trial(key, recurrence.configuration, clear, tuple(several))
 
     def _reduced(self, edits: Sequence[Edit]) -> tuple[Unit, ...] | None:
         """The edited units, without the blocks that have nothing to do with the edits; None if they do not parse."""
