@@ -57,7 +57,6 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT612": "how much of the branch is meant for every call is the author's to say",
     "OPT610": "how far out the return moves, past one loop or two, is the author's to say",
     "OPT609": "the places that are missing have to be made where the state begins",
-    "OPT611-1": "where the other array should live is the author's to say",
     "OPT607": "which array is to hold floats is a choice",
     "OPT608": "it is advice",
     "OPT701": "where the second state should live is a choice",

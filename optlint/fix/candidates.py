@@ -106,6 +106,8 @@ class Candidates:
             yield from self.recipes.separated()
             yield from self.recipes.crossed(proof.finding.span)
             yield from self.stores.apart(before, after)
+            for place in (proof.finding.span, *self.recurrence.writes):
+                yield from self.recipes.out_of_place(place)
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         elif kind == "gradient" and self.subject.gradient is not None and proof.repair.effective is not None:
             for way in changes(self.subject.gradient, proof.repair.effective, self.values)[:_MAX_WAYS]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from optlint.fix.edits import opposite
-from optlint.fix.reading import ATOM, Read, Reading
+from optlint.fix.reading import ATOM, Read, Reading, level_of, parenthesized
 from optlint.fix.spelling import Text
 from optlint.fix.statements import Statements, free_name, last_name, later_reads
 from optlint.fix.values import Values
@@ -22,7 +22,8 @@ Edits = tuple[Edit, ...]
 _STEP_NAMES = frozenset(
     {"t", "step", "iteration", "iter", "timestep", "time_step", "global_step", "local_step", "num_iter", "n_iter"}
 )
-_SIGNS = {cst.AddAssign: "+", cst.SubtractAssign: "-"}
+_SIGNS = {cst.AddAssign: "+", cst.SubtractAssign: "-", cst.MultiplyAssign: "*", cst.DivideAssign: "/"}
+_RIGHT_OF = {"+": 9, "-": 10, "*": 11, "/": 11}  # how tightly what stands behind them has to hold together
 
 
 _INDEX_NAMES = frozenset({"i", "it", "itr"})  # they start at 0
@@ -349,11 +350,13 @@ class Recipes:
                 continue
             start = Span(place.line, place.column, place.line, place.column, place.cell)
             if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Name):
-                operator = self.reading.operator(node)
+                operator, value = self.reading.operator(node), self.reading.span(node.value)
                 sign = _SIGNS.get(type(node.operator))
-                bare = sign == "+" or not isinstance(node.value, cst.BinaryOperation)  # a − (b + c) has a bracket
-                if operator is not None and sign is not None and bare:
-                    yield (Edit(operator, f"= {node.target.value} {sign}"),)
+                if operator is not None and value is not None and sign is not None:
+                    text = self.reading.text(value)
+                    right = parenthesized(text, level_of(text), _RIGHT_OF[sign])
+                    whole = (Edit(value, right),) if right != text else ()
+                    yield (Edit(operator, f"= {node.target.value} {sign}"), *whole)
             if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
                 called = node.value.func
                 if isinstance(called, cst.Attribute) and isinstance(called.value, cst.Name):
