@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+import builtins
+import symtable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -92,6 +94,10 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     except SyntaxError:
         outcome.dropped = "does not parse"
         return
+    strange = unbound(text) - unbound(original.code.text)
+    if strange:
+        outcome.dropped = f"reads a name that is not there: {', '.join(sorted(strange))}"
+        return
     found = [r for r in lifted(text, original.code.path).recurrences if r.name == original.name]
     changed = [r for r, how in behaviours(found) if how not in before]
     if not changed and found and not injector.hidden:
@@ -115,6 +121,19 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     said = [f for f in findings if f.severity != "note" or f.code == outcome.code]  # whatever the mistake was called
     mended = findings if any(f.fix is not None for f in said) else []
     outcome.fix = fixed(text, original, before, mended, outcome.line)  # what is explained together is mended together
+
+
+def unbound(text: str) -> set[str]:
+    """Names that functions read and nothing around them, in the module or in Python itself binds."""
+    module = symtable.symtable(text, "?", "exec")
+    known = {s.get_name() for s in module.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+
+    def read_in(table: symtable.SymbolTable) -> Iterator[str]:
+        yield from (s.get_name() for s in table.get_symbols() if s.is_referenced() and s.is_global())
+        for inner in table.get_children():
+            yield from read_in(inner)
+
+    return set(read_in(module)) - known - set(dir(builtins))
 
 
 def settings_for(original: Original) -> Settings:

@@ -254,7 +254,7 @@ class Creation:
 
 
 def creates_state(condition: Expr) -> Creation | None:
-    """Whether a condition asks "is the state there yet?" (``m is None``, ``k not in d``, ``len(d) == 0``)."""
+    """Whether a condition asks "is the state there yet?" (``m is None``, ``k not in d``, ``not m.any()``)."""
     if condition.op == "not":
         inner = creates_state(condition.args[0])
         if inner is not None:
@@ -270,6 +270,8 @@ def creates_state(condition: Expr) -> Creation | None:
             return Creation(False, name.split(" in ", 1)[1])
         if name.startswith("hasattr "):
             return Creation(False, name.split(" ", 1)[1])
+        if len(condition.args) == 1 and name.rpartition(".")[2] == "any":  # all zero, or empty: nothing is gathered yet
+            return Creation(False, render(condition.args[0]))
         if not condition.args and " " not in name.removeprefix("len "):  # ``if not self.m:`` of a dictionary
             return Creation(False, name.removeprefix("len "))
         return None

@@ -76,7 +76,7 @@ def absolute_value_for_the_square(a: Anatomy) -> Edits:
 def root_dropped(a: Anatomy) -> Edits:
     for _, op, text in f.roots(a):
         if isinstance(op.node, cst.BaseExpression):
-            edit = a.code.replaced(op.node, text if op.is_root else f"1 / {text}")
+            edit = a.code.replaced(op.node, text if op.is_root else f"1 / ({text})")
             new = f.changed_next(a, op.node)  # the root was a new array, which may be changed in place
             if new is None or not _is_plain(op.operands[0]):
                 yield edit
