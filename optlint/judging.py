@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from optlint.diagnose.judge import Judgement, is_published, judge
@@ -12,6 +13,7 @@ from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift.branches import says_how, says_which
 from optlint.lift.program import Program
+from optlint.lift.related import made_at
 from optlint.lift.surroundings import Surroundings
 from optlint.model import Finding, Span
 from optlint.settings import Settings
@@ -174,6 +176,16 @@ class _Sitting:
                     break
         return found
 
+    def seen_anywhere(self, name: str) -> Iterator[list[Recurrence]]:
+        """A function's updates as the file's functions show them that call it; where there are none, as its scripts do,
+        and other files of the project."""
+        alone = True
+        for views in self.lifted.seen_from_callers(name):
+            alone = False
+            yield views
+        if alone:
+            yield from self.lifted.seen_elsewhere(name)
+
     def lost_by_callers(self) -> Judged:
         """Functions that give a new content of what they are handed to a mere name: a state, as their callers show."""
         found: Judged = []
@@ -197,7 +209,7 @@ class _Sitting:
                 doubtful.setdefault(recurrence.name, []).append(verdict)
         for name, verdicts in doubtful.items():
             codes: set[str] | None = None
-            for views in self.lifted.seen_from_callers(name):
+            for views in self.seen_anywhere(name):
                 shown = [view for r in views if (view := self.judge(r, 1)) is not None]
                 if not any(view.status == "matched" for view in shown):
                     continue  # what is not clear there answers nothing
@@ -225,24 +237,26 @@ class _Sitting:
             several: set[Span] = set()
             moved: set[Span] = set()
             asked_any = False
-            for views in self.lifted.seen_from_callers(name):
+            for views in self.seen_anywhere(name):
                 asked_any = True
                 seen = [(r, view) for r in views if (view := self.judge(r)) is not None]
                 for recurrence, view in seen:
-                    for span in recurrence.writes:
-                        told.setdefault(span, []).extend(f for f in view.findings if _is_of_time(f))
-                several |= {s for r in views if r.serves_several for s in r.writes}
-                moved |= {s for r, view in seen if _counts(view) for s in r.writes}
+                    found = [_as_called(f, recurrence) for f in view.findings if _is_of_time(f)]
+                    for span in made_at(recurrence):
+                        told.setdefault(span, []).extend(found)
+                several |= {s for r in views if r.serves_several for s in made_at(r)}
+                moved |= {s for r, view in seen if _counts(view) for s in made_at(r)}
                 if any(told.values()) or not any(_counted_elsewhere(r, view) for r, view in seen if view.subject):
                     break  # else these hand on what they are handed
             if not asked_any:
                 continue
             for recurrence, verdict in updates:
-                if _is_stuck(verdict) and not moved & set(recurrence.writes):
+                places = set(made_at(recurrence))
+                if _is_stuck(verdict) and not moved & places:
                     continue
-                mine = [f for f in verdict.findings if not _is_of_time(f) or set(recurrence.writes) & several]
+                mine = [f for f in verdict.findings if not _is_of_time(f) or places & several]
                 codes = {(f.code, f.span) for f in mine}
-                new = [f for s in recurrence.writes for f in told.get(s, ()) if (f.code, f.span) not in codes]
+                new = [f for s in sorted(places) for f in told.get(s, ()) if (f.code, f.span) not in codes]
                 verdict.findings = [*mine, *dict.fromkeys(new)]
                 loud = any(f.severity != "note" for f in verdict.findings)
                 verdict.status = "mistaken" if loud else "matched"
@@ -321,6 +335,11 @@ def _counts(verdict: Judgement) -> bool:
         frozenset().union(*(p.symbols for p in verdict.subject.posts)) if verdict.subject is not None else frozenset()
     )
     return verdict.subject is not None and bool(verdict.subject.time & read)
+
+
+def _as_called(finding: Finding, recurrence: Recurrence) -> Finding:
+    said = f"{finding.message}, as {recurrence.seen_in} calls it"
+    return replace(finding, message=said) if recurrence.seen_in else finding
 
 
 def _is_of_time(finding: Finding) -> bool:

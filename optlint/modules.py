@@ -58,6 +58,17 @@ class Modules:
         """The text of a module that ``find`` has given; None where it is none."""
         return self._texts.get(path)
 
+    def look_at(self, path: str) -> str | None:
+        """The text of any file of the project."""
+        if not self._is_inside(path):
+            return None
+        text, self.seen[path] = _text(path)
+        return text
+
+    def list_folder(self, path: str) -> None:
+        """Note what a folder holds: another file there may change what is seen."""
+        self.seen[path] = _digest(_bytes(path))
+
     def _is_inside(self, path: str) -> bool:
         """Within the project, links followed."""
         top = os.path.realpath(self.roots[-1])
@@ -93,15 +104,17 @@ def _text(path: str) -> tuple[str | None, str]:
 
     data = _bytes(path)
     try:
-        return (None if data is None else read_source(path, data).units[0].text), _digest(data)
+        return (None if data is None or os.path.isdir(path) else read_source(path, data).units[0].text), _digest(data)
     except SourceError:
         return None, _digest(data)
 
 
 def _bytes(path: str) -> bytes | None:
-    """A file's content; None where there is no such file, or none to read."""
+    """A file's content, or a folder's names; None where there is no such file, or none to read."""
     try:
         status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            return "/".join(sorted(os.listdir(path))).encode(errors="surrogateescape")
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
             return None
         with open(path, "rb") as stream:

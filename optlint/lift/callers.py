@@ -38,17 +38,17 @@ def views_of(lifter: Lifter, name: str) -> Iterator[list[Recurrence]]:
     wanted, done = {name}, {name}
     home: Span | None = None
     for _ in range(LEVELS):
-        _define_callers(lifter, machine, {_own(n) for n in wanted})
+        _define_callers(lifter, machine, {own_name(n) for n in wanted})
         everything = {n: (f, k) for n, f, k in _all_functions(lifter, machine)}
         if name not in everything or lifter.viewed > MAX_EFFORT:
             return
         home = home or _span(machine, everything[name][0])
-        mentions = re.compile(r"\b(" + "|".join(re.escape(_own(n)) for n in wanted) + r")\b")
+        mentions = re.compile(r"\b(" + "|".join(re.escape(own_name(n)) for n in wanted) + r")\b")
         texts = {n: _body_text(lifter, machine, f) for n, (f, _) in everything.items() if n not in done}
         wanted = {n for n, text in texts.items() if mentions.search(text)}
         done |= wanted
-        machine.aims = frozenset(map(_own, done))
-        inside = [r for r in _found(lifter, machine, wanted, everything) if _is_inside(r, home)]
+        machine.aims = frozenset(map(own_name, done))
+        inside = [r for r in _found(lifter, machine, wanted, everything) if is_inside(r, home)]
         machine.aims = frozenset()
         for recurrence in inside:
             recurrence.name = name
@@ -71,7 +71,7 @@ def lift_wholes(lifter: Lifter, machine: Interpreter) -> None:
         whole = set()
     moves = {span for name in bare for r in made[name] for span in r.writes}
     if bare | whole:
-        _define_callers(lifter, machine, set(map(_own, bare | whole)))
+        _define_callers(lifter, machine, set(map(own_name, bare | whole)))
     evident = {name for _, block in lifter.program.blocks for name in block.evident}
     most, read = machine.effort + MAX_WHOLES_EFFORT, 0
     for name, func, klass in list(_all_functions(lifter, machine)) if bare | whole else ():
@@ -93,7 +93,7 @@ def lift_wholes(lifter: Lifter, machine: Interpreter) -> None:
 
 
 def _calls(text: str, names: set[str]) -> bool:
-    return bool(names) and re.search(r"\b(" + "|".join(map(re.escape, map(_own, names))) + r")\(", text) is not None
+    return bool(names) and re.search(r"\b(" + "|".join(map(re.escape, map(own_name, names))) + r")\(", text) is not None
 
 
 def _leaves_loops(block: ast.stmt) -> bool:
@@ -106,7 +106,7 @@ def _leaves_a_loop(func: Func) -> bool:
     )
 
 
-def _own(name: str) -> str:
+def own_name(name: str) -> str:
     """A method's name without its class."""
     return name.rpartition(".")[2]
 
@@ -127,9 +127,21 @@ def _found(
     return found
 
 
-def _is_inside(recurrence: Recurrence, home: Span | None) -> bool:
+def is_inside(recurrence: Recurrence, home: Span | None) -> bool:
+    """A function writes all of it, or makes the parameter's new value, which it hands back."""
+    if home is None:
+        return False
+    made = recurrence.parameter.post.origin if recurrence.parameter is not None else None
     writes = recurrence.writes
-    return bool(writes) and home is not None and all(home.covers(s) for s in writes)
+    return (bool(writes) and all(map(home.covers, writes))) or (made is not None and home.covers(made))
+
+
+def span_of_function(lifter: Lifter, name: str) -> Span | None:
+    """Where a function of the program stands."""
+    machine = lifter.machine
+    functions = _all_functions(lifter, machine) if machine is not None else ()
+    found = next((func for n, func, _ in functions if n == name), None)
+    return _span(machine, found) if machine is not None and found is not None else None
 
 
 def _define_callers(lifter: Lifter, machine: Interpreter, names: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,6 +11,7 @@ from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import lift_wholes, views_of
 from optlint.lift.dropped import forget_what_is_written, is_begun_there, is_log, lasts, reads_result
+from optlint.lift.elsewhere import views_elsewhere
 from optlint.lift.entries import changed_gradients, entry_values, resolved
 from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
@@ -57,7 +58,7 @@ class Lifted:
     """What a program holds.
 
     seen_from_callers: the updates of a function, by its name, as the file's own callers of it show them (nearest
-    callers first, then theirs).
+    callers first, then theirs); seen_elsewhere: as the project's other files do.
     """
 
     recurrences: list[Recurrence] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Lifted:
     candidates: int = 0
     unsure: dict[str, None] = field(default_factory=dict)  # functions that may lose a state, if it is one
     seen_from_callers: Callable[[str], Iterator[list[Recurrence]]] = lambda name: iter(())
+    seen_elsewhere: Callable[[str], Iterator[list[Recurrence]]] = lambda name: iter(())
 
 
 def lift(program: Program) -> Lifted:
@@ -73,6 +75,7 @@ def lift(program: Program) -> Lifted:
     lifter = Lifter(program)
     lifted = lifter.run()
     lifted.seen_from_callers = partial(views_of, lifter)
+    lifted.seen_elsewhere = partial(views_elsewhere, lifter)
     return lifted
 
 
@@ -94,9 +97,7 @@ class Lifter:
         paths = Paths(MODULE_PATHS + (CHOSEN_PATHS if self.program.selectors else 0))
         while paths:
             choices = paths.next()
-            machine = Interpreter(choices)
-            machine.abroad = self.abroad
-            machine.selectors = self.program.selectors
+            machine = self._interpreter(choices)
             frame = self.module(machine)
             paths.learn(choices, self.collect(machine, frame, "<module>"))
             if self.machine is None:
@@ -109,6 +110,21 @@ class Lifter:
         forget_what_is_read(self.result.recurrences)
         forget_what_is_written(self.result.recurrences)
         return self.result
+
+    def define(self, scripts: Collection[int]) -> tuple[Interpreter, Frame]:
+        """Run the module's own code alone, with these blocks of it, and lift nothing."""
+        self.callers |= set(scripts)
+        self.machine = self._interpreter(Paths(1).next())
+        return self.machine, self.module(self.machine)
+
+    def shown(self, machine: Interpreter, frame: Frame) -> list[Recurrence]:
+        """The updates that a run of the module's own code has shown."""
+        return self._found(machine, frame, "<module>")
+
+    def _interpreter(self, choices: Choices) -> Interpreter:
+        machine = Interpreter(choices)
+        machine.abroad, machine.selectors = self.abroad, self.program.selectors
+        return machine
 
     # the module
 
