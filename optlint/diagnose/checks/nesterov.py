@@ -184,7 +184,7 @@ def _common(subject: Subject, drive: Expr, kept: Expr) -> list[Expr]:
 def _looks_nowhere(velocity: Velocity) -> bool:
     """Heavy ball under Nesterov's name, and the file shows that its gradient is not taken ahead, either.
 
-    It is ``p.grad`` of the parameter itself; an option asks for Nesterov here, and here is none; the point ahead is
+    It is ``p.grad`` of the parameter itself, or a function's value there; an option asks for Nesterov here, and here is none; the point ahead is
     computed and forgotten, or nothing computes one, and nobody else knows the velocity.
     """
     subject = velocity.subject
@@ -206,8 +206,9 @@ def _looks_nowhere(velocity: Velocity) -> bool:
     if apart or any(on and _OPTION.fullmatch(option) for option, on in options):
         return True
     assert subject.parameter is not None and subject.gradient is not None
-    name = subject.parameter.name.removesuffix(".data")
-    return any(s.name in (f"{name}.grad", f"{name}.grad.data") for s in subject.gradient.symbols)
+    name, w = subject.parameter.name.removesuffix(".data"), ex.sym(subject.parameter)
+    asked = any(n.op == "opaque" and w in n.args for n in ex.walk(subject.gradient))  # ∇f(w), in this very step
+    return asked or any(s.name in (f"{name}.grad", f"{name}.grad.data") for s in subject.gradient.symbols)
 
 
 def may_look_ahead(recurrence: Recurrence) -> bool:
@@ -218,11 +219,16 @@ def may_look_ahead(recurrence: Recurrence) -> bool:
 def _points(velocity: Velocity) -> Iterator[bool]:
     """The points w + k·v that the code computes: whether it reads them, or gives them a name and no more."""
     recurrence, w, known = velocity.subject.recurrence, velocity.subject.parameter, _known(velocity)
-    assert w is not None
+    gradient = velocity.subject.gradient
+    assert w is not None and gradient is not None
     seen: set[Expr] = set()
     for worth in recurrence.worth:
         point = worth.expr
-        if point in seen or not {w, velocity.state.old} <= point.symbols <= known | {w, velocity.state.old}:
+        if (
+            point in seen
+            or ex.contains(point, gradient)
+            or not {w, velocity.state.old} <= point.symbols <= known | {w, velocity.state.old}
+        ):
             continue
         seen.add(point)
         if structure.slope(point, w) == ONE and structure.slope(point, velocity.state.old) is not None:
