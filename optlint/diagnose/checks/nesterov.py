@@ -184,8 +184,8 @@ def _common(subject: Subject, drive: Expr, kept: Expr) -> list[Expr]:
 def _looks_nowhere(velocity: Velocity) -> bool:
     """Heavy ball under Nesterov's name, and the file shows that its gradient is not taken ahead, either.
 
-    It is ``p.grad`` of the parameter itself, or a function's value there; an option asks for Nesterov here, and here is none; the point ahead is
-    computed and forgotten, or nothing computes one, and nobody else knows the velocity.
+    It is ``p.grad`` of the parameter itself, or a function's value there; an option asks for Nesterov here, and here is
+    none; the point ahead is computed and forgotten, or nothing computes one, and nobody else knows the velocity.
     """
     subject = velocity.subject
     recurrence = subject.recurrence
