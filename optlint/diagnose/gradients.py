@@ -38,7 +38,7 @@ def with_corrected_gradient(recurrence: Recurrence) -> Recurrence | None:
 
 
 def of_summed_gradient(recurrence: Recurrence) -> Recurrence | None:
-    """The recurrence with g for the s' = s + g that averages take in and nothing clears; None without any.
+    """The recurrence with g for the s' = s + g whose square an average takes in, and nothing clears; None without any.
 
     Gradients are summed up over the examples of a batch, and where they are cleared (once an epoch, or nowhere) is
     another matter than what becomes of the sum.
@@ -52,7 +52,8 @@ def of_summed_gradient(recurrence: Recurrence) -> Recurrence | None:
             continue
         takers = [s for s in others if total.new in s.post.visible]
         kept = [structure.retention(s.post, s.old) for s in takers]
-        if takers and all(own not in (None, ex.const(0), ex.const(1)) for own in kept) and not taken.visible & read:
+        squared = any(ex.sym(total.new) in structure.squared_in(s.post) for s in takers)
+        if squared and all(own not in (None, ex.const(0), ex.const(1)) for own in kept) and not taken.visible & read:
             return _with(recurrence, others, {ex.sym(total.new): taken})
     return None
 

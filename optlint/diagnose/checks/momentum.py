@@ -167,6 +167,19 @@ def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 yield Repair(page.code, subject.replaced(posts), subject.step, step)
 
 
+@check("step-made-twice")
+def step_made_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """w += v' in a branch, and once more behind it: the same summand, by two statements."""
+    parameter, parts = subject.recurrence.parameter, structure.terms(subject.step)
+    spans = tuple(dict.fromkeys(parameter.spans)) if parameter is not None else ()
+    moves = [part for part in parts if part[1] != ex.sym(subject.parameter)] if subject.parameter is not None else []
+    if len(spans) != 2 or len(moves) != 2 or len(parts) != 3 or moves[0] != moves[1] or spans[0].line == spans[1].line:
+        return
+    step = structure.total([parts[0], moves[0]], subject.step.origin)
+    made = subject.replaced([*subject.posts[:-1], step])
+    yield Repair(page.code, made, subject.step, step, span=spans[1], details={"says": "twice"})
+
+
 def _without_rate(subject: Subject, state: State, rate: Symbol) -> Iterator[Expr]:
     """The step without the rate in any of its terms, or in those of the velocity alone, which holds it."""
     w, parts = subject.parameter, structure.terms(subject.step)
