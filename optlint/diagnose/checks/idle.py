@@ -68,7 +68,7 @@ def _taken_once(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def _come_to_the_same(one: Expr, other: Expr) -> bool:
     symbols = sorted(one.symbols | other.symbols, key=lambda s: s.name)
     bound = {symbol: 0.3 + 0.4 * k / len(symbols) for k, symbol in enumerate(symbols)}
-    return bool(np.isclose(*(evaluate(side, bound, pseudo) for side in (one, other)), rtol=1e-12))
+    return bool(np.isclose(evaluate(one, bound, pseudo), evaluate(other, bound, pseudo), rtol=1e-12))
 
 
 def _inside(recurrence: Recurrence, idle: State, gradient: Expr) -> Expr | None:
