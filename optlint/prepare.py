@@ -185,8 +185,10 @@ def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: 
 
 
 def _is_negative(schedule: Expr, time: set[Symbol]) -> bool:
-    """The sign of a step size, with its settings as the code has them."""
-    usual = {s: 1.0 if s in time else s.default or 0.01 for s in schedule.symbols}
+    """The sign of a step size, with its settings as the code has them; what time is measured by is long (1 − t/T)."""
+    measures = [n.args[1] for n in ex.walk(schedule) if n.op == "div" and n.args[0].symbols & time]
+    long = frozenset().union(*(m.symbols for m in measures if m.op == "sym")) - time
+    usual = {s: 1.0 if s in time else s.default or (1e4 if s in long else 0.01) for s in schedule.symbols}
     return bool(np.all(evaluate(schedule, usual, pseudo) < 0))
 
 
