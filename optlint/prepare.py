@@ -28,6 +28,8 @@ def prepare(recurrence: Recurrence) -> Subject:
     if parameter is None and (parameter := _decayed(step, states, moving)) is not None:
         step = ex.op("add", ex.sym(parameter), step)
     posts = [*(s.post for s in states), step]
+    products = _products_with_itself(posts)
+    posts = [ex.substitute(p, products) for p in posts]
     named = _named_settings(states, posts, moving, counters)
     posts = [ex.substitute(p, named) for p in posts]
     states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
@@ -128,6 +130,21 @@ def _named_settings(
         for node in ex.walk(setting):
             if node.op == "opaque" and node not in table and not node.symbols & moving:
                 table[node] = ex.sym(Symbol(str(node.value)))
+    return table
+
+
+_INNER = ("matrixmultiply", "numpy.dot", "numpy.inner", "numpy.vdot")
+
+
+def _products_with_itself(posts: list[Expr]) -> dict[Expr, Expr]:
+    """g @ g where another equation takes in g: the sum of its squares."""
+    table: dict[Expr, Expr] = {}
+    for post in posts:
+        for node in ex.walk(post):
+            if node.op == "opaque" and node.value in _INNER and len(node.args) == 2 and node.args[0] == node.args[1]:
+                one = node.args[0]
+                if one.symbols and any(p is not post and ex.contains(p, one) for p in posts):
+                    table[node] = ex.op("sum", ex.op("pow", one, ex.const(2), origin=node.origin), origin=node.origin)
     return table
 
 

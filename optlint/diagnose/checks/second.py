@@ -234,7 +234,8 @@ def _is_weight(subject: Subject, factor: ex.Expr) -> bool:
 
 @check("weight-of-its-own")
 def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """ρ·v + (1 − ν)·g² for ρ·v + (1 − ρ)·g², where ν is no other average's decay."""
+    """ρ·v + (1 − ν)·g² for ρ·v + (1 − ρ)·g², where ν is no other average's decay. Also an average that is added."""
+    yield from _added_on_top(subject, page)
     kept = {s: own for s in subject.states if (own := structure.slope(s.post, s.old)) is not None}
     values = {s: subject.value(own) for s, own in kept.items()}
     for number, state in enumerate(subject.states):
@@ -250,3 +251,21 @@ def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         added = structure.product([(right if f is weights[0] else f, e) for f, e in parts], new.origin)
         post = ex.op("add", ex.op("mul", kept[state], ex.sym(state.old)), added, origin=state.post.origin)
         yield Repair(page.code, _with(subject, number, post), weights[0], right, where=state.name, root=state.post)
+
+
+def _added_on_top(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """v += β·v + (1 − β)·g²: the old content stays as a whole beside what is kept of it. Everywhere, then in one."""
+    mended: dict[int, Expr] = {}
+    for number, state in enumerate(subject.states):
+        parts = structure.terms(state.post)
+        bare = [p for p in parts if p == (1, ex.sym(state.old))]
+        kept = [p for p in parts if p not in bare and p[0] > 0 and state.old in p[1].visible]
+        if len(bare) == len(kept) == 1 and subject.g in state.post.symbols:
+            mended[number] = structure.total([p for p in parts if p not in bare], state.post.origin)
+    for chosen in [mended, *({n: p} for n, p in mended.items() if len(mended) > 1)] if mended else ():
+        posts = [chosen.get(n, p) for n, p in enumerate(subject.posts)]
+        first = next(iter(chosen))
+        state = subject.states[first]
+        where = state.name if len(chosen) == 1 else ""
+        details = {"says": "added"}
+        yield Repair(page.code, subject.replaced(posts), state.post, posts[first], where=where, details=details)
