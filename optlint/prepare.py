@@ -12,6 +12,7 @@ from optlint.gradient import as_scaled, effective_gradient, without_sign
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Hyper, Subject, pseudo
@@ -230,7 +231,8 @@ def _settings(
     for term in _summed(posts[-1]):  # what multiplies a moment in the step
         parts = structure.factors(term)
         if any(f.op == "sym" and f.value in moving and e == 1 for f, e in parts):
-            found |= {f.symbol for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array}
+            plain = {f.symbol for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array}
+            found |= {s for s in plain if not is_called_gradient(s.name)}
     if parameter is not None:
         found |= _weights_of(parameter, posts) | _own_factor(parameter, posts, moving | time)
     return found - moving - time - ({parameter} if parameter else set())
