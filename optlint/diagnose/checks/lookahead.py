@@ -63,4 +63,5 @@ def _turns_each_time(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         turned = [(-sign if i in kept else sign, t) for i, (sign, t) in enumerate(parts)]
         right = structure.total(turned, state.post.origin)
         posts = [right if i == number else p for i, p in enumerate(subject.posts)]
-        yield Repair(page.code, subject.replaced(posts), state.post, right, where=state.name, root=state.post)
+        made, details = subject.replaced(posts), {"says": "turns"}
+        yield Repair(page.code, made, state.post, right, where=state.name, root=state.post, details=details)

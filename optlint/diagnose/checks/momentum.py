@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.positions import driven_by
 from optlint.lift.recurrence import State
 from optlint.subject import Hyper, Subject
 
@@ -112,6 +114,7 @@ def last_gradient_for_velocity(subject: Subject, page: MistakePage) -> Iterator[
 
     Where the two gradients pull against each other (optimistic steps), the difference is what is meant.
     """
+    yield from _kept_too_late(subject, page)
     if subject.parameter is None or subject.w_slope is None:
         return
     kept_part = ex.op("mul", subject.w_slope, ex.sym(subject.parameter))
@@ -138,6 +141,30 @@ def last_gradient_for_velocity(subject: Subject, page: MistakePage) -> Iterator[
         made = subject.replaced([*posts, step], hypers=hypers)
         details = {"says": "last", "meant": "the velocity is kept from one call to the next"}
         yield Repair(page.code, made, state.post, post, where=state.name, root=state.post, details=details)
+
+
+def _kept_too_late(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """w' = w − η·g + μ·(w − p), and then p' = w': the last position is the present one, and their difference is 0."""
+    w = subject.parameter
+    for number, state in enumerate(subject.states):
+        if w is None or state.post not in (subject.step, ex.sym(w)) or state.old not in subject.step.symbols:
+            continue
+        old = Symbol(f"({w.name} − {state.name})", initial=ex.const(0))
+        driven = driven_by(subject.step, w, state.old, old)
+        if driven is None:
+            continue
+        new = Symbol(f"{old.name}'")
+        velocity = State(old.name, old, new, driven, ex.const(0), state.spans)
+        step = ex.op("add", ex.sym(w), ex.sym(new), origin=subject.step.origin)
+        others = [s for n, s in enumerate(subject.states) if n != number]
+        made = subject.with_states([*others, velocity], step)
+        still = ex.substitute(driven, {ex.sym(old): ex.const(0)})
+        written = subject.with_states(
+            [*others, replace(velocity, post=still)], ex.op("add", ex.sym(w), ex.sym(new), origin=subject.step.origin)
+        )
+        span = state.spans[0] if state.spans else None
+        details = {"says": "late", "kind": "state", "meant": "the last position is kept before the next one is made"}
+        yield Repair(page.code, made, state.post, ex.sym(w), span=span, written=written, details=details)
 
 
 def _is_gathered(subject: Subject, state: State) -> bool:
