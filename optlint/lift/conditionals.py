@@ -385,22 +385,11 @@ class Conditionals(Joins):
         slot = Slot(home, key, symbol, cell)
         if frame is None:
             self.store.add_slot(slot)
-            self._carry(slot, place)
+            carrying = [loop for loop in self.loops if not belongs_to(place, loop.indices)]
+            if carrying:  # the innermost loop in which this is one and the same place
+                carrying[-1].slots.append(slot)
         else:
             frame.slots.append(slot)
-
-    def _carry(self, slot: Slot, place: str) -> None:
-        """The innermost loop in which this is one and the same place goes on with it."""
-        carrying = [loop for loop in self.loops if not belongs_to(place, loop.indices)]
-        if carrying:
-            carrying[-1].slots.append(slot)
-
-    def unveil(self, home: Cell, key: str, start: Value | None = None) -> Cell:
-        """Also where the first call has made what holds the place, in a loop that calls again."""
-        cell = super().unveil(home, key, start)
-        if "<template>" in home.items and cell.expr is not None and cell.expr.op == "sym":
-            self._carry(Slot(home, key, cell.expr.symbol, cell), cell.place)
-        return cell
 
 
 def _may_change(value: object) -> bool:
