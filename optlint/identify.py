@@ -289,6 +289,8 @@ def _bind(form: Form, subject: Subject, slopes: list[Any]) -> dict[Symbol, Any] 
             assert isinstance(symbol, Symbol)
             if not np.any(ours) or np.all(ours == 1):  # nothing stays, or all: no decay, whatever the form's is
                 return None
+            if np.any((ours < 0) | (ours > 1)):  # nor does v of g − μ·v, which turns its sign, or of v + μ·v + g
+                return None
             if symbol in bound and not np.allclose(bound[symbol], ours, rtol=1e-12):
                 return None
             bound[symbol] = ours

@@ -12,6 +12,7 @@ from optlint.gradient import as_scaled, effective_gradient, without_sign
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Hyper, Subject, pseudo
@@ -28,6 +29,8 @@ def prepare(recurrence: Recurrence) -> Subject:
     if parameter is None and (parameter := _decayed(step, states, moving)) is not None:
         step = ex.op("add", ex.sym(parameter), step)
     posts = [*(s.post for s in states), step]
+    products = _products_with_itself(posts)
+    posts = [ex.substitute(p, products) for p in posts]
     named = _named_settings(states, posts, moving, counters)
     posts = [ex.substitute(p, named) for p in posts]
     states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
@@ -131,6 +134,21 @@ def _named_settings(
     return table
 
 
+_INNER = ("matrixmultiply", "numpy.dot", "numpy.inner", "numpy.vdot")
+
+
+def _products_with_itself(posts: list[Expr]) -> dict[Expr, Expr]:
+    """g @ g where another equation takes in g: the sum of its squares."""
+    table: dict[Expr, Expr] = {}
+    for post in posts:
+        for node in ex.walk(post):
+            if node.op == "opaque" and node.value in _INNER and len(node.args) == 2 and node.args[0] == node.args[1]:
+                one = node.args[0]
+                if one.symbols and any(p is not post and ex.contains(p, one) for p in posts):
+                    table[node] = ex.op("sum", ex.op("pow", one, ex.const(2), origin=node.origin), origin=node.origin)
+    return table
+
+
 def _has_root(node: Expr) -> bool:
     return any(structure.is_root(n) for n in ex.walk(node))
 
@@ -185,8 +203,10 @@ def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: 
 
 
 def _is_negative(schedule: Expr, time: set[Symbol]) -> bool:
-    """The sign of a step size, with its settings as the code has them."""
-    usual = {s: 1.0 if s in time else s.default or 0.01 for s in schedule.symbols}
+    """The sign of a step size, with its settings as the code has them; what time is measured by is long (1 − t/T)."""
+    measures = [n.args[1] for n in ex.walk(schedule) if n.op == "div" and n.args[0].symbols & time]
+    long = frozenset().union(*(m.symbols for m in measures if m.op == "sym")) - time
+    usual = {s: 1.0 if s in time else s.default or (1e4 if s in long else 0.01) for s in schedule.symbols}
     return bool(np.all(evaluate(schedule, usual, pseudo) < 0))
 
 
@@ -211,7 +231,8 @@ def _settings(
     for term in _summed(posts[-1]):  # what multiplies a moment in the step
         parts = structure.factors(term)
         if any(f.op == "sym" and f.value in moving and e == 1 for f, e in parts):
-            found |= {f.symbol for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array}
+            plain = {f.symbol for f, e in parts if f.op == "sym" and e == 1 and not f.symbol.array}
+            found |= {s for s in plain if not is_called_gradient(s.name)}
     if parameter is not None:
         found |= _weights_of(parameter, posts) | _own_factor(parameter, posts, moving | time)
     return found - moving - time - ({parameter} if parameter else set())

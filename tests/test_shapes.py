@@ -413,3 +413,21 @@ class Rules:
         w -= self.lr * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t) * g / (v**0.5 + 1e-8)
 """
     assert [f.code for f in lint_source(text, "two.py").findings if f.severity != "note"] == ["OPT507"]
+
+
+def test_a_vector_times_itself_is_the_sum_of_its_squares() -> None:
+    text = """
+import numpy as np
+
+def adam(grad, w, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8):
+    m, v = np.zeros_like(w), 0
+    for t in range(100):
+        g = grad(w)
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * (g @ g)
+        m_hat = m / (1 - beta1)
+        v_hat = v / (1 - beta2)
+        w = w - lr * m_hat / (np.sqrt(v_hat) + eps)
+    return w
+"""
+    assert [f.code for f in lint_source(text, "vector.py").findings] == ["OPT117", "OPT305", "OPT305"]

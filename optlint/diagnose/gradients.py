@@ -37,6 +37,27 @@ def with_corrected_gradient(recurrence: Recurrence) -> Recurrence | None:
     return None
 
 
+def of_summed_gradient(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with g for the s' = s + g whose square an average takes in, and nothing clears; None without any.
+
+    Gradients are summed up over the examples of a batch, and where they are cleared (once an epoch, or nowhere) is
+    another matter than what becomes of the sum.
+    """
+    for total in recurrence.states:
+        taken = structure.rest(total.post, total.old)
+        others = [s for s in recurrence.states if s is not total]
+        read = frozenset().union(*(s.post.visible for s in others), recurrence.step.visible)
+        plain = structure.slope(total.post, total.old) == ex.const(1) and total.new in read and total.old not in read
+        if not plain or taken.symbols & recurrence.moving or taken.op == "const" or structure.squared_in(taken):
+            continue
+        takers = [s for s in others if total.new in s.post.visible]
+        kept = [structure.retention(s.post, s.old) for s in takers]
+        squared = any(ex.sym(total.new) in structure.squared_in(s.post) for s in takers)
+        if squared and all(own not in (None, ex.const(0), ex.const(1)) for own in kept) and not taken.visible & read:
+            return _with(recurrence, others, {ex.sym(total.new): taken})
+    return None
+
+
 def _taken_by_all(posts: list[Expr], last: Symbol, others: frozenset[Symbol]) -> Expr | None:
     """The largest expression with the last gradient, and nothing else that is kept, that all of these read."""
     made = {n: None for n in ex.walk(posts[0]) if last in n.symbols and not n.symbols & others and n.args}

@@ -29,6 +29,7 @@ from optlint.intent import SIMPLE, meant, meant_families, mentioned
 from optlint.knowledge import MistakePage, NamePattern, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift import structure
+from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Finding, Status
 from optlint.prepare import prepare
@@ -299,6 +300,7 @@ def looks_like_update(subject: Subject) -> bool:
             return False
     rooted = any(n.op in ("sqrt", "pow", "max") for p in subject.posts for n in ex.walk(p))
     named = meant(subject.recurrence.called) is not None or bool(mentioned(subject.recurrence))
+    named |= any(is_called_gradient(s.name) for s in subject.gradient.symbols)
     return subject.parameter is not None or rooted or named
 
 

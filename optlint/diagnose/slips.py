@@ -105,7 +105,8 @@ def _with_its_own(odd: Recurrence, right: Recurrence, subject: Subject, states: 
         return None
     read, meant = (foreign, own_gradient) if own_gradient is not None else next(iter(table.items()))
     wrong, root = _where(odd, ex.sym(held[next(iter(states))].new) if own_gradient is None else read)
-    filled = [s.spans[0] for s in states.values() if s.spans and any(e.slot is s.slot for e in odd.overwritten)]
+    made_of = [s for s in states.values() if s not in odd.idle]
+    filled = [s.spans[0] for s in made_of if s.spans]
     written = _as_written(odd, made, {foreign: hidden})
     return (
         Repair(CODE, made, wrong, meant, span=filled[0] if filled else None, root=root, written=written),
@@ -169,6 +170,12 @@ def _overwritten(odd: Recurrence, state: State) -> Iterator[State]:
         post = ex.substitute(entry.post, {state.post: ex.sym(old), ex.sym(state.old): ex.sym(old)})
         if old in post.visible:
             yield State(old.name, old, Symbol(f"{old.name}'"), post, old.initial, entry.spans, entry.slot)
+    for stored in odd.stored:  # a name that the loop gives the new content of the other's average, decayed once more
+        old = Symbol(stored.name)
+        post = ex.substitute(stored.expr, {state.post: ex.sym(old)})
+        if old in post.visible and stored.expr != state.post:
+            spans = (stored.span,) if stored.span is not None else ()
+            yield State(old.name, old, Symbol(f"{old.name}'"), post, state.initial, spans)
 
 
 def _alike(one: Expr, other: Expr, gradient: Expr, bound: dict[Expr, Expr]) -> bool:

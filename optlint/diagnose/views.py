@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from optlint.diagnose.gradients import of_plain_gradient, with_corrected_gradient
+from optlint.diagnose.gradients import of_plain_gradient, of_summed_gradient, with_corrected_gradient
 from optlint.intent import meant
 from optlint.knowledge import conventions
 from optlint.lift import expression as ex
@@ -296,6 +296,7 @@ def _changed(recurrence: Recurrence, change: Callable[[Expr], Expr]) -> Recurren
 SIMPLER = (
     with_corrected_gradient,
     of_plain_gradient,
+    of_summed_gradient,
     switched_on,
     with_steady_decays,
     with_steady_momentum,

@@ -193,15 +193,18 @@ class Conditionals(Joins):
         mark, work = self.store.mark(), self.work
         stored, frames, sinks = len(self.stored), len(self.frames), len(self.sinks)
         position, again = 0, 0
-        made: set[int] = set()  # what earlier statements of the branch have made
+        made: set[int] = set()  # what earlier statements of the branch have made, and where
+        places: set[Target] = set()
         for number, statement in enumerate(branch.body):
             with self.store.watching() as log, suppress(Leave):
                 self.run([statement])
-            again = again or (number if any(key == "" and id(home) in made for home, key in log) else 0)
+            anew = any(t in places or (t[1] == "" and id(t[0]) in made) for t in log)
+            again = again or (number if anew else 0)
             if any(map(self._is_moved, log)):
                 position = again or number
                 break
             made |= {id(content(target)) for target in log}
+            places |= {t for t in log if isinstance(t[0], Cell)}
         self.store.rollback(mark)
         self.work = work
         del self.stored[stored:], self.frames[frames:], self.sinks[sinks:]

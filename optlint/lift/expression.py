@@ -144,7 +144,12 @@ def opaque(name: str, args: Iterable[Expr] = (), origin: Span | None = None) -> 
 
 
 def op(name: str, *args: Expr, origin: Span | None = None) -> Expr:
-    """Build a node. Constants are folded, nothing else changes: the spelling is the author's."""
+    """Build a node. Constants are folded, nothing else changes: the spelling is the author's.
+
+    But what is taken away from itself (``total - total``) is a way to clear it.
+    """
+    if name == "sub" and len(args) == 2 and args[0] is args[1] and args[0].args:
+        return const(0, origin)
     # β·0 stays: it shows an average that starts over
     if args and all(a.op == "const" for a in args) and name in FOLD and not (name == "mul" and _has_zero(args)):
         try:

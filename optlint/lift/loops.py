@@ -16,13 +16,22 @@ from optlint.lift.entries import filled_anew
 from optlint.lift.expression import Symbol
 from optlint.lift.frames import CutShort, Frame, Leave
 from optlint.lift.histories import Histories, is_counter, numbered
-from optlint.lift.objects import ANY, Cell, Each, Lazy, Scope, Seq, Target, Value, content, is_filled, numeric
+from optlint.lift.objects import ANY, Cell, Each, Lazy, Scope, Seq, Slot, Target, Value, content, is_filled, numeric
 from optlint.lift.places import belongs_to
 from optlint.model import Span
 
 
 class Loops(Histories):
     """Runs loops and comprehensions on one representative element."""
+
+    def unveil(self, home: Cell, key: str, start: Value | None = None) -> Cell:
+        """A place in what the first call has made: the innermost loop in which it stays the same goes on with it."""
+        cell = super().unveil(home, key, start)
+        if "<template>" in home.items and cell.expr is not None and cell.expr.op == "sym":
+            carrying = [loop for loop in self.loops if not belongs_to(cell.place, loop.indices)]
+            if carrying:
+                carrying[-1].slots.append(Slot(home, key, cell.expr.symbol, cell))
+        return cell
 
     def exec_For(self, node: cst.For) -> None:
         iterable = self.eval(node.iter)

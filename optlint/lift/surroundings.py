@@ -182,11 +182,14 @@ def _first_line(node: ast.stmt) -> int:
 
 
 def _asked_for(nodes: list[ast.stmt], function: ast.AST, name: str) -> bool:
-    """Another function reads the attribute: one of the same class or its kin as its own, any as some object's."""
+    """Another function reads the attribute: one of the same class or its kin as its own, any as some object's.
+
+    Classes that only share a base are no kin: the object of one is never the other's.
+    """
     classes = [c for n in nodes for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
     own = [c for c in classes if function in c.body]
-    names = {c.name for c in own} | {b for c in own for b in _bases(c)}
-    kin = [c for c in classes if c.name in names or names & _bases(c)]
+    mine_too = {c.name for c in own}
+    kin = [c for c in classes if c.name in mine_too.union(*map(_bases, own)) or mine_too & _bases(c)]
     inside = {id(n) for n in ast.walk(function)}
     inside |= {id(n) for c in kin for f in c.body if isinstance(f, _DEFS) and f.name == "__init__" for n in ast.walk(f)}
     akin = {id(n) for c in kin for n in ast.walk(c)}

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
+
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -13,8 +15,10 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence, State
 from optlint.prepare import prepare
-from optlint.subject import Subject
+from optlint.sandbox.evaluate import evaluate
+from optlint.subject import Subject, pseudo
 
+ZERO = ex.const(0)
 MAX_READINGS = 6  # ways in which the code itself reads a moment
 MAX_PLACES = 4  # of the gradient in a step
 
@@ -23,6 +27,7 @@ MAX_PLACES = 4  # of the gradient in a step
 def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Put the idle moment, as the code has corrected it, where g (or v') stands now: everywhere, or in one place."""
     recurrence, gradient = subject.recurrence, subject.gradient
+    yield from _taken_once(subject, page)
     for idle in recurrence.idle if gradient is not None else ():
         assert gradient is not None
         instead = gradient
@@ -38,6 +43,32 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             for meant in _readings(recurrence, idle):
                 for step in _with_instead(recurrence.step, wrong, meant):
                     yield _repaired(page, recurrence, idle, -1, step)
+
+
+def _taken_once(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """where(step = 1, μ·0 − η·g, −η·g): the velocity stands in the branch that makes it, the other goes without it."""
+    recurrence = subject.recurrence
+    for node in ex.walk(recurrence.step):
+        if node.op != "where" or structure.at_first(node) != [node.args[1]]:
+            continue
+        first, later = node.args[1:]
+        zeros = [z for _, t in structure.terms(first) if t.op == "mul" for z in t.args if z == ZERO]
+        if len(zeros) != 1 or not _come_to_the_same(first, later):
+            continue
+        name = next((s.name for s in recurrence.stored if s.expr == first and "." in s.name), "velocity")
+        old, new = Symbol(name), Symbol(f"{name}'")
+        post = ex.replace_node(first, zeros[0], ex.sym(old))
+        velocity = State(name, old, new, post, ZERO, (first.origin,) if first.origin else ())
+        right = ex.replace_node(recurrence.step, node, ex.sym(new))
+        made = _repaired(page, recurrence, velocity, -1, right)
+        made.details["certain"] = "yes"  # nobody multiplies 0 by a decay on purpose
+        yield made
+
+
+def _come_to_the_same(one: Expr, other: Expr) -> bool:
+    symbols = sorted(one.symbols | other.symbols, key=lambda s: s.name)
+    bound = {symbol: 0.3 + 0.4 * k / len(symbols) for k, symbol in enumerate(symbols)}
+    return bool(np.isclose(evaluate(one, bound, pseudo), evaluate(other, bound, pseudo), rtol=1e-12))
 
 
 def _inside(recurrence: Recurrence, idle: State, gradient: Expr) -> Expr | None:

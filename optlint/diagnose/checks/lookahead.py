@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.intent import speaks_of
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
 from optlint.subject import Subject
+
+_NEGATIVE = r"negative.{0,9}momentum"  # Gidel et al. 2019, for two players
 
 
 def read_at_other_time(subject: Subject, post: Expr) -> Iterator[tuple[Expr, Expr, Expr]]:
@@ -39,8 +42,26 @@ def one_sign_turned_in(subject: Subject) -> Iterator[tuple[Expr, Expr]]:
 
 @check("one-sign-turned")
 def one_sign_turned(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """A step in which the gradient and an average of it go opposite ways."""
+    """A step in which the gradient and an average of it go opposite ways, or an average that turns its own sign."""
+    yield from _turns_each_time(subject, page)
     for wrong, right in one_sign_turned_in(subject):
         step = ex.replace_node(subject.step, wrong, right)
         made = subject.replaced([*(s.post for s in subject.states), step])
         yield Repair(page.code, made, wrong, right, where="step", root=subject.step)
+
+
+def _turns_each_time(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """v' = η·g − μ·v: what is kept goes against what it was."""
+    if speaks_of(_NEGATIVE, subject.recurrence.text):
+        return
+    for number, state in enumerate(subject.states):
+        own, parts = structure.slope(state.post, state.old), structure.terms(state.post)
+        value = subject.value(own) if own is not None else None
+        kept = [i for i, (_, t) in enumerate(parts) if state.old in t.symbols]
+        if value is None or not (value < 0).all() or len(kept) != 1 or subject.g not in state.post.symbols:
+            continue
+        turned = [(-sign if i in kept else sign, t) for i, (sign, t) in enumerate(parts)]
+        right = structure.total(turned, state.post.origin)
+        posts = [right if i == number else p for i, p in enumerate(subject.posts)]
+        made, details = subject.replaced(posts), {"says": "turns"}
+        yield Repair(page.code, made, state.post, right, where=state.name, root=state.post, details=details)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.positions import driven_by
 from optlint.lift.recurrence import State
 from optlint.subject import Hyper, Subject
 
@@ -112,6 +114,7 @@ def last_gradient_for_velocity(subject: Subject, page: MistakePage) -> Iterator[
 
     Where the two gradients pull against each other (optimistic steps), the difference is what is meant.
     """
+    yield from _kept_too_late(subject, page)
     if subject.parameter is None or subject.w_slope is None:
         return
     kept_part = ex.op("mul", subject.w_slope, ex.sym(subject.parameter))
@@ -140,6 +143,30 @@ def last_gradient_for_velocity(subject: Subject, page: MistakePage) -> Iterator[
         yield Repair(page.code, made, state.post, post, where=state.name, root=state.post, details=details)
 
 
+def _kept_too_late(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """w' = w − η·g + μ·(w − p), and then p' = w': the last position is the present one, and their difference is 0."""
+    w = subject.parameter
+    for number, state in enumerate(subject.states):
+        if w is None or state.post not in (subject.step, ex.sym(w)) or state.old not in subject.step.symbols:
+            continue
+        old = Symbol(f"({w.name} − {state.name})", initial=ex.const(0))
+        driven = driven_by(subject.step, w, state.old, old)
+        if driven is None:
+            continue
+        new = Symbol(f"{old.name}'")
+        velocity = State(old.name, old, new, driven, ex.const(0), state.spans)
+        step = ex.op("add", ex.sym(w), ex.sym(new), origin=subject.step.origin)
+        others = [s for n, s in enumerate(subject.states) if n != number]
+        made = subject.with_states([*others, velocity], step)
+        still = ex.substitute(driven, {ex.sym(old): ex.const(0)})
+        written = subject.with_states(
+            [*others, replace(velocity, post=still)], ex.op("add", ex.sym(w), ex.sym(new), origin=subject.step.origin)
+        )
+        span = state.spans[0] if state.spans else None
+        details = {"says": "late", "kind": "state", "meant": "the last position is kept before the next one is made"}
+        yield Repair(page.code, made, state.post, ex.sym(w), span=span, written=written, details=details)
+
+
 def _is_gathered(subject: Subject, state: State) -> bool:
     """The code computes a new content of the state besides, and this path alone begins it."""
     made = (s.expr for s in subject.recurrence.stored if subject.parameter not in s.expr.symbols)
@@ -165,6 +192,19 @@ def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             for step in _without_rate(subject, state, rate):
                 posts = [*(s.post for s in subject.states), step]
                 yield Repair(page.code, subject.replaced(posts), subject.step, step)
+
+
+@check("step-made-twice")
+def step_made_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """w += v' in a branch, and once more behind it: the same summand, by two statements."""
+    parameter, parts = subject.recurrence.parameter, structure.terms(subject.step)
+    spans = tuple(dict.fromkeys(parameter.spans)) if parameter is not None else ()
+    moves = [part for part in parts if part[1] != ex.sym(subject.parameter)] if subject.parameter is not None else []
+    if len(spans) != 2 or len(moves) != 2 or len(parts) != 3 or moves[0] != moves[1] or spans[0].line == spans[1].line:
+        return
+    step = structure.total([parts[0], moves[0]], subject.step.origin)
+    made = subject.replaced([*subject.posts[:-1], step])
+    yield Repair(page.code, made, subject.step, step, span=spans[1], details={"says": "twice"})
 
 
 def _without_rate(subject: Subject, state: State, rate: Symbol) -> Iterator[Expr]:

@@ -16,6 +16,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
+from optlint.prepare import prepare
 from optlint.sandbox.evaluate import evaluate
 from optlint.sandbox.probes import LANES
 from optlint.subject import Hyper, Subject, pseudo
@@ -208,6 +209,7 @@ def _products_of_time(subject: Subject, root: Expr, timed: Timed) -> Iterator[Ex
 @check("rate-compounds")
 def rate_compounds(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """η = η·√(1 − β₂ᵗ)/(1 − β₁ᵗ) stored as the new η: the correction is multiplied up from step to step."""
+    yield from _divided_each_time(subject, page)
     for state in subject.states:
         factor = structure.slope(state.post, state.old)
         if factor is None or structure.rest(state.post, state.old) != ex.const(0):
@@ -224,3 +226,26 @@ def rate_compounds(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         step = ex.substitute(subject.step, table)
         made = subject.with_states(others, step, hypers=hypers)
         yield Repair(page.code, made, state.post, table[ex.sym(state.new)], where=state.name, details={"kind": "state"})
+
+
+def _divided_each_time(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η = η/√v' stored as the new η: what the second moment divides is divided again at each step."""
+    recurrence = subject.recurrence
+    for state in recurrence.states:
+        factor = structure.slope(state.post, state.old)
+        read = recurrence.moving - {state.old, state.new}
+        if factor is None or structure.rest(state.post, state.old) != ex.const(0) or not factor.symbols & read:
+            continue
+        if not factor.symbols & read <= subject.second or not any(structure.is_root(n) for n in ex.walk(factor)):
+            continue
+        rate = ex.sym(Symbol(state.name, default=state.old.default))
+        table = {ex.sym(state.new): structure.tidy(ex.op("mul", rate, factor)), ex.sym(state.old): rate}
+        parameter, output = recurrence.parameter, recurrence.output
+        whole = replace(
+            recurrence,
+            states=[replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states if s is not state],
+            parameter=parameter and replace(parameter, post=ex.substitute(parameter.post, table)),
+            output=output and ex.substitute(output, table),
+        )
+        details = {"kind": "state", "says": "divided"}
+        yield Repair(page.code, prepare(whole), state.post, None, where=state.name, details=details)

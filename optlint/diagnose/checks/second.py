@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.intent import is_called_step_size
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
-from optlint.subject import Subject
+from optlint.subject import Hyper, Subject
 
 ZERO = ex.const(0)
 
@@ -36,6 +37,9 @@ def square_of_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             wrong = next(iter(table))
             made = _with(subject.replaced(others), position, post)
             yield Repair(page.code, made, wrong, table[wrong], where=state.name)
+
+
+LINEAR = frozenset({"dot", "matmul", "matrixmultiply", "outer", "sum", "mean"})  # as library calls, in each argument
 
 
 def _with(subject: Subject, position: int, post: Expr) -> Subject:
@@ -193,6 +197,8 @@ def _read_in_time(subject: Subject, page: MistakePage, table: dict[Expr, Expr]) 
 def rate_in_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """(η·g)² is gathered where the step is η·g/√v: η cancels out. A gradient scaled before all is no such thing."""
     sizes = _step_sizes(subject)
+    if not sizes and subject.second and subject.gradient is not None:
+        yield from _rate_in_gradient(subject, page)
     for position, state in enumerate(subject.states):
         for _, term in structure.terms(state.post):
             powers = _powers(term)
@@ -206,6 +212,28 @@ def rate_in_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair]
             right = ex.op("pow", ex.sym(subject.g), ex.const(2)) if wrong is not term else rest
             made = subject.replaced(posts)
             yield Repair(page.code, made, wrong, right, where=state.name, root=state.post)
+
+
+def _rate_in_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The step's only size is a rate that the caller hands in, and the second moment takes it in with the gradient.
+
+    It may scale what the gradient is a product of: (−η·δ)ᵀ·x.
+    """
+    gradient = subject.gradient
+    assert gradient is not None
+    linear = gradient.op == "opaque" and str(gradient.value).rpartition(".")[2] in LINEAR
+    parts = [p for part in (gradient.args if linear else (gradient,)) for p in structure.factors(part)]
+    factors = [f for f, e in parts if e == 1 and f.op == "sym"]
+    rates = [f for f in factors if f.symbol.external and is_called_step_size(f.symbol.name)]
+    if len(rates) != 1:
+        return
+    g = ex.sym(subject.g)
+    step = ex.op("mul", rates[0], g)
+    hypers = [*subject.hypers, Hyper(rates[0].symbol, "other", 0.01)]
+    written = subject.replaced([ex.substitute(p, {g: step}) for p in subject.posts], hypers=hypers)
+    made = written.replaced([*subject.posts[:-1], written.step])
+    span = next((s.spans[0] for s in subject.states if s.spans and s.old in subject.second), None)
+    yield Repair(page.code, made, step, g, span=span, written=written)
 
 
 def _step_sizes(subject: Subject) -> list[Expr]:
@@ -234,7 +262,8 @@ def _is_weight(subject: Subject, factor: ex.Expr) -> bool:
 
 @check("weight-of-its-own")
 def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """ρ·v + (1 − ν)·g² for ρ·v + (1 − ρ)·g², where ν is no other average's decay."""
+    """ρ·v + (1 − ν)·g² for ρ·v + (1 − ρ)·g², where ν is no other average's decay. Also an average that is added."""
+    yield from _added_on_top(subject, page)
     kept = {s: own for s in subject.states if (own := structure.slope(s.post, s.old)) is not None}
     values = {s: subject.value(own) for s, own in kept.items()}
     for number, state in enumerate(subject.states):
@@ -250,3 +279,21 @@ def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         added = structure.product([(right if f is weights[0] else f, e) for f, e in parts], new.origin)
         post = ex.op("add", ex.op("mul", kept[state], ex.sym(state.old)), added, origin=state.post.origin)
         yield Repair(page.code, _with(subject, number, post), weights[0], right, where=state.name, root=state.post)
+
+
+def _added_on_top(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """v += β·v + (1 − β)·g²: the old content stays as a whole beside what is kept of it. Everywhere, then in one."""
+    mended: dict[int, Expr] = {}
+    for number, state in enumerate(subject.states):
+        parts = structure.terms(state.post)
+        bare = [p for p in parts if p == (1, ex.sym(state.old))]
+        kept = [p for p in parts if p not in bare and p[0] > 0 and state.old in p[1].visible]
+        if len(bare) == len(kept) == 1 and subject.g in state.post.symbols:
+            mended[number] = structure.total([p for p in parts if p not in bare], state.post.origin)
+    for chosen in [mended, *({n: p} for n, p in mended.items() if len(mended) > 1)] if mended else ():
+        posts = [chosen.get(n, p) for n, p in enumerate(subject.posts)]
+        first = next(iter(chosen))
+        state = subject.states[first]
+        where = state.name if len(chosen) == 1 else ""
+        details = {"says": "added"}
+        yield Repair(page.code, subject.replaced(posts), state.post, posts[first], where=where, details=details)

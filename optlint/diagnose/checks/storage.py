@@ -11,6 +11,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import State
 from optlint.model import Span
 from optlint.prepare import prepare
@@ -110,6 +111,7 @@ def moments_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """
     if subject.gradient is None:
         return
+    yield from _of_sizes_alone(subject, page)
     yield from below_the_line(subject, page)
     for name, initial, spans, post in _forgetful(subject):
         for other in subject.states:
@@ -125,6 +127,20 @@ def moments_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 states.insert(min(readers, default=len(states)), State(name, old, new, mended, initial, spans))
                 made = subject.with_states(states, ex.substitute(subject.step, table))
                 yield Repair(page.code, made, post, mended, where=name, details={"kind": "state"})
+
+
+def _of_sizes_alone(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η/(√v' + ε): nothing gives the step a sign. η·h/(√v' + ε) has one, if that h is another parameter's gradient."""
+    drive, w = subject.drive, subject.parameter
+    beside = drive.symbols - subject.moving
+    data = any(s is subject.g or s.array or "[" in s.name or is_called_gradient(s.name) for s in beside)
+    kept = drive.symbols & subject.moving
+    if w is None or data or not kept or not kept <= subject.second or any(n.op == "opaque" for n in ex.walk(drive)):
+        return
+    parts = structure.terms(subject.step)
+    turned = [(s, t if w in t.visible else ex.op("mul", t, ex.sym(subject.g))) for s, t in parts]
+    step = structure.total(turned, subject.step.origin)
+    yield Repair(page.code, subject.replaced([*subject.posts[:-1], step]), subject.step, step, where="step")
 
 
 def _forgetful(subject: Subject) -> Iterator[tuple[str, Expr | None, tuple[Span, ...], Expr]]:
