@@ -23,6 +23,7 @@ from optlint.settings import Settings
 from optlint.subject import Hyper, Subject
 
 CODE = "OPT606"
+SHARED = "OPT609"  # where the neighbour's state is the only one
 MAX_TWINS = 12  # in one function
 
 Judged = tuple[Recurrence, Judgement]
@@ -31,9 +32,6 @@ Slip = tuple[Repair, Match, Expr, Expr]  # with what is read, and what should be
 
 def slips(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[tuple[Finding, Recurrence]]:
     """One finding for each update that becomes its neighbour's optimizer once it reads its own gradient and state."""
-    page = find_mistake(CODE)
-    if page is None or page.off:
-        return
     for group in _neighbours(judged):
         named: list[Recurrence] = []
         for odd, verdict in reversed(group):  # of two that read one state, the later one is the copy
@@ -43,8 +41,13 @@ def slips(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[t
                 if found is None:
                     continue
                 repair, match, read, own = found
+                page = find_mistake(repair.code)
+                if page is None or page.off:
+                    continue
                 context = Context(odd, repair.written or repair.subject, path, settings)
                 message = f"{page.message}: {render(read)}, where its own is {render(own)}"
+                if repair.code == SHARED:
+                    message = f"this update reads an average of {render(read)}, and has none of its own gradient"
                 finding = context.slip(page, repair, match, message)
                 if finding is not None:
                     named.append(odd)
@@ -69,16 +72,22 @@ def _slip(odd: Recurrence, verdict: Judgement, right: Recurrence, theirs: Judgem
     states = _own_states(odd, right, subject.gradient)
     if verdict.status == "matched" and not states:
         return None
-    shared = {s.old for s in odd.states} & {s.old for s in right.states}
-    if shared - states.keys():
-        return None  # one state for both, as far as can be seen
+    both = [s for s in odd.states if s.old in {s.old for s in right.states}]
+    missing = [s for s in both if s.old not in states]
+    code = CODE
+    if missing:
+        if states or verdict.status != "unmatched" or not all(_gathers(s, subject.gradient) for s in both):
+            return None  # one state for both, as far as can be seen
+        code, states = SHARED, {s.old: _copy(s) for s in missing}
     try:
-        return _with_its_own(odd, right, subject, states)
+        return _with_its_own(odd, right, subject, states, code)
     except TooLarge:
         return None
 
 
-def _with_its_own(odd: Recurrence, right: Recurrence, subject: Subject, states: dict[Symbol, State]) -> Slip | None:
+def _with_its_own(
+    odd: Recurrence, right: Recurrence, subject: Subject, states: dict[Symbol, State], code: str
+) -> Slip | None:
     """The odd update with its own gradient and states for its neighbour's."""
     foreign = subject.gradient
     assert foreign is not None
@@ -106,12 +115,26 @@ def _with_its_own(odd: Recurrence, right: Recurrence, subject: Subject, states: 
     read, meant = (foreign, own_gradient) if own_gradient is not None else next(iter(table.items()))
     wrong, root = _where(odd, ex.sym(held[next(iter(states))].new) if own_gradient is None else read)
     filled = [s.spans[0] for s in states.values() if s.spans and any(e.slot is s.slot for e in odd.overwritten)]
+    filled = [odd.writes[-1]] if code == SHARED else filled
     written = _as_written(odd, made, {foreign: hidden})
     return (
-        Repair(CODE, made, wrong, meant, span=filled[0] if filled else None, root=root, written=written),
+        Repair(code, made, wrong, meant, span=filled[0] if filled else None, root=root, written=written),
         match,
         read,
         meant,
+    )
+
+
+def _gathers(state: State, gradient: Expr) -> bool:
+    """Nothing but itself and what is made of the gradient."""
+    return ex.contains(state.post, gradient) and state.old in state.post.visible
+
+
+def _copy(state: State) -> State:
+    """A state of the same kind, as another parameter would have it."""
+    old = Symbol(state.old.name, array=state.old.array, initial=state.old.initial, dtype=state.old.dtype)
+    return replace(
+        state, old=old, new=Symbol(f"{old.name}'"), post=ex.substitute(state.post, {ex.sym(state.old): ex.sym(old)})
     )
 
 
