@@ -217,7 +217,8 @@ class Lifter:
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
         machine.skipped, machine.asked, machine.named, machine.once = [], {}, {}, []
-        machine.looked, machine.appended, machine.entered = {}, {}, set()
+        machine.looked, machine.met, machine.appended = {}, {}, {}
+        machine.entered, machine.neighbours = set(), {}
         try:
             yield
         finally:
@@ -337,6 +338,7 @@ class Lifter:
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth
             recurrence.made_anew = left
+            recurrence.neighbours = frozenset(machine.neighbours.values())
             recurrence.skipped = skipped
             recurrence.inputs = [*recurrence.inputs, *changed]
             recurrence.aliases = list(machine.shared)

@@ -81,6 +81,7 @@ class Recurrence:
     key: str = ""  # the argument that is the key of all states (self.m[key]), while the counter has none
     from_saved: bool = False  # other methods keep places for this one to start from
     keyed_by: str = ""  # the argument that is the key of all states, whatever else there is
+    neighbours: frozenset[Symbol] = frozenset()  # elements of other tensors, where the loop writes its own tensor's
     shared_products: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and all read
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import islice, product
 
 from optlint.diagnose.checks.correction import clock
+from optlint.diagnose.checks.sharing import as_of_neighbours
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -275,10 +276,16 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         # else it was the gradient itself
         span = states[0].spans[0] if states[0].spans else None
         details = {"kind": "state"}
+        foreign = lost <= recurrence.neighbours
+        if bool(page.options.get("neighbours")) != foreign:
+            return  # another page tells it
+        if foreign:  # what is done for the first tensor is no first step
+            whole = whole.replaced([structure.after_first(p) for p in whole.posts])
         lasting = all(s.post.op == "max" or _is_decayed(s.post, s.old) for s in states)
         if lasting and all(_is_only_begun(recurrence, s.old) for s in states):
             details["certain"] = "yes"
-        yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details)
+        written = as_of_neighbours(whole, [s for s in whole.states if s.old in lost]) if foreign else None
+        yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
 
 
 def _only_decays(made: Subject) -> bool:
@@ -293,6 +300,7 @@ def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsew
     it, reads it nowhere else, or says by its numbers that most of it stays. The gradient does none of these."""
     returned = {e.symbol.name for e in recurrence.escapes if e.op == "sym"}
     signs: tuple[Callable[[Symbol], bool], ...] = (
+        lambda s: s in recurrence.neighbours,
         lambda s: s.initial is not None,
         lambda s: s.name.partition("[")[0] in returned,
         lambda s: not any(s in e.visible for e in elsewhere),
