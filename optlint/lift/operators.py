@@ -186,11 +186,11 @@ def _is_variable(expr: Expr) -> bool:
 
 def _names(value: Value) -> list[Value]:
     """The few strings that a literal list holds: ``name in ["adam", "nadam"]``."""
-    known = _written_out(value)
+    known = written_out(value)
     return known if len(known) <= 4 and all(isinstance(e, Const) and isinstance(e.value, str) for e in known) else []
 
 
-def _written_out(value: Value) -> list[Value]:
+def written_out(value: Value) -> list[Value]:
     """The elements of a tuple or list that stands there."""
     if isinstance(value, Seq):
         return value.elements
@@ -201,7 +201,7 @@ def _written_out(value: Value) -> list[Value]:
 
 def _listed(value: Value) -> str:
     """("m", "c") as it stands there: what is asked of one list says nothing of another."""
-    known = _written_out(value)
+    known = written_out(value)
     if known and all(isinstance(e, Const) for e in known):
         return "(" + ", ".join(repr(e.value) for e in known if isinstance(e, Const)) + ")"
     return "?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Cell, Const, Each, Lib, Value, numeric
-from optlint.lift.operators import coordinates
+from optlint.lift.operators import coordinates, written_out
 from optlint.lift.places import place_of
 from optlint.lift.vocabulary.site import (
     Handler,
@@ -59,6 +59,9 @@ def _where(site: Site) -> Value | None:
 def _array(site: Site) -> Value | None:
     """``np.array(x)`` copies; of a literal it is an array of constants."""
     values = site.all()
+    whole = _of_coordinates(site, values[0]) if values else None
+    if whole is not None:
+        return Cell(whole.at(site.span), array=True)
     if values and numeric(values[0]) is None and isinstance(values[0], Cell) and values[0].growing:
         inner = list(values[0].items.values())
         exprs = [numeric(v) for v in inner]
@@ -70,6 +73,22 @@ def _array(site: Site) -> Value | None:
             made.items, made.array, made.open = dict(values[0].items), True, False
         return made
     return copy(site)
+
+
+def _of_coordinates(site: Site, value: Value) -> Expr | None:
+    """``np.array([max(v[0], u[0]), max(v[1], u[1])])`` is max(v, u): each element says the same of its coordinate."""
+    found = set()
+    elements = written_out(value)
+    for number, element in enumerate(elements):
+        expr = numeric(element)
+        if expr is None or not expr.args:
+            return None
+        table: dict[Expr, Expr] = {}
+        for slot in site.machine.store.slots:
+            if slot.symbol in expr.symbols and slot.key == f"[{number}]" and isinstance(slot.home, Cell):
+                table[ex.sym(slot.symbol)] = slot.home.expr or ex.sym(slot.symbol)
+        found.add(ex.substitute(expr, table))
+    return found.pop() if len(found) == 1 and len(elements) > 1 else None
 
 
 def _differentiate(site: Site) -> Value | None:
