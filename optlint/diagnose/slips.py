@@ -9,6 +9,7 @@ from optlint.diagnose.findings import Context
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.repairs import Repair
 from optlint.diagnose.search import ordinary
+from optlint.diagnose.twins import correspondence
 from optlint.identify import Match
 from optlint.knowledge import find_mistake
 from optlint.lift import expression as ex
@@ -27,7 +28,7 @@ SHARED = "OPT609"  # where the neighbour's state is the only one
 MAX_TWINS = 12  # in one function
 
 Judged = tuple[Recurrence, Judgement]
-Slip = tuple[Repair, Match, Expr, Expr]  # with what is read, and what should be
+Slip = tuple[Repair, Match | None, Expr, Expr]  # with what is read, and what should be
 
 
 def slips(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[tuple[Finding, Recurrence]]:
@@ -48,7 +49,8 @@ def slips(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[t
                 message = f"{page.message}: {render(read)}, where its own is {render(own)}"
                 if repair.code == SHARED:
                     message = f"this update reads an average of {render(read)}, and has none of its own gradient"
-                finding = context.slip(page, repair, match, message)
+                same = (match.title, match.worst) if match is not None else (theirs.convention, 0.0)
+                finding = context.slip(page, repair, same, message)
                 if finding is not None:
                     named.append(odd)
                     yield finding, odd
@@ -110,7 +112,12 @@ def _with_its_own(
         mended = _replaced(mended, mended.states, {foreign: own_gradient})
     made = prepare(mended)
     match = ordinary(made)
-    if not (reads or states) or match is None or wanted is None or match.variant is not wanted.variant:
+    if not (reads or states):
+        return None
+    if wanted is None and match is None:  # nothing published by itself, but one and the same
+        if not _are_one(prepare(right), made):
+            return None
+    elif match is None or wanted is None or match.variant is not wanted.variant:
         return None
     read, meant = (foreign, own_gradient) if own_gradient is not None else next(iter(table.items()))
     wrong, root = _where(odd, ex.sym(held[next(iter(states))].new) if own_gradient is None else read)
@@ -123,6 +130,13 @@ def _with_its_own(
         read,
         meant,
     )
+
+
+def _are_one(one: Subject, other: Subject) -> bool:
+    """Equal in every equation, but for decay beside the step."""
+    one, other = one.undecayed, other.undecayed
+    table = correspondence(one, other)
+    return table is not None and [ex.substitute(p, table) for p in one.posts] == other.posts
 
 
 def _gathers(state: State, gradient: Expr) -> bool:
