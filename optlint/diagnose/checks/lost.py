@@ -199,10 +199,10 @@ def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]
     if any(len(s.post.visible & {o.new for o in states}) > 1 for s in states):
         return None
     states.sort(key=lambda s: bool(s.post.visible & {o.new for o in states}))
-    return _made_of(recurrence, [*states, *kept], table, before)
+    return made_of(recurrence, [*states, *kept], table, before)
 
 
-def _made_of(
+def made_of(
     recurrence: Recurrence, states: list[State], table: dict[Expr, Expr], before: Sequence[tuple[Expr, Expr]] = ()
 ) -> Subject:
     """The update with these states, its step in terms of their contents (``before``: nodes of it, and old ones)."""
@@ -268,7 +268,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         replace(s, post=ex.substitute(s.post, {p: n for p, n in table.items() if p != s.post}))
         for s in recurrence.states
     ]
-    whole = _made_of(recurrence, [*states, *kept], table)
+    whole = made_of(recurrence, [*states, *kept], table)
     lost = {s.old for s in states}
     if whole.gradient is None or _only_decays(whole):
         return
