@@ -69,6 +69,7 @@ def _as_begun(subject: Subject, repair: Repair) -> Subject:
 def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _decaying(subject)
     yield from _remembering(subject)
+    yield from _bounding(subject)
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
         return  # what an accumulator starts with decides whether its root is safe
@@ -108,6 +109,14 @@ def _remembering(subject: Subject) -> Iterator[Restored]:
         for repair in _proposed_for("changes", subject):
             if law(repair.subject):
                 yield Restored(repair, subject, repair.subject, "changes")
+
+
+def _bounding(subject: Subject) -> Iterator[Restored]:
+    """What feeds a correction back into an average of squares, which then explodes."""
+    law = LAWS["bounded"].holds
+    for repair in _proposed_for("bounded", subject):
+        if not law(subject) and law(repair.subject):
+            yield Restored(repair, subject, repair.subject, "bounded")
 
 
 def _proposed_for(law: str, subject: Subject) -> Iterator[Repair]:
