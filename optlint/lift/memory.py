@@ -49,6 +49,7 @@ class Memory:
         self.named: dict[Expr, str] = {}  # the key under which an unknown dictionary's elements were met first
         self.looked: dict[Cell, set[str]] = {}  # the keys of elements that a dry run has looked at
         self.met: dict[Cell, set[str]] = {}  # of these, the ones that it had not written before
+        self.strides: dict[Expr, Expr] = {}  # what moves on by so much from one step to the next: i by the batch size
         self.neighbours: dict[Cell, Symbol] = {}  # lists of which a loop over tensors reads another one's element
         self.appended: dict[Cell, str] = {}  # lists that are histories, and the key of what comes next
         self.scanning = False  # a dry run, which only shows what is written

@@ -58,6 +58,10 @@ class Operators(Memory):
             return self._repeated(left)
         if isinstance(right, Cell) and right.growing and right.expr is None and name == "mul":
             return self._repeated(right)
+        if name == "div" or operator in (cst.FloorDivide, cst.FloorDivideAssign):
+            passes, stride = numeric(left), numeric(right)
+            if passes is not None and stride is not None and self.strides.get(passes) == stride:
+                return Cell(passes, scalar=True)  # ``i // batch``, where i goes on by the batch: the number of the step
         if name is None or name == "mod":
             label = _label(operator)
             return self.opaque(label, [left, right], span)
@@ -234,3 +238,11 @@ def _constant_comparison(operator: cst.BaseCompOp, left: object, right: object) 
     if isinstance(left, str) and isinstance(right, str) and isinstance(operator, (cst.In, cst.NotIn)):
         return (left in right) == isinstance(operator, cst.In)
     return None
+
+
+def multiples(condition: Expr) -> dict[Expr, Expr]:
+    """``if i % batch == 0``: there, i goes on by the batch."""
+    if condition.op == "and":
+        return {key: by for part in condition.args for key, by in multiples(part).items()}
+    rest = condition.args[0] if condition.op == "eq" and condition.args[1] == ex.const(0) else None
+    return {rest.args[0]: rest.args[1]} if rest is not None and rest.value == "modulo" and len(rest.args) == 2 else {}
