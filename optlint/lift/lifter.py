@@ -64,6 +64,7 @@ class Lifted:
     missed: list[Missed] = field(default_factory=list)
     quiet: list[Missed] = field(default_factory=list)  # functions that could hold an update, and show none
     candidates: int = 0
+    effort: int = 0  # evaluation steps that this took
     unsure: dict[str, None] = field(default_factory=dict)  # functions that may lose a state, if it is one
     seen_from_callers: Callable[[str], Iterator[list[Recurrence]]] = lambda name: iter(())
 
@@ -103,6 +104,7 @@ class Lifter:
                 self.machine = machine
                 self.functions(machine)
                 lift_wholes(self, machine)
+            self.result.effort += machine.effort
         self.result.recurrences = list(at_home(self.result.recurrences))
         count_each_call(self.result.recurrences)
         note_what_stands_still(self.result.recurrences)
