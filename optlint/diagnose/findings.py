@@ -114,7 +114,7 @@ class Context:
         if seen is None or (law.finite and seen.kind != "nan"):
             return None
         right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
-        fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, {law.says}"
+        fixed = f"{right if 0 < len(right) <= 160 else 'as meant'}; repaired, {law.says}"
         return self.make(page, repair, page.message, self.evidence(seen, page.meant or right, fixed))
 
     def doubtful(self, repair: Repair) -> Finding | None:

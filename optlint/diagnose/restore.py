@@ -57,6 +57,17 @@ def remember(subject: Subject) -> Restored | None:
     return None
 
 
+def forgotten_average(subject: Subject) -> Restored | None:
+    """The average that the code computes for a place and forgets, kept there."""
+    for page in mistakes():
+        if page.options.get("law") == "lasts" and not page.off:
+            for repair in from_check(subject, page, "lost"):
+                old = [s.old for s in repair.subject.states]
+                posts = [ex.substitute(p, {ex.sym(s): ex.const(0) for s in old}) for p in repair.subject.posts]
+                return Restored(repair, repair.subject.replaced(posts), repair.subject, "lasts")
+    return None
+
+
 def _as_begun(subject: Subject, repair: Repair) -> Subject:
     """The update as it is written, with zero for what its code begins and never writes again."""
     if repair.written is not None or "certain" not in repair.details:

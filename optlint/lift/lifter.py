@@ -15,7 +15,7 @@ from optlint.lift.entries import changed_gradients, entry_values, resolved
 from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.lost import lost_updates, moved_gradients, moves_with
+from optlint.lift.lost import lost_averages, lost_updates, moved_gradients, moves_with
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.passes import note_passes
 from optlint.lift.program import Program
@@ -312,6 +312,7 @@ class Lifter:
             behind = self._rest_of(frame.span)
             lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
             found = [r for r in lost if moves_with(r, found)] or found
+            found = found or list(lost_averages(frame, machine.frames, machine.stored, behind, name))
         changed = changed_gradients(machine.given, machine.store)
         for candidate in frames if not found else ():
             found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
