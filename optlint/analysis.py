@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from optlint.diagnose.ahead import moved_for_good, points_ahead
+from optlint.diagnose.alike import momentum_twice
 from optlint.diagnose.configurations import climbs_alone, corrected_on_another_path, decay_only_with_momentum
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.slips import slips
@@ -47,6 +48,7 @@ def analyze(source: Source, settings: Settings) -> Report:
         findings.extend(twins_that_differ([j for j in judged if j[0] not in named], source.path, settings))
         findings.extend(points_ahead(judged, source.path, settings))
         findings.extend(moved_for_good(judged, source.path, settings))
+        findings.extend(momentum_twice(judged, source.path, settings))
         findings.extend(decay_only_with_momentum(judged, source.path, settings))
         findings.extend(climbs_alone(judged, source.path, settings))
         findings.extend(corrected_on_another_path(judged, source.path, settings))

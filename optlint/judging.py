@@ -24,6 +24,7 @@ MAX_SEARCHES = 3  # the same, for several mistakes
 MAX_UNCLEAR = 9
 MAX_SIZE = 120  # nodes of an update that several mistakes are sought in: larger ones hide too many
 MAX_DEAR = 16  # verdicts of edited versions that a long search gave; beyond it no more fixes are tried
+MAX_AGAIN = 3_000_000  # evaluation steps of edited versions; beyond it no more fixes are tried
 
 Mark = tuple[object, ...]
 
@@ -32,7 +33,8 @@ Mark = tuple[object, ...]
 class Bench:
     """Judges a file's updates, and those of edited versions of it: an edit leaves most of them as they were.
 
-    known: the verdicts by what the updates are. several: what updates of more than one place are.
+    known: the verdicts by what the updates are. several: what updates of more than one place are. dear, again: what
+    edited versions have cost so far.
     """
 
     path: str
@@ -40,12 +42,15 @@ class Bench:
     known: dict[Mark, tuple[tuple[Span, ...], Judgement | None]] = field(default_factory=dict)
     several: set[Mark] = field(default_factory=set)
     dear: int = 0
+    again: int = 0
 
     def judged(self, program: Program, trial: Trial | None = None) -> tuple[Lifted, Judged]:
         """Every update with its verdict; trial: what the program was edited for."""
-        if not program.has_candidates or (trial is not None and self.dear > MAX_DEAR):
+        enough = self.dear > MAX_DEAR or self.again > MAX_AGAIN
+        if not program.has_candidates or (trial is not None and enough):
             return Lifted(), []
         lifted = lift(program)
+        self.again += lifted.effort if trial is not None else 0
         if trial is not None and trial.clear and not any(map(is_published, trial.twins(lifted.recurrences))):
             return Lifted(), []
         return _Sitting(self, program, lifted, trial).judged()

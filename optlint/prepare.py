@@ -31,7 +31,7 @@ def prepare(recurrence: Recurrence) -> Subject:
     posts = [*(s.post for s in states), step]
     products = _products_with_itself(posts)
     posts = [ex.substitute(p, products) for p in posts]
-    named = _named_settings(states, posts, moving, counters)
+    named = _named_settings(states, posts, moving | ({parameter} if parameter else set()), counters)
     posts = [ex.substitute(p, named) for p in posts]
     states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
     step = posts[-1]
@@ -110,7 +110,10 @@ def _complemented(posts: list[Expr], state: State) -> bool:
 def _named_settings(
     states: list[State], posts: list[Expr], moving: set[Symbol], counters: set[Symbol]
 ) -> dict[Expr, Expr]:
-    """Unknown calls that give a decay or ε (``self.beta1(step)``) are settings with a name of their own."""
+    """Unknown calls that give a decay or ε (``self.beta1(step)``) are settings with a name of their own.
+
+    moving: what these do not read: the states, and the parameter.
+    """
     decays: list[Expr] = []
     for state in states:
         own = structure.retention(state.post, state.old)

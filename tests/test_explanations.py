@@ -62,6 +62,24 @@ class RMSpropMomentum:
         return w - self.lr * self.buffer
 """,
     ),
+    "the neighbour's number for a whole tensor": (
+        "OPT606",
+        """
+import numpy as np
+
+def rmsprop_of_sizes(batches, weights, biases, gradients_of, averages, lr=0.01, beta=0.9, eps=1e-8):
+    layers = len(weights)
+    for inputs, labels in batches:
+        dW, db = gradients_of(inputs, labels, weights, biases)
+        sizes_W, sizes_b = averages
+        sizes_W = [0] + [beta * sizes_W[k] + (1 - beta) * np.sum(dW[k] ** 2) for k in range(1, layers)]
+        sizes_b = [0] + [beta * sizes_b[k] + (1 - beta) * np.sum(db[k] ** 2) for k in range(1, layers)]
+        weights[1:] = [weights[k] - lr / (np.sqrt(sizes_W[k]) + eps) * dW[k] for k in range(1, layers)]
+        biases[1:] = [biases[k] - lr / (np.sqrt(sizes_W[k]) + eps) * db[k] for k in range(1, layers)]
+        averages = (sizes_W, sizes_b)
+    return weights, biases, averages
+""",
+    ),
 }
 
 

@@ -66,6 +66,7 @@ def test_a_published_optimizer_obeys(variant: Variant) -> None:
     assert laws.scales_with_gradient(subject)
     assert laws.decays_with_its_setting(subject)
     assert laws.averages_last(subject)
+    assert laws.squares_stay_bounded(subject)
     norms = any(name in variant.equations for name in ("norm(", "mean(", "sum("))
     assert laws.keeps_coordinates_apart(subject) is not norms
     hole = (variant.epsilon == "none" and not variant.initial) or (norms and "where(" not in variant.equations)
@@ -104,6 +105,7 @@ BROKEN: list[tuple[Callable[[Subject], bool], str, str]] = [
     (laws.keeps_coordinates_apart, "g**2", "mean(g**2)"),
     (laws.decays_with_its_setting, "w' = w - eta*", "w' = w + eta*lam*w - eta*"),
     (laws.averages_last, "beta1*m + (1 - beta1)*g", "beta1*0 + (1 - beta1)*g"),
+    (laws.squares_stay_bounded, "beta2*v + (1 - beta2)*g**2", "(beta2*v + (1 - beta2)*g**2)/(1 - beta2**t)"),
 ]
 
 

@@ -114,7 +114,7 @@ class Context:
         if seen is None or (law.finite and seen.kind != "nan"):
             return None
         right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
-        fixed = f"{right if len(right) <= 160 else 'as meant'}; repaired, {law.says}"
+        fixed = f"{right if 0 < len(right) <= 160 else 'as meant'}; repaired, {law.says}"
         return self.make(page, repair, page.message, self.evidence(seen, page.meant or right, fixed))
 
     def doubtful(self, repair: Repair) -> Finding | None:
@@ -150,15 +150,16 @@ class Context:
         fixed = f"{right if len(right) <= 160 else 'as there'}; then both behave alike on every probe"
         return self.make(page, repair, message, self.evidence(seen, page.meant or right, fixed))
 
-    def slip(self, page: MistakePage, repair: Repair, match: Match, message: str) -> Finding | None:
-        """The finding for an update that reads what belongs to another one of the same function."""
+    def slip(self, page: MistakePage, repair: Repair, same: tuple[str, float], message: str) -> Finding | None:
+        """The finding for an update that reads what belongs to another one of the same function.
+
+        same: the optimizer that it is with its own, and the largest difference from that one.
+        """
         seen = look(self.subject, repair.subject, None, page.probes)
         if seen is None or repair.right is None:
             return None
-        fixed = (
-            f"{render(repair.right)}; the fixed update equals that optimizer on all probes (max |Δ| {match.worst:.1g})"
-        )
-        return self.make(page, repair, message, self.evidence(seen, f"{page.meant}     [{match.title}]", fixed))
+        fixed = f"{render(repair.right)}; the fixed update equals that optimizer on all probes (max |Δ| {same[1]:.1g})"
+        return self.make(page, repair, message, self.evidence(seen, f"{page.meant}     [{same[0]}]", fixed))
 
     def fixed(self, repair: Repair, explanation: Explanation, match: Match, also: list[Repair]) -> str:
         if repair.right is None and repair.details.get("kind") != "state":

@@ -11,7 +11,7 @@ from optlint.diagnose.effect import Effect, effect_of, is_scaled
 from optlint.diagnose.findings import Context, at_their_default
 from optlint.diagnose.proof import Proof
 from optlint.diagnose.repairs import Repair
-from optlint.diagnose.restore import remember, restore
+from optlint.diagnose.restore import forgotten_average, remember, restore
 from optlint.diagnose.search import (
     DEPTH,
     Explanation,
@@ -130,6 +130,10 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) ->
     context = Context(recurrence, subject, path, settings)
     prefer = context.preferred
     plain = best([m for m in found if not m.variant.deviation], prefer)
+    if recurrence.lost and recurrence.parameter is None:
+        gone = forgotten_average(subject) if recurrence.at_home else None
+        finding = context.lawless(gone) if gone is not None else None
+        return Judgement("mistaken", family_of(subject), findings=[finding]) if finding is not None else None
     if recurrence.lost:
         stepping = plain is not None and (plain.family != "sgd" or is_gradient_step(subject, plain))
         forgotten = explain_forgotten(subject, plain) if stepping else None

@@ -18,7 +18,7 @@ from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import parse
 from optlint.lift.recurrence import State
-from optlint.lift.structure import factors, product, terms, total
+from optlint.lift.structure import factors, product, squared_in, terms, total
 from optlint.subject import Subject
 
 VARIABLES = "gwsrtackVMSnxu"
@@ -53,7 +53,8 @@ class Matcher:
         if kind == "s":
             return self.own is not None and node.op == "sym" and node.value is self.own.old
         if kind == "r":
-            return subject.parameter in symbols and subject.g not in symbols and not symbols & subject.moving
+            own = subject.parameter in symbols and subject.g not in symbols and not symbols & subject.moving
+            return own and not self._squares_data(node)
         if kind == "t":
             return bool(symbols & subject.timed) and not symbols & self.gathered
         if kind in ("a", "c", "k"):
@@ -66,6 +67,12 @@ class Matcher:
         if kind == "S":
             return node.op == "sym" and node.value in self.gathered
         return kind != "u" or node != ONE
+
+    def _squares_data(self, node: Expr) -> bool:
+        """The squares of what is made of the gradient's own data: another parameter's gradient."""
+        gradient = self.subject.gradient
+        data = gradient.symbols - {self.subject.parameter} if gradient is not None else frozenset()
+        return bool(node.symbols & data) and any(squared.symbols & data for squared in squared_in(node))
 
     def unify(self, p: Expr, n: Expr, env: Binding) -> Iterator[Binding]:
         if p.op == "sym":

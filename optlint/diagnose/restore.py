@@ -57,6 +57,17 @@ def remember(subject: Subject) -> Restored | None:
     return None
 
 
+def forgotten_average(subject: Subject) -> Restored | None:
+    """The average that the code computes for a place and forgets, kept there."""
+    for page in mistakes():
+        if page.options.get("law") == "lasts" and not page.off:
+            for repair in from_check(subject, page, "lost"):
+                old = [s.old for s in repair.subject.states]
+                posts = [ex.substitute(p, {ex.sym(s): ex.const(0) for s in old}) for p in repair.subject.posts]
+                return Restored(repair, repair.subject.replaced(posts), repair.subject, "lasts")
+    return None
+
+
 def _as_begun(subject: Subject, repair: Repair) -> Subject:
     """The update as it is written, with zero for what its code begins and never writes again."""
     if repair.written is not None or "certain" not in repair.details:
@@ -69,6 +80,7 @@ def _as_begun(subject: Subject, repair: Repair) -> Subject:
 def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _decaying(subject)
     yield from _remembering(subject)
+    yield from _bounding(subject)
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
         return  # what an accumulator starts with decides whether its root is safe
@@ -108,6 +120,14 @@ def _remembering(subject: Subject) -> Iterator[Restored]:
         for repair in _proposed_for("changes", subject):
             if law(repair.subject):
                 yield Restored(repair, subject, repair.subject, "changes")
+
+
+def _bounding(subject: Subject) -> Iterator[Restored]:
+    """What feeds a correction back into an average of squares, which then explodes."""
+    law = LAWS["bounded"].holds
+    for repair in _proposed_for("bounded", subject):
+        if not law(subject) and law(repair.subject):
+            yield Restored(repair, subject, repair.subject, "bounded")
 
 
 def _proposed_for(law: str, subject: Subject) -> Iterator[Repair]:

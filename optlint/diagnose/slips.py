@@ -9,6 +9,7 @@ from optlint.diagnose.findings import Context
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.repairs import Repair
 from optlint.diagnose.search import ordinary
+from optlint.diagnose.twins import correspondence
 from optlint.identify import Match
 from optlint.knowledge import find_mistake
 from optlint.lift import expression as ex
@@ -23,17 +24,15 @@ from optlint.settings import Settings
 from optlint.subject import Hyper, Subject
 
 CODE = "OPT606"
+SHARED = "OPT609"  # where the neighbour's state is the only one
 MAX_TWINS = 12  # in one function
 
 Judged = tuple[Recurrence, Judgement]
-Slip = tuple[Repair, Match, Expr, Expr]  # with what is read, and what should be
+Slip = tuple[Repair, Match | None, Expr, Expr]  # with what is read, and what should be
 
 
 def slips(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[tuple[Finding, Recurrence]]:
     """One finding for each update that becomes its neighbour's optimizer once it reads its own gradient and state."""
-    page = find_mistake(CODE)
-    if page is None or page.off:
-        return
     for group in _neighbours(judged):
         named: list[Recurrence] = []
         for odd, verdict in reversed(group):  # of two that read one state, the later one is the copy
@@ -43,9 +42,15 @@ def slips(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[t
                 if found is None:
                     continue
                 repair, match, read, own = found
+                page = find_mistake(repair.code)
+                if page is None or page.off:
+                    continue
                 context = Context(odd, repair.written or repair.subject, path, settings)
                 message = f"{page.message}: {render(read)}, where its own is {render(own)}"
-                finding = context.slip(page, repair, match, message)
+                if repair.code == SHARED:
+                    message = f"this update reads an average of {render(read)}, and has none of its own gradient"
+                same = (match.title, match.worst) if match is not None else (theirs.convention, 0.0)
+                finding = context.slip(page, repair, same, message)
                 if finding is not None:
                     named.append(odd)
                     yield finding, odd
@@ -69,16 +74,22 @@ def _slip(odd: Recurrence, verdict: Judgement, right: Recurrence, theirs: Judgem
     states = _own_states(odd, right, subject.gradient)
     if verdict.status == "matched" and not states:
         return None
-    shared = {s.old for s in odd.states} & {s.old for s in right.states}
-    if shared - states.keys():
-        return None  # one state for both, as far as can be seen
+    both = [s for s in odd.states if s.old in {s.old for s in right.states}]
+    missing = [s for s in both if s.old not in states]
+    code = CODE
+    if missing:
+        if states or verdict.status != "unmatched" or not all(_gathers(s, subject.gradient) for s in both):
+            return None  # one state for both, as far as can be seen
+        code, states = SHARED, {s.old: _copy(s) for s in missing}
     try:
-        return _with_its_own(odd, right, subject, states)
+        return _with_its_own(odd, right, subject, states, code)
     except TooLarge:
         return None
 
 
-def _with_its_own(odd: Recurrence, right: Recurrence, subject: Subject, states: dict[Symbol, State]) -> Slip | None:
+def _with_its_own(
+    odd: Recurrence, right: Recurrence, subject: Subject, states: dict[Symbol, State], code: str
+) -> Slip | None:
     """The odd update with its own gradient and states for its neighbour's."""
     foreign = subject.gradient
     assert foreign is not None
@@ -101,18 +112,43 @@ def _with_its_own(odd: Recurrence, right: Recurrence, subject: Subject, states: 
         mended = _replaced(mended, mended.states, {foreign: own_gradient})
     made = prepare(mended)
     match = ordinary(made)
-    if not (reads or states) or match is None or wanted is None or match.variant is not wanted.variant:
+    if not (reads or states):
+        return None
+    if wanted is None and match is None:  # nothing published by itself, but one and the same
+        if not _are_one(prepare(right), made):
+            return None
+    elif match is None or wanted is None or match.variant is not wanted.variant:
         return None
     read, meant = (foreign, own_gradient) if own_gradient is not None else next(iter(table.items()))
     wrong, root = _where(odd, ex.sym(held[next(iter(states))].new) if own_gradient is None else read)
     made_of = [s for s in states.values() if s not in odd.idle]
-    filled = [s.spans[0] for s in made_of if s.spans]
+    filled = [odd.writes[-1]] if code == SHARED else [s.spans[0] for s in made_of if s.spans]
     written = _as_written(odd, made, {foreign: hidden})
     return (
-        Repair(CODE, made, wrong, meant, span=filled[0] if filled else None, root=root, written=written),
+        Repair(code, made, wrong, meant, span=filled[0] if filled else None, root=root, written=written),
         match,
         read,
         meant,
+    )
+
+
+def _are_one(one: Subject, other: Subject) -> bool:
+    """Equal in every equation, but for decay beside the step."""
+    one, other = one.undecayed, other.undecayed
+    table = correspondence(one, other)
+    return table is not None and [ex.substitute(p, table) for p in one.posts] == other.posts
+
+
+def _gathers(state: State, gradient: Expr) -> bool:
+    """Nothing but itself and what is made of the gradient."""
+    return ex.contains(state.post, gradient) and state.old in state.post.visible
+
+
+def _copy(state: State) -> State:
+    """A state of the same kind, as another parameter would have it."""
+    old = Symbol(state.old.name, array=state.old.array, initial=state.old.initial, dtype=state.old.dtype)
+    return replace(
+        state, old=old, new=Symbol(f"{old.name}'"), post=ex.substitute(state.post, {ex.sym(state.old): ex.sym(old)})
     )
 
 

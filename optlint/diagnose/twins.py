@@ -98,7 +98,7 @@ def _only_looks_ahead(subject: Subject) -> bool:
 
 def _with_part_of(mine: Subject, theirs: Subject) -> tuple[Subject, int] | None:
     """``mine`` with the one equation in which its twin behaves otherwise; None where there are none or several."""
-    table = _correspondence(theirs, mine)
+    table = correspondence(theirs, mine)
     if table is None:
         return None
     twin = [ex.substitute(p, table) for p in theirs.posts]
@@ -118,7 +118,7 @@ def _with_part_of(mine: Subject, theirs: Subject) -> tuple[Subject, int] | None:
     return differing[0] if len(differing) == 1 else None
 
 
-def _correspondence(theirs: Subject, mine: Subject) -> dict[Expr, Expr] | None:
+def correspondence(theirs: Subject, mine: Subject) -> dict[Expr, Expr] | None:
     """Which symbol of one twin plays the part of which of the other's: states and settings in order."""
     if len(theirs.states) != len(mine.states) or len(theirs.hypers) != len(mine.hypers):
         return None

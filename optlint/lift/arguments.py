@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import libcst as cst
+from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift.annotations import ARRAYS, annotated
@@ -32,7 +33,9 @@ class Arguments(Evaluator):
             given = kwargs.pop(name) if name in kwargs else default
             self.store.bind(scope, name, given if given is not None else self.parameter(func, scope, name))
         if isinstance(params.star_arg, cst.Param):
-            self.store.bind(scope, params.star_arg.name.value, Seq(extra))
+            name = params.star_arg.name.value
+            unknown = entry and not extra and _is_indexed(func, name)  # ``w, g = args[0], args[1]``
+            self.store.bind(scope, name, Cell(place=name, open=True) if unknown else Seq(extra))
         if params.star_kwarg is not None:
             rest = Cell(place=params.star_kwarg.name.value, open=True)
             rest.items.update({f"[{k!r}]": v for k, v in kwargs.items()})
@@ -74,6 +77,11 @@ class Arguments(Evaluator):
         symbol.initial = symbol.entry = numeric(value)
         cell = Cell(ex.sym(symbol), place=home.place + key, scalar=True)
         self.store.restore(home, key, cell)
+
+
+def _is_indexed(func: Func, name: str) -> bool:
+    """The function takes single ones of its unnamed arguments."""
+    return bool(matchers.findall(func.node.body, matchers.Subscript(value=matchers.Name(name))))
 
 
 def _is_switch(value: Value | None) -> bool:

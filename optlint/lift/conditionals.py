@@ -20,6 +20,7 @@ from optlint.lift.frames import Frame, Leave
 from optlint.lift.joins import Joins, copied, either, first_step
 from optlint.lift.memory import started
 from optlint.lift.objects import ANY, Cell, Const, Scope, Seq, Slot, Target, Unsupported, Value, content, numeric
+from optlint.lift.operators import multiples
 from optlint.lift.parts import parts_by_key, record
 from optlint.lift.places import belongs_to, place_text
 from optlint.model import Span
@@ -69,7 +70,10 @@ class Conditionals(Joins):
                 self.join_returns(expr, node.body, behind)
             elif self.join(expr, node.body, no):
                 return
-        self.take(node.body if self.choices.take(expr, self.span_of(node.test), self.is_abroad) else no)
+        taken = self.choices.take(expr, self.span_of(node.test), self.is_abroad)
+        if taken:
+            self.strides |= multiples(expr)
+        self.take(node.body if taken else no)
 
     def _ends_a_search(self, body: cst.BaseSuite) -> bool:
         """``if norm <= tolerance: return Result(x, …)`` in a loop of the function itself: until then it goes on."""

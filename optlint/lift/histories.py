@@ -14,7 +14,7 @@ from optlint.lift.conditionals import Conditionals
 from optlint.lift.expression import Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.objects import ANY, Cell, Const, Scope, Slot, Target, Value, is_filled, numeric, one_of
-from optlint.lift.places import LAST, place_text
+from optlint.lift.places import LAST, belongs_to, place_text
 
 _SHIFTED = re.compile(r"\{(\w+)\}(?: ([+−]) (\d+))?")
 _NUMBER = re.compile(r"\[\d+\]")
@@ -60,16 +60,46 @@ class Histories(Conditionals):
     def histories(self, log: Iterable[Target], counts: list[Symbol], frame: Frame | None) -> set[int]:
         """The histories among what a dry run has written, which from now on are read as such: their ids."""
         log = list(log)
+        self._tell_neighbours_apart(log, counts)
         names = {i.name for i in counts} | {key for home, key in log if isinstance(home, Scope)}
         begun: set[int] = set()
         for home, key in log:
-            if not isinstance(home, Cell) or id(home) in begun or not home.place:
+            if not isinstance(home, Cell) or id(home) in begun or not home.place or home in self.neighbours:
                 continue
             keys = self._of_list(home, counts) if key == ANY else self._of_array(home, key, names)
             if keys is not None:
                 self._begin(home, *keys, frame)
                 begun.add(id(home))
         return begun
+
+    def _tell_neighbours_apart(self, log: list[Target], counts: list[Symbol]) -> None:
+        """Lists of which a loop over tensors reads the element before the one that it writes: another tensor's.
+
+        Such a loop moves an element of something else where it is: ``v[i] = β·v[i - 1] + …; w[i] -= η·v[i]``.
+        """
+        for home, key in log:
+            new = position(key) if isinstance(home, Cell) and home.place and counts else None
+            if new is None or new.shift or not any(new.count in {i.name, *i.aliases} for i in counts):
+                continue
+            assert isinstance(home, Cell)
+            last = new.moved(-1)
+            moves = self._moves_elements(log, home, new, counts)
+            if last in self.looked.get(home, ()) and key not in self.met.get(home, ()) and moves:
+                place = home.place + last
+                symbol = self.neighbours[home] = Symbol(place_text(place), array=home.array)
+                self.store.restore(home, last, self.adopt(symbol, place, one_of(home)))
+
+    def _moves_elements(self, log: list[Target], home: Cell, new: Position, counts: list[Symbol]) -> bool:
+        """Whether the loop changes elements of some other list, at the same count, from what they were."""
+        key, last = new.moved(0), new.moved(-1)
+        begun = [o for o, keys in self.looked.items() if last in keys or key in keys - self.met.get(o, set())]
+        return any(
+            isinstance(other, Cell)
+            and other.place
+            and not any(other is one or other.place.startswith(f"{one.place}[") for one in [home, *begun])
+            and (key in self.met.get(other, ()) if where == key else not where and belongs_to(other.place, counts))
+            for other, where in log
+        )
 
     def _of_array(self, home: Cell, key: str, names: set[str]) -> tuple[str, str] | None:
         """The keys of its last and its new element, where the loop's count is one of them and the last one is read."""

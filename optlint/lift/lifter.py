@@ -16,7 +16,7 @@ from optlint.lift.entries import changed_gradients, entry_values, resolved
 from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.lost import lost_updates, moved_gradients, moves_with
+from optlint.lift.lost import lost_averages, lost_updates, moved_gradients, moves_with
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.passes import note_passes
 from optlint.lift.program import Program
@@ -65,6 +65,7 @@ class Lifted:
     missed: list[Missed] = field(default_factory=list)
     quiet: list[Missed] = field(default_factory=list)  # functions that could hold an update, and show none
     candidates: int = 0
+    effort: int = 0  # evaluation steps that this took
     unsure: dict[str, None] = field(default_factory=dict)  # functions that may lose a state, if it is one
     seen_from_callers: Callable[[str], Iterator[list[Recurrence]]] = lambda name: iter(())
     seen_elsewhere: Callable[[str], Iterator[list[Recurrence]]] = lambda name: iter(())
@@ -104,6 +105,7 @@ class Lifter:
                 self.machine = machine
                 self.functions(machine)
                 lift_wholes(self, machine)
+            self.result.effort += machine.effort
         self.result.recurrences = list(at_home(self.result.recurrences))
         count_each_call(self.result.recurrences)
         note_what_stands_still(self.result.recurrences)
@@ -233,7 +235,8 @@ class Lifter:
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
         machine.skipped, machine.asked, machine.named, machine.once = [], {}, {}, []
-        machine.looked, machine.appended, machine.entered = {}, {}, set()
+        machine.looked, machine.met, machine.appended = {}, {}, {}
+        machine.entered, machine.neighbours, machine.strides = set(), {}, {}
         try:
             yield
         finally:
@@ -325,6 +328,7 @@ class Lifter:
             behind = self._rest_of(frame.span)
             lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
             found = [r for r in lost if moves_with(r, found)] or found
+            found = found or list(lost_averages(frame, machine.frames, machine.stored, behind, name))
         changed = changed_gradients(machine.given, machine.store)
         for candidate in frames if not found else ():
             found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
@@ -353,6 +357,7 @@ class Lifter:
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth
             recurrence.made_anew = left
+            recurrence.neighbours = frozenset(machine.neighbours.values())
             recurrence.skipped = skipped
             recurrence.inputs = [*recurrence.inputs, *changed]
             recurrence.aliases = list(machine.shared)

@@ -146,7 +146,7 @@ class Loops(Histories):
     def _dry(self, bind: Callable[[], None], body: cst.BaseSuite) -> dict[Target, Span | None]:
         """What an iteration writes; ``looked`` has what it looks at."""
         mark, work = self.store.mark(), self.work
-        self.scanning, self.looked = True, {}
+        self.scanning, self.looked, self.met = True, {}, {}
         try:
             with self.store.watching(dry=True) as log:
                 bind()

@@ -10,6 +10,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Stored
+from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.store import Store
 from optlint.lift.updates import Grouping
@@ -40,6 +41,8 @@ def lost_updates(
         if not one.name.isidentifier() or one.span is None or _is_named_later(one, behind(one.span)):
             continue
         post = resolved(one.expr, table)
+        if _averaged(post) is not None:
+            continue
         place = _moved(post, arguments.keys())
         if place is not None and _only_decayed(place, written):
             grouping = Grouping(frame, [e for e in entries if e.slot.symbol is not place], [], [], name)
@@ -51,6 +54,34 @@ def lost_updates(
             moved = Expr(post.op, (ex.sym(place), post.args[1]), post.value, post.origin)
             found.append(_lost(Grouping(frame, entries, [], [], name), place, moved, one.span))
     return found
+
+
+def lost_averages(
+    frame: Frame, inner: Iterable[Frame], stored: Sequence[Stored], behind: Callable[[Span], str], name: str
+) -> Iterator[Recurrence]:
+    """Averages of gradients that a run computes for a place, and binds to a plain name that nothing reads afterwards.
+
+    Nothing moves: the output is the average itself.
+    """
+    table = entry_values(inner)
+    for one in stored:
+        post = resolved(one.expr, table)
+        place = _averaged(post) if one.name.isidentifier() and one.span is not None else None
+        if place is not None and one.span is not None and not _is_named_later(one, behind(one.span)):
+            yield Recurrence(name, None, post, [], [], [], one.span, frame=frame.kind, lost=True)
+
+
+def _averaged(post: Expr) -> Symbol | None:
+    """s of β·s + (1 − β)·x, where s is an element or an attribute, and x is made of what is called a gradient."""
+    for symbol in post.visible:
+        own = structure.slope(post, symbol) if "[" in symbol.name or "." in symbol.name else None
+        if own is None or is_called_gradient(symbol.name) or own.op not in ("sym", "const"):
+            continue
+        taken = structure.rest(post, symbol)
+        whole = any(structure.is_complement(f, own) for f, e in structure.factors(taken) if e == 1)
+        if whole and any(is_called_gradient(s.name) for s in taken.symbols - own.symbols):
+            return symbol
+    return None
 
 
 def moved_gradients(

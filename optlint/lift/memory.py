@@ -48,6 +48,9 @@ class Memory:
         self.fields: dict[cst.CSTNode, Cell] = {}  # what functions hold as attributes
         self.named: dict[Expr, str] = {}  # the key under which an unknown dictionary's elements were met first
         self.looked: dict[Cell, set[str]] = {}  # the keys of elements that a dry run has looked at
+        self.met: dict[Cell, set[str]] = {}  # of these, the ones that it had not written before
+        self.strides: dict[Expr, Expr] = {}  # what moves on by so much from one step to the next: i by the batch size
+        self.neighbours: dict[Cell, Symbol] = {}  # lists of which a loop over tensors reads another one's element
         self.appended: dict[Cell, str] = {}  # lists that are histories, and the key of what comes next
         self.scanning = False  # a dry run, which only shows what is written
         self.picked: set[str] = set()  # index names by which one object was taken that stands for all of a list
@@ -164,6 +167,8 @@ class Memory:
             return home
         if self.scanning and key.startswith("["):
             self.looked.setdefault(home, set()).add(key)
+            if not any((home, key) in log for log in self.store.writes[-1:]):
+                self.met.setdefault(home, set()).add(key)
         found = self.lookup(home, key)
         if found is not None:
             return found

@@ -58,6 +58,10 @@ class Operators(Memory):
             return self._repeated(left)
         if isinstance(right, Cell) and right.growing and right.expr is None and name == "mul":
             return self._repeated(right)
+        if name == "div" or operator in (cst.FloorDivide, cst.FloorDivideAssign):
+            passes, stride = numeric(left), numeric(right)
+            if passes is not None and stride is not None and self.strides.get(passes) == stride:
+                return Cell(passes, scalar=True)  # ``i // batch``, where i goes on by the batch: the number of the step
         if name is None or name == "mod":
             label = _label(operator)
             return self.opaque(label, [left, right], span)
@@ -186,11 +190,11 @@ def _is_variable(expr: Expr) -> bool:
 
 def _names(value: Value) -> list[Value]:
     """The few strings that a literal list holds: ``name in ["adam", "nadam"]``."""
-    known = _written_out(value)
+    known = written_out(value)
     return known if len(known) <= 4 and all(isinstance(e, Const) and isinstance(e.value, str) for e in known) else []
 
 
-def _written_out(value: Value) -> list[Value]:
+def written_out(value: Value) -> list[Value]:
     """The elements of a tuple or list that stands there."""
     if isinstance(value, Seq):
         return value.elements
@@ -201,7 +205,7 @@ def _written_out(value: Value) -> list[Value]:
 
 def _listed(value: Value) -> str:
     """("m", "c") as it stands there: what is asked of one list says nothing of another."""
-    known = _written_out(value)
+    known = written_out(value)
     if known and all(isinstance(e, Const) for e in known):
         return "(" + ", ".join(repr(e.value) for e in known if isinstance(e, Const)) + ")"
     return "?"
@@ -234,3 +238,11 @@ def _constant_comparison(operator: cst.BaseCompOp, left: object, right: object) 
     if isinstance(left, str) and isinstance(right, str) and isinstance(operator, (cst.In, cst.NotIn)):
         return (left in right) == isinstance(operator, cst.In)
     return None
+
+
+def multiples(condition: Expr) -> dict[Expr, Expr]:
+    """``if i % batch == 0``: there, i goes on by the batch."""
+    if condition.op == "and":
+        return {key: by for part in condition.args for key, by in multiples(part).items()}
+    rest = condition.args[0] if condition.op == "eq" and condition.args[1] == ex.const(0) else None
+    return {rest.args[0]: rest.args[1]} if rest is not None and rest.value == "modulo" and len(rest.args) == 2 else {}

@@ -21,6 +21,7 @@ _VARIABLE_KEY = re.compile(r"\[([^\W\d][\w.]*)\]")
 _KEYED = re.compile(
     r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]"
 )  # ``[groups[group]['params'][{p}]]``: keyed by an element p
+_SHIFTED = re.compile(r"\[\{(\w+)\}(?= [+−] \d+\])")
 
 _GRADIENT = re.compile(
     r"(?i:grad)|(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|x|b|theta|weights?|bias(?:es)?)(?![A-Za-z])"
@@ -61,7 +62,7 @@ def key_text(key: str) -> str:
 
 def place_text(place: str) -> str:
     """A place as the user wrote it, near enough: index marks are taken off where they stand alone."""
-    return _KEYED.sub(r"[\1]", place).replace("[{", "[").replace("}]", "]")
+    return _SHIFTED.sub(r"[\1", _KEYED.sub(r"[\1]", place)).replace("[{", "[").replace("}]", "]")
 
 
 def belongs_to(place: str, indices: list[Symbol]) -> bool:

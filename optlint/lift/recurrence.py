@@ -81,6 +81,7 @@ class Recurrence:
     key: str = ""  # the argument that is the key of all states (self.m[key]), while the counter has none
     from_saved: bool = False  # other methods keep places for this one to start from
     keyed_by: str = ""  # the argument that is the key of all states, whatever else there is
+    neighbours: frozenset[Symbol] = frozenset()  # elements of other tensors, where the loop writes its own tensor's
     shared_products: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and all read
     seen_in: str = ""  # another file of the project, whose call of the update shows it
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it

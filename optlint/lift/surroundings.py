@@ -93,6 +93,12 @@ class Surroundings:
                 return index if _alone(target.slice, index) else ""
         return ""
 
+    def asks_for(self, pattern: re.Pattern[str]) -> int:
+        """How often the file compares something with a text that speaks of this."""
+        nodes = (n for node in self._nodes() for n in ast.walk(node) if isinstance(n, (ast.Compare, ast.MatchValue)))
+        texts = ([c.value for c in ast.walk(n) if isinstance(c, ast.Constant)] for n in nodes)
+        return sum(any(isinstance(text, str) and pattern.search(text) for text in found) for found in texts)
+
     def takes_unread(self, pattern: re.Pattern[str]) -> str:
         """The setting of such a name that the constructor of the update's class takes and that nothing there reads.
 

@@ -42,7 +42,8 @@ def _without_zeros(entries: list[Entry]) -> list[Entry]:
     table: dict[Expr, Expr] = {}
     for entry in entries:
         symbol, first = entry.slot.symbol, entry.slot.symbol.initial
-        if first is not None and first == ex.const(0) and structure.is_scaled(entry.post, symbol):
+        scaled = structure.is_scaled(entry.post, symbol) and entry.post.op not in ("add", "sub")  # m = β·m + (1 − β)·m
+        if first is not None and first == ex.const(0) and scaled:
             table[ex.sym(symbol)] = table[entry.post] = first
     if not table:
         return entries

@@ -23,6 +23,7 @@ from optlint.subject import Subject, pseudo
 SMALL = 1e-30  # for ε: a law is about what is left without it
 FACTOR = 4.0
 STEPS = 12
+HUGE = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,13 @@ def changes_vanish(subject: Subject) -> bool:
     return True
 
 
+def squares_stay_bounded(subject: Subject) -> bool:
+    """Gradients of 1 leave no more in what gathers their squares than their number, by and large."""
+    trace = play(subject, SCENES["constant gradient"])
+    gathered = [c for s, c in zip(subject.states, trace.states, strict=True) if s.old in subject.second]
+    return all(np.nanmax(np.abs(contents)) < HUGE for contents in gathered)
+
+
 def _reached(subject: Subject, scene: Scene, off: frozenset[Symbol] = frozenset()) -> float:
     """Where the parameter is after three steps: before a momentum's own swing turns it back."""
     return scene.start + float(play(subject, scene, off=off).step[:3].sum())
@@ -141,6 +149,7 @@ LAWS: Mapping[str, Law] = {
     "decays": Law(decays_with_its_setting, "a weight without gradients decays the more, the larger its setting is"),
     "lasts": Law(averages_last, "the average goes on from where it was"),
     "changes": Law(changes_vanish, "a gradient that stays the same shows no change"),
+    "bounded": Law(squares_stay_bounded, "what gathers squares stays of their size"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
 }
 

@@ -293,6 +293,34 @@ def decay_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         yield repair
 
 
+@check("penalty-twice")
+def penalty_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """∇f + r(w) in the moments, and r(w) once more beside what they give: the step without it.
+
+    What all equations read is then r, which was taken for the gradient.
+    """
+    g, r = ex.sym(subject.g), subject.gradient
+    sums = {n for s in subject.states for n in ex.walk(s.post) if (1, g) in _summands(n) and len(_summands(n)) > 1}
+    if r is None or subject.parameter not in r.symbols or len(sums) != 1:
+        return
+    whole = sums.pop()
+    if whole.symbols & subject.moving:
+        return
+    states = [ex.substitute(s.post, {whole: g}) for s in subject.states]
+    for node in ex.walk(subject.step):
+        parts = _summands(node)
+        alone = [(s, t) for s, t in parts if structure.exponent_of(t, g) == 1 and not t.symbols & subject.moving]
+        if len(alone) == 1 and len(parts) > 1 and any(t.symbols & subject.moving for _, t in parts):
+            right = structure.total([p for p in parts if p not in alone], node.origin)
+            made = subject.replaced([*states, ex.replace_node(subject.step, node, right)])
+            details = {"says": "penalty", "meant": "w' = w − η·m̂/(√v̂ + ε), with the penalty in the gradient alone"}
+            yield Repair(page.code, made, node, right, whole, where="step", root=subject.step, details=details)
+
+
+def _summands(node: Expr) -> list[tuple[int, Expr]]:
+    return structure.terms(node) if node.op in ("add", "sub") else []
+
+
 def _step_size(subject: Subject, term: Expr) -> list[tuple[Expr, float]]:
     """The learning rate: the plain settings and numbers among a step's factors."""
     data = subject.moving | subject.time | {subject.g}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import islice, product
 
 from optlint.diagnose.checks.correction import clock
+from optlint.diagnose.checks.sharing import as_of_neighbours
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -198,10 +199,10 @@ def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]
     if any(len(s.post.visible & {o.new for o in states}) > 1 for s in states):
         return None
     states.sort(key=lambda s: bool(s.post.visible & {o.new for o in states}))
-    return _made_of(recurrence, [*states, *kept], table, before)
+    return made_of(recurrence, [*states, *kept], table, before)
 
 
-def _made_of(
+def made_of(
     recurrence: Recurrence, states: list[State], table: dict[Expr, Expr], before: Sequence[tuple[Expr, Expr]] = ()
 ) -> Subject:
     """The update with these states, its step in terms of their contents (``before``: nodes of it, and old ones)."""
@@ -267,7 +268,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         replace(s, post=ex.substitute(s.post, {p: n for p, n in table.items() if p != s.post}))
         for s in recurrence.states
     ]
-    whole = _made_of(recurrence, [*states, *kept], table)
+    whole = made_of(recurrence, [*states, *kept], table)
     lost = {s.old for s in states}
     if whole.gradient is None or _only_decays(whole):
         return
@@ -275,10 +276,16 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         # else it was the gradient itself
         span = states[0].spans[0] if states[0].spans else None
         details = {"kind": "state"}
+        foreign = lost <= recurrence.neighbours
+        if bool(page.options.get("neighbours")) != foreign:
+            return  # another page tells it
+        if foreign:  # what is done for the first tensor is no first step
+            whole = whole.replaced([structure.after_first(p) for p in whole.posts])
         lasting = all(s.post.op == "max" or _is_decayed(s.post, s.old) for s in states)
         if lasting and all(_is_only_begun(recurrence, s.old) for s in states):
             details["certain"] = "yes"
-        yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details)
+        written = as_of_neighbours(whole, [s for s in whole.states if s.old in lost]) if foreign else None
+        yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
 
 
 def _only_decays(made: Subject) -> bool:
@@ -293,6 +300,7 @@ def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsew
     it, reads it nowhere else, or says by its numbers that most of it stays. The gradient does none of these."""
     returned = {e.symbol.name for e in recurrence.escapes if e.op == "sym"}
     signs: tuple[Callable[[Symbol], bool], ...] = (
+        lambda s: s in recurrence.neighbours,
         lambda s: s.initial is not None,
         lambda s: s.name.partition("[")[0] in returned,
         lambda s: not any(s in e.visible for e in elsewhere),

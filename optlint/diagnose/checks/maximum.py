@@ -74,14 +74,20 @@ def maximum_lost(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 
 def _maxima(root: Expr, subject: Subject, page: MistakePage) -> Iterator[tuple[Expr, Expr, Expr]]:
-    """max(x, average) with an x that stays as it is: (x, average, the maximum)."""
+    """max(x, average) with an x that stays as it is: (x, average, the maximum).
+
+    So is max(v', v'/(1 − βᵗ)), which keeps nothing: (0, one of the two, the maximum), where the code speaks of AMSGrad.
+    """
     moving = subject.recurrence.moving
+    said = families_in(subject.recurrence.text) & set(page.families)
     for node in ex.walk(root):
         for kept, average in (node.args, node.args[::-1]) if node.op == "max" else ():
+            if said and len(average.symbols & moving) == 1 and kept.symbols & moving == average.symbols & moving:
+                yield ex.const(0), average, node
             if not _stays(kept, moving) or not average.symbols & moving:
                 continue
             shown = kept.op == "const" or kept.symbol.initial is not None
-            if shown or families_in(subject.recurrence.text) & set(page.families):  # an argument may well be a bound
+            if shown or said:  # an argument may well be a bound
                 yield kept, average, node
 
 

@@ -21,11 +21,11 @@ from optlint.subject import Subject
 
 ONE, ZERO = ex.const(1), ex.const(0)
 _AHEAD = r"ahead|peek|interim|shift|restor|pre_?step|before_?step"  # who says so may take the gradient there
-_SAYS = re.compile(r"nest(?:e?r|re)ov|(?<![a-z])nagd?(?![a-z])", re.IGNORECASE)
+SAYS = re.compile(r"nest(?:e?r|re)ov|(?<![a-z])nagd?(?![a-z])", re.IGNORECASE)
 _COPY_PUT_BACK = re.compile(  # of a list, whose elements the code has bound anew in between
     r"(?P<kept>\w+)\s*=\s*(?:list\(\s*[\w.]+\s*\)|[\w.]+\[:\])[^\n]*\n(?:[^\n]*\n)*?\s*[\w.]+\s*=\s*(?P=kept)\s*\n"
 )
-_OPTION = re.compile(rf"[\w.]*(?:{_SAYS.pattern})\w*(?: = (?:1|True))?", re.IGNORECASE)
+_OPTION = re.compile(rf"[\w.]*(?:{SAYS.pattern})\w*(?: = (?:1|True))?", re.IGNORECASE)
 
 
 @check("nesterov-step")
@@ -190,7 +190,7 @@ def _looks_nowhere(velocity: Velocity) -> bool:
     subject = velocity.subject
     recurrence = subject.recurrence
     options = list(as_told(recurrence))
-    if any(not on and _SAYS.search(option) for option, on in options):
+    if any(not on and SAYS.search(option) for option, on in options):
         return False  # plain momentum is what is asked for
     points = list(_points(velocity))
     if points:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import mentioned, speaks_of_descent
@@ -78,3 +79,17 @@ def shared_by_tensors(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             posts[position] = ex.substitute(state.post, {ex.sym(state.old): before})
     written = subject.replaced(posts, hypers=[*subject.hypers, Hyper(other, "other", 1.0)])
     yield Repair(page.code, written, shared[0].post, None, span=_last(shared[0]), details={"kind": "clock"})
+
+
+def as_of_neighbours(whole: Subject, states: list[State]) -> Subject:
+    """The update as written: what it takes for its states are those of a tensor whose gradient is always 1."""
+    other = Symbol("another tensor's g", kind="role")
+    theirs = [State(s.name, Symbol(s.name), Symbol(f"{s.name}'"), s.post, s.initial) for s in states]
+    past = {ex.sym(s.old): ex.sym(t.old) for s, t in zip(states, theirs, strict=True)}
+    now = {ex.sym(s.new): ex.sym(t.new) for s, t in zip(states, theirs, strict=True)}
+    for state in theirs:
+        state.post = ex.substitute(state.post, {**past, **now, ex.sym(whole.g): ex.sym(other)})
+    read = {ex.sym(s.old): ex.sym(t.new) for s, t in zip(states, theirs, strict=True)}
+    kept = [replace(s, post=ex.substitute(s.post, read)) for s in whole.states]
+    step = ex.substitute(whole.step, read)
+    return whole.with_states([*theirs, *kept], step, hypers=[*whole.hypers, Hyper(other, "other", 1.0)])

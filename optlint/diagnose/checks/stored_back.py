@@ -30,6 +30,8 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
             divisors.append(raw.args[1])
             raw = raw.args[0]
         if not any(d.symbols & subject.timed for d in divisors):
+            raw, divisors = _scaled_back(subject, state)
+        if not divisors:
             raw, divisors = _corrected_as_taken(subject, state)
         changed.append(raw)
         if divisors:
@@ -52,6 +54,14 @@ def _is_corrected_again(subject: Subject, moment: Symbol, correction: Expr) -> b
     """The step divides what it takes of a moment by that correction, too: NAdam's (β₁·m + (1 − β₁)·g)/(1 − β₁ᵗ)."""
     nodes = (n for n in ex.walk(subject.step) if n.op == "div")
     return any(moment in n.args[0].symbols and n.args[1] == correction for n in nodes)
+
+
+def _scaled_back(subject: Subject, state: State) -> tuple[Expr, list[Expr]]:
+    """(β·m + (1 − β)·g)·(1/(1 − βᵗ)): the raw average, and what the reciprocal stands for."""
+    factors = [f for f in structure.factors(state.post) if f[0] != ex.const(1)]
+    below = [f for f, e in factors if e == -1 and f.symbols & subject.timed]
+    raw = [f for f, e in factors if e == 1 and f.op in ("add", "sub") and state.old in f.symbols]
+    return (raw[0], below) if below and len(raw) == 1 and len(factors) == 2 else (state.post, [])
 
 
 def _corrected_as_taken(subject: Subject, state: State) -> tuple[Expr, list[Expr]]:

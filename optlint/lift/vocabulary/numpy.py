@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import reduce as fold
+
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Cell, Const, Each, Lib, Value, numeric
-from optlint.lift.operators import coordinates
+from optlint.lift.operators import coordinates, written_out
 from optlint.lift.places import place_of
 from optlint.lift.vocabulary.site import (
     Handler,
@@ -59,6 +61,9 @@ def _where(site: Site) -> Value | None:
 def _array(site: Site) -> Value | None:
     """``np.array(x)`` copies; of a literal it is an array of constants."""
     values = site.all()
+    whole = _of_coordinates(site, values[0]) if values else None
+    if whole is not None:
+        return Cell(whole.at(site.span), array=True)
     if values and numeric(values[0]) is None and isinstance(values[0], Cell) and values[0].growing:
         inner = list(values[0].items.values())
         exprs = [numeric(v) for v in inner]
@@ -70,6 +75,47 @@ def _array(site: Site) -> Value | None:
             made.items, made.array, made.open = dict(values[0].items), True, False
         return made
     return copy(site)
+
+
+def _of_coordinates(site: Site, value: Value) -> Expr | None:
+    """``np.array([max(v[0], u[0]), max(v[1], u[1])])`` is max(v, u): each element says the same of its coordinate."""
+    found = set()
+    elements = written_out(value)
+    for number, element in enumerate(elements):
+        expr = numeric(element)
+        if expr is None or not expr.args:
+            return None
+        table: dict[Expr, Expr] = {}
+        for slot in site.machine.store.slots:
+            if slot.symbol in expr.symbols and slot.key == f"[{number}]" and isinstance(slot.home, Cell):
+                table[ex.sym(slot.symbol)] = slot.home.expr or ex.sym(slot.symbol)
+        found.add(ex.substitute(expr, table))
+    return found.pop() if len(found) == 1 and len(elements) > 1 else None
+
+
+def _stack(site: Site) -> Value | None:
+    """``stack([v, u])``, whose parts are told apart as long as nothing is made of it."""
+    parts = written_out(site.args[0]) if len(site.args) == 1 else site.args
+    made = site.opaque()
+    if isinstance(made, Cell) and len(parts) > 1 and all(numeric(part) is not None for part in parts):
+        made.items, made.array, made.open = {f"[{i}]": part for i, part in enumerate(parts)}, True, False
+    return made
+
+
+def _extreme(name: str) -> Handler:
+    """``max(stack([v, u]), axis=0)`` is the larger of the two, element by element."""
+    reduce = reduction(f"a{name}")
+
+    def handler(site: Site) -> Value | None:
+        value = site.receiver if site.receiver is not None else site.get(0)
+        axis = site.kwargs.get("axis") or site.kwargs.get("dim")
+        parts = list(value.items.values()) if isinstance(value, Cell) and not value.open else []
+        exprs = [e for part in parts if (e := numeric(part)) is not None]
+        if not isinstance(axis, Const) or axis.value != 0 or len(parts) < 2 or len(exprs) < len(parts):
+            return reduce(site)
+        return site.result(fold(lambda a, b: ex.op(name, a, b, origin=site.span), exprs), *parts)
+
+    return handler
 
 
 def _differentiate(site: Site) -> Value | None:
@@ -125,10 +171,12 @@ NAMES: dict[str, Handler] = {
     "numpy.mean": reduction("mean"),
     "numpy.average": reduction("mean"),
     "numpy.linalg.norm": reduction("norm"),
-    "numpy.max": reduction("amax"),
-    "numpy.amax": reduction("amax"),
-    "numpy.min": reduction("amin"),
-    "numpy.amin": reduction("amin"),
+    "numpy.stack": _stack,
+    "numpy.vstack": _stack,
+    "numpy.max": _extreme("max"),
+    "numpy.amax": _extreme("max"),
+    "numpy.min": _extreme("min"),
+    "numpy.amin": _extreme("min"),
     **{f"math.{n}": elementwise(n, 1) for n in ("sqrt", "exp", "log", "floor", "tanh")},
     **{n: _differentiate for n in (  # noqa: C420
         "autograd.grad", "autograd.elementwise_grad", "jax.grad", "autograd.numpy.grad", "numdifftools.Gradient",

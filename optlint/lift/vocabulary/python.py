@@ -31,6 +31,9 @@ def _range(site: Site) -> Value | None:
     values = [numeric(v) for v in site.args]
     start = values[0] if len(values) > 1 else ex.const(0)
     index = Symbol("·", kind="index", iterates="count", start=start)
+    by = values[2] if len(values) > 2 else None
+    if by is not None and start == ex.const(0):
+        site.machine.strides[ex.sym(index)] = by
     return Each(Cell(ex.sym(index), scalar=True), index)
 
 
