@@ -10,6 +10,7 @@ from optlint.diagnose.search import DEPTH
 from optlint.fix.verify import Judged, Key, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
+from optlint.lift import expression as ex
 from optlint.lift.branches import says_how, says_which
 from optlint.lift.program import Program
 from optlint.lift.surroundings import Surroundings
@@ -20,7 +21,7 @@ MAX_PATHS = 12  # configurations of one update that one mistake may be sought in
 MAX_OPEN = 36  # and those of one file
 MAX_SEARCHES = 3  # the same, for several mistakes
 MAX_UNCLEAR = 9
-MAX_SIZE = 120  # nodes of an update that several mistakes are sought in: larger ones hide too many
+MAX_SIZE = 90  # quantities of an update that several mistakes are sought in: larger ones hide too many
 MAX_DEAR = 16  # verdicts of edited versions that a long search gave; beyond it no more fixes are tried
 
 Mark = tuple[object, ...]
@@ -85,7 +86,7 @@ class _Sitting:
         published = frozenset(v.convention for v in verdicts if v is not None and v.status == "matched")
         for recurrence in updates:
             recurrence.beside = published
-        sizes = [sum(post.size for post in recurrence.posts()) for recurrence in updates]
+        sizes = [_size_of(recurrence) for recurrence in updates]
         unclear: Counter[str] = Counter()
         for depth, of_update, of_file in ((1, MAX_PATHS, MAX_OPEN), (DEPTH, MAX_SEARCHES, MAX_UNCLEAR)):
             unclear = Counter()
@@ -241,6 +242,11 @@ class _Sitting:
                 verdict.findings = [*mine, *dict.fromkeys(new)]
                 loud = any(f.severity != "note" for f in verdict.findings)
                 verdict.status = "mistaken" if loud else "matched"
+
+
+def _size_of(recurrence: Recurrence) -> int:
+    """How many quantities an update computes: each once, however often it is read, and an unknown call is one."""
+    return len({id(node) for post in recurrence.posts() for node in ex.walk(post)})
 
 
 def _was_long(verdict: Judgement | None) -> bool:
