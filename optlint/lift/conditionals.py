@@ -53,6 +53,8 @@ class Conditionals(Joins):
             branch, other = (node.body, no) if creating.when else (no, node.body)
             told = creating.tested == "*" and expr.op == "eq" and expr.args[0].op == "sym"
             count = expr.args[0].symbol if told else None
+            if branch is not None and self.choices.told(expr) == creating.when:
+                raise Unsupported("only the first step finds no state", self.span_of(node.test))
             alone = branch is not None and other is None and all(map(_only_returns, behind))
             if alone and self._created_apart(branch, creating.tested, count):
                 return
@@ -166,9 +168,11 @@ class Conditionals(Joins):
             self.work = work
             return other is not None and self._missing(log, starts, other, root)
         made = {target: expr for target in log if (expr := _data(numeric(content(target)))) is not None}
-        renewed = [h for t in log if (h := held.get(t)) is not None and h.args and self._answers(t, tested)]
-        if renewed:  # ``if k in state: state[k] = …``, and then ``if k not in state: state[k] = …``
-            self._learnt(log, mark)
+        asked = {place_text(self.place_text(t)): t for t in log if self._answers(t, tested)}
+        renewed = [h for t in log if (h := held.get(t)) is not None and h.args]
+        known = any(s.name in asked for h in renewed for s in h.symbols)
+        if known or any(held.get(t) in renewed for t in asked.values()):
+            self._learnt(log, mark)  # ``if k in state: b = a * state[k]``, and then ``if k not in state: …``
         elif other is None:
             self._refresh_all(list(log))
             for target in log:

@@ -249,6 +249,7 @@ class Lifter:
                     mine = [r for r in made if set(kept.writes) & set(r.writes)]
                     for recurrence in mine if kept.dropped else ():
                         recurrence.kept, recurrence.dropped = kept, kept.dropped
+                        self._put_in_place(recurrence)
                     if kept.dropped and not mine and not is_log(kept, made):
                         self._take_in(replace(kept, kept=kept, as_kept=True))
         except (Unsupported, RecursionError):
@@ -289,11 +290,18 @@ class Lifter:
 
     def _take_in(self, recurrence: Recurrence) -> None:
         """Add an update to the results, if they do not hold it yet."""
-        idle = tuple(s.name for s in recurrence.idle)
-        key = (recurrence.name, recurrence.span, recurrence.equations(), idle, recurrence.as_kept)
+        key = _key_of(recurrence)
         if key not in self.seen:
             self.seen.add(key)
             self.result.recurrences.append(recurrence)
+
+    def _put_in_place(self, recurrence: Recurrence) -> None:
+        """For an equal update of another path, on which the code does not even try: what has no effect leaves no trace
+        in the equations."""
+        taken = self.result.recurrences
+        for number, other in enumerate(taken):
+            if other is not recurrence and other.kept is None and _key_of(other) == _key_of(recurrence):
+                taken[number] = recurrence
 
     def _found(self, machine: Interpreter, frame: Frame, name: str) -> list[Recurrence]:
         """The updates of a run's frames, in source order, with what the run knows of them."""
@@ -365,6 +373,11 @@ class Lifter:
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)
         self.result.missed.append(Missed(name, where, error.reason))
+
+
+def _key_of(recurrence: Recurrence) -> tuple[object, ...]:
+    idle = tuple(s.name for s in recurrence.idle)
+    return (recurrence.name, recurrence.span, recurrence.equations(), idle, recurrence.as_kept)
 
 
 def _why_quiet(machine: Interpreter) -> str:
