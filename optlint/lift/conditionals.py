@@ -294,6 +294,8 @@ class Conditionals(Joins):
             if not isinstance(held, Cell) or now is None or id(held) in done:
                 continue
             done.add(id(held))
+            if start.op == "sym" and start.symbol.name == place_text(self.place_text(target)):
+                continue  # a branch inside this one has created it
             zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
             if now != start and structure.tidy(ex.substitute(now, zero)) != structure.tidy(start):
                 self.store.fill(held, either(first_step(count), start, now, held.place or self.place_text(target)))
