@@ -276,6 +276,7 @@ def _mark(recurrence: Recurrence) -> Mark:
         *(
             *(recurrence.cut_short is None, recurrence.once is None),
             recurrence.per_parameter,
+            bool(recurrence.compounded),
             recurrence.owner,
             recurrence.key,
             recurrence.lost,

@@ -82,6 +82,7 @@ class Recurrence:
     from_saved: bool = False  # other methods keep places for this one to start from
     keyed_by: str = ""  # the argument that is the key of all states, whatever else there is
     shared_products: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and all read
+    compounded: frozenset[Span] = frozenset()  # where a name is multiplied anew for each tensor (``lr = lr * …``)
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
