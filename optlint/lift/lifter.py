@@ -161,14 +161,16 @@ class Lifter:
         members = [n for n, v in klass.members.items() if isinstance(v, Func)]
         yield from (n for n in members if n in own)
 
-    def _rest_of(self, home: Span) -> Callable[[Span], str]:
-        """What stands behind a statement of a function, to the function's end."""
-        texts = [t for t, u in zip(self.program.texts, self.program.units, strict=True) if u.cell == home.cell]
-        lines = texts[0].split("\n") if texts else []
+    def _rest_of(self, home: Span | None) -> Callable[[Span], str]:
+        """What stands behind a statement of a function, to the function's end; of the module itself, to the last."""
+        cells = [(u.cell, t.split("\n")) for t, u in zip(self.program.texts, self.program.units, strict=True)]
 
         def rest(span: Span) -> str:
-            behind = lines[span.end_line - 1 : home.end_line]
-            return "\n".join([behind[0][span.end_column - 1 :], *behind[1:]]) if behind else ""
+            at = next((n for n, (cell, _) in enumerate(cells) if cell == span.cell), len(cells))
+            lines = cells[at][1] if at < len(cells) else []
+            behind = lines[span.end_line - 1 : home.end_line if home is not None else None]
+            later = [line for _, more in cells[at + 1 :] for line in more] if home is None else []
+            return "\n".join([behind[0][span.end_column - 1 :], *behind[1:], *later]) if behind else ""
 
         return rest
 
@@ -313,7 +315,7 @@ class Lifter:
             for recurrence in made:
                 note_passes(recurrence, candidate, machine.frames)
             found.extend(made)
-        if frame.span is not None and all(r.parameter is not None for r in found):
+        if (frame.span is not None or not found) and all(r.parameter is not None for r in found):
             behind = self._rest_of(frame.span)
             lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
             found = [r for r in lost if moves_with(r, found)] or found
