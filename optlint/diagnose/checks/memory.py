@@ -8,7 +8,7 @@ from dataclasses import replace
 import libcst as cst
 import numpy as np
 
-from optlint.changes import kept_for_changes
+from optlint.changes import kept_for_changes, moves_of_nothing
 from optlint.diagnose.checks.complement import complements
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import mentioned
@@ -139,6 +139,9 @@ def _unexplained(bases: list[Expr], states: list[State]) -> list[Expr]:
     return [b for b in bases if b not in others]
 
 
+_OF_WEIGHTS = {"says": "weights", "meant": "h' = w before the step, for the next step's w − h"}
+
+
 @check("last-gradient")
 def last_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """What the next gradient's change is told by: this gradient, whatever the place holds instead."""
@@ -150,6 +153,13 @@ def last_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         first = changed[0]
         made = subject.replaced([*posts, ex.substitute(subject.step, made_of)])
         yield Repair(page.code, made, first.post, wanted[first.old], where=first.name, root=first.post)
+    for state in moves_of_nothing(subject):
+        assert subject.parameter is not None
+        w = ex.sym(subject.parameter)
+        posts = [w if s is state else s.post for s in subject.states]
+        made = subject.replaced([*posts, subject.step])
+        span = state.spans[-1] if state.spans else None
+        yield Repair(page.code, made, state.post, w, span=span, details=_OF_WEIGHTS)
 
 
 @check("weights-exchanged")
