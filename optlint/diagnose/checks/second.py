@@ -173,7 +173,8 @@ def stale_second_moment(subject: Subject, page: MistakePage) -> Iterator[Repair]
     for state in subject.states:
         others = [p for p in subject.posts if p is not state.post]
         late = any(state.old in p.visible for p in others) and not any(state.new in p.visible for p in others)
-        if late and subject.g in state.post.symbols and not np.any(subject.initial(state) > 0):
+        gathers = state.old in subject.second or subject.g in state.post.symbols
+        if late and gathers and not np.any(subject.initial(state) > 0):
             stale.append(state)
     table = {ex.sym(s.old): ex.sym(s.new) for s in stale if s.old in subject.second}
     for part in [table, *({old: new} for old, new in table.items() if len(table) > 1)]:
