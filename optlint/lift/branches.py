@@ -298,6 +298,12 @@ def creates_state(condition: Expr) -> Creation | None:
     return None
 
 
+def asks_for_key(condition: Expr) -> bool:
+    """``key in state``, or not."""
+    inner = condition.args[0] if condition.op == "not" else condition
+    return inner.op == "opaque" and not inner.args and bool(re.search(r" (?:not )?in ", str(inner.value)))
+
+
 def flag_of(condition: Expr) -> tuple[Symbol, bool] | None:
     """A place that begins as yes or no, where a condition asks for just that, and the answer with which it begins."""
     if condition.op == "not":

@@ -14,7 +14,16 @@ from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.branches import creates_state, flag_of, follows_time, goes_away, is_gate, last_return, only_leaves
+from optlint.lift.branches import (
+    asks_for_key,
+    creates_state,
+    flag_of,
+    follows_time,
+    goes_away,
+    is_gate,
+    last_return,
+    only_leaves,
+)
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.joins import Joins, copied, either, first_step
@@ -53,12 +62,11 @@ class Conditionals(Joins):
             branch, other = (node.body, no) if creating.when else (no, node.body)
             told = creating.tested == "*" and expr.op == "eq" and expr.args[0].op == "sym"
             count = expr.args[0].symbol if told else None
-            if branch is not None and self.choices.told(expr) == creating.when:
-                raise Unsupported("only the first step finds no state", self.span_of(node.test))
+            none_there = asks_for_key(expr) and self.choices.told(expr) == creating.when
             alone = branch is not None and other is None and all(map(_only_returns, behind))
             if alone and self._created_apart(branch, creating.tested, count):
                 return
-            if branch is not None and self.create(branch, other, creating.tested, count):
+            if branch is not None and self.create(branch, other, creating.tested, count, none_there):
                 return
         if no is None and (
             self._ends_a_search(node.body) or (only_leaves(node.body) and not self._hands_back(node.body))
@@ -151,10 +159,11 @@ class Conditionals(Joins):
         other: cst.BaseSuite | cst.If | cst.Else | None,
         tested: str,
         count: Symbol | None = None,
+        none_there: bool = False,
     ) -> bool:
         """Run a branch that may create state. Afterwards its places hold symbols whose initial values it gave.
 
-        count: what has its first number then.
+        count: what has its first number then. none_there: this run has taken the way that finds no state before.
         """
         mark = self.store.mark()
         work = self.work
@@ -167,6 +176,8 @@ class Conditionals(Joins):
             self.store.rollback(mark)
             self.work = work
             return other is not None and self._missing(log, starts, other, root)
+        if none_there:
+            raise Unsupported("only the first step finds no state")
         made = {target: expr for target in log if (expr := _data(numeric(content(target)))) is not None}
         asked = {place_text(self.place_text(t)): t for t in log if self._answers(t, tested)}
         renewed = [h for t in log if (h := held.get(t)) is not None and h.args]
