@@ -1,4 +1,4 @@
-"""Changes of the gradient from step to step: what an update keeps of the last gradient, to tell them by."""
+"""Changes of gradient and weights from step to step: what an update keeps of the last ones, to tell them by."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import State
 from optlint.subject import Subject
 
 
@@ -16,6 +17,15 @@ def kept_for_changes(subject: Subject) -> dict[Symbol, Expr]:
     told = (c for post in subject.posts for c in _changes(ex.substitute(post, begun), subject.g))
     states = {s.old for s in subject.states}
     return {place: wanted for place, wanted in told if place in states}
+
+
+def moves_of_nothing(subject: Subject) -> list[State]:
+    """The places that weights are compared with, ``w − h``, and that have taken the new weights before: h' = w'."""
+    if subject.parameter is None:
+        return []
+    w, nodes = ex.sym(subject.parameter), [n for p in subject.posts for n in ex.walk(p) if n.op == "sub"]
+    kept = [s for s in subject.states if s.post == subject.step]
+    return [s for s in kept if any(n.args == (w, ex.sym(s.old)) for n in nodes)]
 
 
 def _changes(root: Expr, g: Symbol) -> Iterator[tuple[Symbol, Expr]]:

@@ -11,6 +11,7 @@ from optlint.diagnose.search import DEPTH
 from optlint.fix.verify import Judged, Trial, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
+from optlint.lift import expression as ex
 from optlint.lift.branches import says_how, says_which
 from optlint.lift.program import Program
 from optlint.lift.related import made_at
@@ -22,7 +23,7 @@ MAX_PATHS = 12  # configurations of one update that one mistake may be sought in
 MAX_OPEN = 36  # and those of one file
 MAX_SEARCHES = 3  # the same, for several mistakes
 MAX_UNCLEAR = 9
-MAX_SIZE = 120  # nodes of an update that several mistakes are sought in: larger ones hide too many
+MAX_SIZE = 90  # quantities of an update that several mistakes are sought in: larger ones hide too many
 MAX_DEAR = 16  # verdicts of edited versions that a long search gave; beyond it no more fixes are tried
 MAX_AGAIN = 3_000_000  # evaluation steps of edited versions; beyond it no more fixes are tried
 
@@ -89,7 +90,7 @@ class _Sitting:
         published = frozenset(v.convention for v in verdicts if v is not None and v.status == "matched")
         for recurrence in updates:
             recurrence.beside = published
-        sizes = [sum(post.size for post in recurrence.posts()) for recurrence in updates]
+        sizes = [_size_of(recurrence) for recurrence in updates]
         unclear: Counter[str] = Counter()
         for depth, of_update, of_file in ((1, MAX_PATHS, MAX_OPEN), (DEPTH, MAX_SEARCHES, MAX_UNCLEAR)):
             unclear = Counter()
@@ -271,6 +272,11 @@ def _says_where(verdict: Judgement | None) -> bool:
     return verdict is not None and bool(verdict.findings)
 
 
+def _size_of(recurrence: Recurrence) -> int:
+    """How many quantities an update computes: each once, however often it is read, and an unknown call is one."""
+    return len({id(node) for post in recurrence.posts() for node in ex.walk(post)})
+
+
 def _was_long(verdict: Judgement | None) -> bool:
     """Nothing, or more than one mistake, explains the update: the whole search was made."""
     return verdict is not None and (verdict.status == "unmatched" or len(verdict.findings) > 1)
@@ -298,6 +304,7 @@ def _mark(recurrence: Recurrence) -> Mark:
         *(
             *(recurrence.cut_short is None, recurrence.once is None),
             recurrence.per_parameter,
+            bool(recurrence.compounded),
             recurrence.owner,
             recurrence.key,
             recurrence.lost,

@@ -115,7 +115,9 @@ class Context:
             return None
         right = render(repair.right, self.spell(repair)) if repair.right is not None else ""
         fixed = f"{right if 0 < len(right) <= 160 else 'as meant'}; repaired, {law.says}"
-        return self.make(page, repair, page.message, self.evidence(seen, page.meant or right, fixed))
+        message = page.options.get(repair.details.get("says", "")) or page.message
+        meant = repair.details.get("meant") or page.meant or right
+        return self.make(page, repair, message, self.evidence(seen, meant, fixed))
 
     def doubtful(self, repair: Repair) -> Finding | None:
         """What only a part of the update shows: the whole is like nothing known, as written and as repaired."""

@@ -25,7 +25,7 @@ from optlint.diagnose.search import (
 from optlint.diagnose.suspicion import suspected
 from optlint.diagnose.views import idle_settings, views, without_idle
 from optlint.identify import Match, best, matches
-from optlint.intent import SIMPLE, meant, meant_families, mentioned
+from optlint.intent import SIMPLE, is_called_step_size, meant, meant_families, mentioned
 from optlint.knowledge import MistakePage, NamePattern, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -135,7 +135,8 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) ->
         finding = context.lawless(gone) if gone is not None else None
         return Judgement("mistaken", family_of(subject), findings=[finding]) if finding is not None else None
     if recurrence.lost:
-        stepping = plain is not None and (plain.family != "sgd" or is_gradient_step(subject, plain))
+        sized = plain is not None and (is_gradient_step(subject, plain) or is_scaled_gradient(subject, plain))
+        stepping = plain is not None and (plain.family != "sgd" or sized)
         forgotten = explain_forgotten(subject, plain) if stepping else None
         return mistaken(context, forgotten, None) if forgotten is not None and recurrence.at_home else None
     sure = recurrence.at_home or any(d.bound for d in recurrence.dropped)  # by whoever has made the state
@@ -327,6 +328,13 @@ def is_gradient_step(subject: Subject, match: Match) -> bool:
     drive = structure.factors(subject.drive)
     sized = any(f != ex.sym(subject.g) and not (f.op == "const" and abs(f.value) == 1) for f, _ in drive)  # type: ignore[arg-type]
     return sized and bool(match.scale[0] > 0)
+
+
+def is_scaled_gradient(subject: Subject, match: Match) -> bool:
+    """The same where the step size is an argument without a number: the gradient takes it in."""
+    parts = structure.factors(subject.gradient) if subject.gradient is not None else []
+    sized = any(f.op == "sym" and is_called_step_size(f.symbol.name) for f, _ in parts)
+    return sized and len(parts) > 1 and bool(match.scale[0] > 0)
 
 
 def family_of(subject: Subject) -> str:

@@ -53,6 +53,12 @@ class Choices:
                     self.taken[name] = usual if positive else not usual
         return self.taken[name] == positive
 
+    def told(self, condition: Expr) -> bool | None:
+        """What this run has answered already, if it was asked."""
+        name, positive = plain(condition)
+        answer = self.taken.get(name)
+        return None if answer is None else answer == positive
+
     def settled(self, name: str) -> bool | None:
         """What is one name has no other: ``opt == "adam"`` is settled where ``opt == "sgd"`` is chosen."""
         subject, value = asked(name)
@@ -122,6 +128,8 @@ def plain(condition: Expr) -> tuple[str, bool]:
         return f"{render(condition.args[0])} is None", not positive
     if condition.op == "opaque" and condition.value == "is None":
         return f"{render(condition.args[0])} is None", positive
+    if condition.op == "opaque" and " not in " in str(condition.value) and not condition.args:
+        return render(condition).replace(" not in ", " in ", 1), not positive
     if condition.op == "ne":
         return f"{render(condition.args[0])} = {render(condition.args[1])}", not positive
     if condition.op == "opaque" and len(condition.args) == 1 and str(condition.value)[:2] in ("==", "!="):
@@ -290,6 +298,12 @@ def creates_state(condition: Expr) -> Creation | None:
             if found is not None:
                 return found
     return None
+
+
+def asks_for_key(condition: Expr) -> bool:
+    """``key in state``, or not."""
+    inner = condition.args[0] if condition.op == "not" else condition
+    return inner.op == "opaque" and not inner.args and bool(re.search(r" (?:not )?in ", str(inner.value)))
 
 
 def flag_of(condition: Expr) -> tuple[Symbol, bool] | None:

@@ -14,7 +14,16 @@ from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.branches import creates_state, flag_of, follows_time, goes_away, is_gate, last_return, only_leaves
+from optlint.lift.branches import (
+    asks_for_key,
+    creates_state,
+    flag_of,
+    follows_time,
+    goes_away,
+    is_gate,
+    last_return,
+    only_leaves,
+)
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.joins import Joins, copied, either, first_step
@@ -54,10 +63,11 @@ class Conditionals(Joins):
             branch, other = (node.body, no) if creating.when else (no, node.body)
             told = creating.tested == "*" and expr.op == "eq" and expr.args[0].op == "sym"
             count = expr.args[0].symbol if told else None
+            none_there = asks_for_key(expr) and self.choices.told(expr) == creating.when
             alone = branch is not None and other is None and all(map(_only_returns, behind))
             if alone and self._created_apart(branch, creating.tested, count):
                 return
-            if branch is not None and self.create(branch, other, creating.tested, count):
+            if branch is not None and self.create(branch, other, creating.tested, count, none_there):
                 return
         if no is None and (
             self._ends_a_search(node.body) or (only_leaves(node.body) and not self._hands_back(node.body))
@@ -153,10 +163,11 @@ class Conditionals(Joins):
         other: cst.BaseSuite | cst.If | cst.Else | None,
         tested: str,
         count: Symbol | None = None,
+        none_there: bool = False,
     ) -> bool:
         """Run a branch that may create state. Afterwards its places hold symbols whose initial values it gave.
 
-        count: what has its first number then.
+        count: what has its first number then. none_there: this run has taken the way that finds no state before.
         """
         mark = self.store.mark()
         work = self.work
@@ -169,10 +180,14 @@ class Conditionals(Joins):
             self.store.rollback(mark)
             self.work = work
             return other is not None and self._missing(log, starts, other, root)
+        if none_there:
+            raise Unsupported("only the first step finds no state")
         made = {target: expr for target in log if (expr := _data(numeric(content(target)))) is not None}
-        renewed = [h for t in log if (h := held.get(t)) is not None and h.args and self._answers(t, tested)]
-        if renewed:  # ``if k in state: state[k] = …``, and then ``if k not in state: state[k] = …``
-            self._learnt(log, mark)
+        asked = {place_text(self.place_text(t)): t for t in log if self._answers(t, tested)}
+        renewed = [h for t in log if (h := held.get(t)) is not None and h.args]
+        known = any(s.name in asked for h in renewed for s in h.symbols)
+        if known or any(held.get(t) in renewed for t in asked.values()):
+            self._learnt(log, mark)  # ``if k in state: b = a * state[k]``, and then ``if k not in state: …``
         elif other is None:
             self._refresh_all(list(log))
             for target in log:
@@ -297,6 +312,8 @@ class Conditionals(Joins):
             if not isinstance(held, Cell) or now is None or id(held) in done:
                 continue
             done.add(id(held))
+            if start.op == "sym" and start.symbol.name == place_text(self.place_text(target)):
+                continue  # a branch inside this one has created it
             zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
             if now != start and structure.tidy(ex.substitute(now, zero)) != structure.tidy(start):
                 self.store.fill(held, either(first_step(count), start, now, held.place or self.place_text(target)))

@@ -179,14 +179,16 @@ class Lifter:
         members = [n for n, v in klass.members.items() if isinstance(v, Func)]
         yield from (n for n in members if n in own)
 
-    def _rest_of(self, home: Span) -> Callable[[Span], str]:
-        """What stands behind a statement of a function, to the function's end."""
-        texts = [t for t, u in zip(self.program.texts, self.program.units, strict=True) if u.cell == home.cell]
-        lines = texts[0].split("\n") if texts else []
+    def _rest_of(self, home: Span | None) -> Callable[[Span], str]:
+        """What stands behind a statement of a function, to the function's end; of the module itself, to the last."""
+        cells = [(u.cell, t.split("\n")) for t, u in zip(self.program.texts, self.program.units, strict=True)]
 
         def rest(span: Span) -> str:
-            behind = lines[span.end_line - 1 : home.end_line]
-            return "\n".join([behind[0][span.end_column - 1 :], *behind[1:]]) if behind else ""
+            at = next((n for n, (cell, _) in enumerate(cells) if cell == span.cell), len(cells))
+            lines = cells[at][1] if at < len(cells) else []
+            behind = lines[span.end_line - 1 : home.end_line if home is not None else None]
+            later = [line for _, more in cells[at + 1 :] for line in more] if home is None else []
+            return "\n".join([behind[0][span.end_column - 1 :], *behind[1:], *later]) if behind else ""
 
         return rest
 
@@ -268,6 +270,7 @@ class Lifter:
                     mine = [r for r in made if set(kept.writes) & set(r.writes)]
                     for recurrence in mine if kept.dropped else ():
                         recurrence.kept, recurrence.dropped = kept, kept.dropped
+                        self._put_in_place(recurrence)
                     if kept.dropped and not mine and not is_log(kept, made):
                         self._take_in(replace(kept, kept=kept, as_kept=True))
         except (Unsupported, RecursionError):
@@ -308,11 +311,18 @@ class Lifter:
 
     def _take_in(self, recurrence: Recurrence) -> None:
         """Add an update to the results, if they do not hold it yet."""
-        idle = tuple(s.name for s in recurrence.idle)
-        key = (recurrence.name, recurrence.span, recurrence.equations(), idle, recurrence.as_kept)
+        key = _key_of(recurrence)
         if key not in self.seen:
             self.seen.add(key)
             self.result.recurrences.append(recurrence)
+
+    def _put_in_place(self, recurrence: Recurrence) -> None:
+        """For an equal update of another path, on which the code does not even try: what has no effect leaves no trace
+        in the equations."""
+        taken = self.result.recurrences
+        for number, other in enumerate(taken):
+            if other is not recurrence and other.kept is None and _key_of(other) == _key_of(recurrence):
+                taken[number] = recurrence
 
     def _found(self, machine: Interpreter, frame: Frame, name: str) -> list[Recurrence]:
         """The updates of a run's frames, in source order, with what the run knows of them."""
@@ -324,7 +334,7 @@ class Lifter:
             for recurrence in made:
                 note_passes(recurrence, candidate, machine.frames)
             found.extend(made)
-        if frame.span is not None and all(r.parameter is not None for r in found):
+        if (frame.span is not None or not found) and all(r.parameter is not None for r in found):
             behind = self._rest_of(frame.span)
             lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
             found = [r for r in lost if moves_with(r, found)] or found
@@ -386,6 +396,11 @@ class Lifter:
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)
         self.result.missed.append(Missed(name, where, error.reason))
+
+
+def _key_of(recurrence: Recurrence) -> tuple[object, ...]:
+    idle = tuple(s.name for s in recurrence.idle)
+    return (recurrence.name, recurrence.span, recurrence.equations(), idle, recurrence.as_kept)
 
 
 def _why_quiet(machine: Interpreter) -> str:

@@ -44,10 +44,11 @@ def lost_updates(
         if _averaged(post) is not None:
             continue
         place = _moved(post, arguments.keys())
-        if place is not None and _only_decayed(place, written):
+        its_own = place is not None and (frame.span is not None or place.name.endswith(f"[{one.name}]"))
+        if place is not None and its_own and _only_decayed(place, written):  # a module's names may serve other modules
             grouping = Grouping(frame, [e for e in entries if e.slot.symbol is not place], [], [], name)
             found.append(_lost(grouping, place, post, one.span))
-        held = next((s for s in reversed(stored[:position]) if s.name == one.name), None)
+        held = next((s for s in reversed(stored[:position]) if s.name == one.name and frame.span is not None), None)
         before = resolved(held.expr, table) if held is not None else None
         if before is not None and before.args and post.op in ("add", "sub") and post.args[0] == before:
             place = Symbol("w", kind="place")
@@ -140,12 +141,13 @@ def _only_decayed(place: Symbol, written: Mapping[Symbol, Expr]) -> bool:
 def _is_named_later(one: Stored, later: str) -> bool:
     """Whether the name stands anywhere in the text behind, or that text may read names that it does not show.
 
-    A line that gives the same name something else made of it (``p = p.detach()``) is no place where it goes on, nor is
-    a loop that binds the name itself.
+    A line that gives the same name something else made of it (``p = p.detach()``, ``p += noise``), or what it holds
+    an attribute (``p.grad = None``), is no place where it goes on, nor is a loop that binds the name itself.
     """
     name = re.escape(one.name)
     named = re.compile(rf"(?<![\w.]){name}\b")
-    elsewhere = re.sub(rf"^\s*{name} = [^\n]*\)$", "", later, flags=re.MULTILINE)
+    again = rf"^\s*(?:{name} = [^\n]*\)|{name}\s*[-+*/]=(?![^\n]*\b{name}\b)[^\n]*|{name}\.grad\s*=(?!=)[^\n]*)$"
+    elsewhere = re.sub(again, "", later, flags=re.MULTILINE)
     lines, bound = [], -1  # bound: the indentation of the loop that holds the line and binds the name
     for line in elsewhere.split("\n"):
         depth = len(line) - len(line.lstrip())

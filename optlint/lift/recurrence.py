@@ -84,6 +84,7 @@ class Recurrence:
     neighbours: frozenset[Symbol] = frozenset()  # elements of other tensors, where the loop writes its own tensor's
     shared_products: frozenset[Symbol] = frozenset()  # running products βᵗ that each tensor multiplies, and all read
     seen_in: str = ""  # another file of the project, whose call of the update shows it
+    compounded: frozenset[Span] = frozenset()  # where a name is multiplied anew for each tensor (``lr = lr * …``)
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
     on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it

@@ -29,6 +29,9 @@ def note_sharing(recurrence: Recurrence, frame: Frame, inner: Iterable[Frame]) -
     recurrence.shared_products = frozenset(
         s.old for s in products if any(_is_kept_in(s, slot) for slot, _ in moved) or _takes_one_tensors_time(s)
     )
+    recurrence.compounded = frozenset(
+        post.origin for slot, post in moved if post.origin is not None and _is_multiplied(slot, post)
+    )
     recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
     recurrence.keyed_by = _key_of_all([s.slot for s in recurrence.states if s.slot is not None], frame)
     recurrence.shared = frozenset(_shared_by_tensors(recurrence, inner))
@@ -39,6 +42,12 @@ def _moved_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> I
     slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
     for frame in _loops_over(slots, inner):
         yield from frame.posts
+
+
+def _is_multiplied(slot: Slot, post: Expr) -> bool:
+    """A name of the function's own that goes on with a multiple of itself."""
+    own = isinstance(slot.home, Scope) and structure.slope(post, slot.symbol)
+    return bool(own and own.visible) and structure.rest(post, slot.symbol) == ex.const(0)
 
 
 def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[Symbol]:

@@ -65,9 +65,10 @@ def _remembers(state: State, other: State) -> bool:
 
 def _keeps_part(state: State) -> bool:
     """Neither all nor nothing of the old content stays: a parameter's decayed gradient may well go into it."""
-    slopes = [structure.slope(state.post, state.old)]
+    later = structure.after_first(state.post)
+    slopes = [structure.slope(later, state.old)]
     if slopes[0] is None:  # μ·v + η·∇f(w − μ·v): the gradient is written out, and reads v
-        slopes = [structure.slope(term, state.old) for _, term in structure.terms(state.post)]
+        slopes = [structure.slope(term, state.old) for _, term in structure.terms(later)]
     return any(own not in (None, ex.const(0), ex.const(1)) for own in slopes) or _gathers_squares(state)
 
 
@@ -270,7 +271,8 @@ class Grouping:
         plain |= _decays_beside_a_gradient(state, own)
         reads_new = any(s.new in visible for s in others)
         reads_old = any(
-            s.old in visible and (state.old not in s.post.visible or (plain and _keeps_part(s))) for s in others
+            s.old in visible and (state.old not in structure.after_first(s.post).visible or (plain and _keeps_part(s)))
+            for s in others
         )
         if reads_new or reads_old:
             return True

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from optlint.changes import kept_for_changes
+from optlint.changes import kept_for_changes, moves_of_nothing
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -117,8 +117,8 @@ def _starts_from_zero(node: Expr) -> bool:
 def changes_vanish(subject: Subject) -> bool:
     """A gradient that stays the same does not change: what is kept of the last one to tell its change is that one."""
     wanted = kept_for_changes(subject)
-    if not wanted:
-        return True
+    if not wanted or moves_of_nothing(subject):
+        return not moves_of_nothing(subject)
     scene = Scene("the same gradient", (1.5,), 0.0, STEPS)
     trace = play(subject, scene)
     for state, contents in zip(subject.states, trace.states, strict=True):
@@ -148,7 +148,7 @@ LAWS: Mapping[str, Law] = {
     "turns": Law(turns_with_gradient, "the opposite gradients make the opposite steps", named=True),
     "decays": Law(decays_with_its_setting, "a weight without gradients decays the more, the larger its setting is"),
     "lasts": Law(averages_last, "the average goes on from where it was"),
-    "changes": Law(changes_vanish, "a gradient that stays the same shows no change"),
+    "changes": Law(changes_vanish, "what is kept to tell a change by is the last content"),
     "bounded": Law(squares_stay_bounded, "what gathers squares stays of their size"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
 }

@@ -242,7 +242,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """m = β₁·self.m + (1 − β₁)·g as a local name that nothing keeps: make each such average a state."""
     recurrence = subject.recurrence
     yield from state_reset(subject, page)
-    held = recurrence.moving
+    begun = {s.old for s in recurrence.states if structure.after_first(s.post) == ex.sym(s.old)}
+    held = recurrence.moving - begun  # what gets a content in the first step and in no later one is no state yet
     posts = [*(s.post for s in recurrence.states), recurrence.step]
     states: list[State] = []
     table = {s.post: ex.sym(s.new) for s in recurrence.states if s.post.args}  # what contents are written as
@@ -264,12 +265,13 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             table |= {stored.expr: ex.sym(new), content: ex.sym(new)}
     if not states:
         return
+    lost = {s.old for s in states}
     kept = [
         replace(s, post=ex.substitute(s.post, {p: n for p, n in table.items() if p != s.post}))
         for s in recurrence.states
+        if s.old not in lost
     ]
     whole = made_of(recurrence, [*states, *kept], table)
-    lost = {s.old for s in states}
     if whole.gradient is None or _only_decays(whole):
         return
     if all(whole.g in s.post.symbols or s.post.op == "max" for s in whole.states if s.old in lost):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import libcst as cst
 import numpy as np
 
-from optlint.changes import kept_for_changes
+from optlint.changes import kept_for_changes, moves_of_nothing
 from optlint.diagnose.checks.complement import complements
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import mentioned
@@ -63,13 +63,17 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     posts = recurrence.posts()
     told = named or _unexplained(_bases(posts), recurrence.states)
     for stored in recurrence.stored if told else ():
-        if structure.square_root_of(stored.expr) is None or not any(_below_root(p, stored.expr) for p in posts):
+        weighed = _decay_of_weighed(stored.expr)
+        bare = structure.square_root_of(stored.expr) is not None
+        if not (bare or weighed is not None) or not any(_below_root(p, stored.expr) for p in posts):
             continue
         if not _outlives_step(stored, recurrence):
             continue
         old, new = Symbol("v"), Symbol("v'")
         meant: list[Expr] = [ex.op("add", ex.sym(old), stored.expr)] if "adagrad" in named else []
-        if not meant:
+        if weighed is not None:
+            meant = [ex.op("add", ex.op("mul", weighed, ex.sym(old)), stored.expr)]
+        elif not meant:
             meant = [structure.average(a, old, stored.expr) for a in _decays(posts, recurrence.states, recurrence)]
         for post in meant:
             state = State("v", old, new, post, ex.const(0), (stored.span,) if stored.span else ())
@@ -82,7 +86,10 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 output=output and ex.substitute(output, table),
             )
             made = prepare(whole)
-            now = [_square(made) if s.old is old else s.post for s in made.states]
+            square = _square(made)
+            if weighed is not None:
+                square = ex.op("mul", ex.op("sub", ONE, weighed), square)
+            now = [square if s.old is old else s.post for s in made.states]
             yield Repair(
                 page.code,
                 made,
@@ -93,6 +100,20 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 details={"kind": "state"},
                 written=made.replaced([*now, made.step]),
             )
+
+
+def _decay_of_weighed(node: Expr) -> Expr | None:
+    """a of (1 − a)·g², what an average takes in and this one is all of."""
+    parts = structure.factors(node)
+    for part in parts:
+        factor, exponent = part
+        others = [p for p in parts if p is not part]
+        if exponent != 1 or factor.op != "sub" or factor.args[0] != ONE or not others:
+            continue
+        square = structure.product(others)
+        if structure.square_root_of(square) is not None or (len(others) == 1 and others[0][1] == 2):
+            return factor.args[1]
+    return None
 
 
 def _outlives_step(stored: Stored, recurrence: Recurrence) -> bool:
@@ -139,6 +160,9 @@ def _unexplained(bases: list[Expr], states: list[State]) -> list[Expr]:
     return [b for b in bases if b not in others]
 
 
+_OF_WEIGHTS = {"says": "weights", "meant": "h' = w before the step, for the next step's w − h"}
+
+
 @check("last-gradient")
 def last_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """What the next gradient's change is told by: this gradient, whatever the place holds instead."""
@@ -150,6 +174,13 @@ def last_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         first = changed[0]
         made = subject.replaced([*posts, ex.substitute(subject.step, made_of)])
         yield Repair(page.code, made, first.post, wanted[first.old], where=first.name, root=first.post)
+    for state in moves_of_nothing(subject):
+        assert subject.parameter is not None
+        w = ex.sym(subject.parameter)
+        posts = [w if s is state else s.post for s in subject.states]
+        made = subject.replaced([*posts, subject.step])
+        span = state.spans[-1] if state.spans else None
+        yield Repair(page.code, made, state.post, w, span=span, details=_OF_WEIGHTS)
 
 
 @check("weights-exchanged")

@@ -249,3 +249,18 @@ def _divided_each_time(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         )
         details = {"kind": "state", "says": "divided"}
         yield Repair(page.code, prepare(whole), state.post, None, where=state.name, details=details)
+
+
+@check("rate-compounds-over-tensors")
+def rate_compounds_over_tensors(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η = η·√(1 − β₂ᵗ)/(1 − β₁ᵗ) for each tensor, where η is begun before the loop over them: the second's is twice
+    corrected."""
+    compounded = [n for n in ex.walk(subject.step) if n.args and n.origin in subject.recurrence.compounded]
+    for node in compounded:
+        moving = [(f, e) for f, e in structure.factors(node) if f.symbols & (subject.time | subject.products)]
+        if moving and not node.symbols & (subject.moving - subject.products | {subject.g}):
+            again = ex.op("mul", node, structure.product(moving))
+            written = subject.replaced([*subject.posts[:-1], ex.replace_node(subject.step, node, again)])
+            details = {"kind": "as run", "says": "tensors"}
+            yield Repair(page.code, written, node, None, root=subject.step, details=details)
+            return

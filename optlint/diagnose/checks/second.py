@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
-from optlint.intent import is_called_step_size
+from optlint.intent import is_called_step_size, speaks_of
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -171,14 +172,42 @@ def _takes_in(subject: Subject, state: State) -> bool:
 @check("stale-second-moment")
 def stale_second_moment(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The step divides by the second moment of the step before, which is 0 at first."""
-    table: dict[Expr, Expr] = {}
+    stale: list[State] = []
     for state in subject.states:
         others = [p for p in subject.posts if p is not state.post]
-        stale = any(state.old in p.visible for p in others) and not any(state.new in p.visible for p in others)
-        if stale and state.old in subject.second and not np.any(subject.initial(state) > 0):
-            table[ex.sym(state.old)] = ex.sym(state.new)
+        late = any(state.old in p.visible for p in others) and not any(state.new in p.visible for p in others)
+        gathers = state.old in subject.second or subject.g in state.post.symbols
+        if late and gathers and not np.any(subject.initial(state) > 0):
+            stale.append(state)
+    table = {ex.sym(s.old): ex.sym(s.new) for s in stale if s.old in subject.second}
     for part in [table, *({old: new} for old, new in table.items() if len(table) > 1)]:
         yield from _read_in_time(subject, page, part)
+    if table and len(stale) > len(table):  # the whole step comes before the averages
+        yield from _read_in_time(subject, page, {ex.sym(s.old): ex.sym(s.new) for s in stale})
+
+
+@check("stale-gradient")
+def stale_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """h' = g, and all else reads h: the averages take in the gradient of the step before."""
+    new, text = ex.sym(subject.g), subject.recurrence.text
+    if speaks_of(page.options.get("unless", "$^"), text):
+        return
+    may_be_next = speaks_of(page.options.get("next", "$^"), text)
+    for state in subject.states:
+        others = [s for s in subject.states if s is not state]
+        posts = [*(s.post for s in others), subject.step]
+        if state.post != new or any({subject.g, state.new} & p.visible for p in posts):
+            continue
+        given = subject.gradient is not None and subject.gradient.op == "sym"
+        if state.old.initial != ZERO and (state.old.initial is not None or may_be_next or not given):
+            continue  # it begins with a gradient, and gets the one of the new place
+        table: dict[Expr, Expr] = {ex.sym(state.old): new}
+        states = [replace(s, post=ex.substitute(s.post, table)) for s in others]
+        if any(s.post != o.post for s, o in zip(states, others, strict=True)):
+            made = subject.with_states(states, ex.substitute(subject.step, table))
+            wrong = next(n for p in posts for n in ex.walk(p) if n in table)
+            span = wrong.origin or next(iter(state.spans), None)
+            yield Repair(page.code, made, wrong, new, span=span, where="", details={"kind": "state"})
 
 
 def _read_in_time(subject: Subject, page: MistakePage, table: dict[Expr, Expr]) -> Iterator[Repair]:

@@ -23,13 +23,20 @@ def value_forgotten(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     recurrence, parameter = subject.recurrence, subject.parameter
     if not recurrence.lost or parameter is None or recurrence.parameter is None:
         return
-    if not subject.states and not (mentioned(recurrence) or is_derivative(subject)):
+    if not subject.states and not (mentioned(recurrence) or is_derivative(subject) or _reads_gradients(subject)):
         return  # a difference that nobody reads; nothing says that it is a step
     stays = subject.replaced([*(s.post for s in subject.states), ex.sym(parameter)])
     span = recurrence.parameter.spans[0]
     yield Repair(
         page.code, subject, subject.step, subject.step, span=span, written=stays, details={"kind": "parameter"}
     )
+
+
+def _reads_gradients(subject: Subject) -> bool:
+    """What unseen code makes of PyTorch's gradients (stacked, clipped) and a step size takes."""
+    torch = any(name.split(".")[0] == "torch" for name in subject.recurrence.imports)
+    read = subject.gradient.symbols if subject.gradient is not None else frozenset()
+    return torch and any(s.name.endswith(".grad") for s in read)
 
 
 @check("loop-cut-short")
