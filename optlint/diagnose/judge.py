@@ -79,15 +79,18 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
 
     An average that starts with the first gradient instead of zero is judged by what it does from then on, and a
     setting that is 0 unless the user sets it may be left out. A cautious step is judged where nothing holds it back.
+    What only breaks a law may be a known optimizer's mistake in such a view.
     """
     recurrence = without_caution(recurrence) or recurrence
     verdict = _judge(recurrence, path, settings, depth)
-    if verdict is None or verdict.status == "unmatched":
+    lawless = verdict is not None and verdict.status == "mistaken" and not verdict.convention
+    if verdict is None or verdict.status == "unmatched" or lawless:
+        wanted = ("mistaken",) if lawless else ("matched", "mistaken")
         simpler = list(views(recurrence))
         for sought in sorted({0, depth}):
             for view in simpler:
                 seen = _judge(view, path, settings, sought)
-                if seen is not None and seen.status in ("matched", "mistaken"):
+                if seen is not None and seen.status in wanted and (seen.convention or not lawless):
                     seen.viewed = True
                     return seen
     return _without_floor(recurrence, verdict, path, settings) or verdict
