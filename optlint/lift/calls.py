@@ -235,7 +235,12 @@ class Calls(Arguments):
         self.unseen[place_of(callee) or text] = len(parts)
         if isinstance(callee, Method) and not (isinstance(callee.receiver, Cell) and callee.receiver.klass):
             parts.insert(0, callee.receiver)  # ``self.f(x)`` is no function of everything that self holds
-        return self.opaque(place_of(callee) or text, parts, span)
+        return self.opaque((place_of(callee) or text) + self.asked_for(parts), parts, span)
+
+    def asked_for(self, parts: list[Value]) -> str:
+        """``("beta1_power")`` of a call that is given texts and no number: under another text it gives another one."""
+        texts = [repr(p.value) for p in parts if isinstance(p, Const) and isinstance(p.value, str)]
+        return f"({', '.join(texts)})" if texts and not any(map(self.leaves, parts)) else ""
 
     def visit(
         self, callee: Func | Klass, args: list[Value], kwargs: dict[str, Value], span: Span | None, text: str

@@ -169,8 +169,8 @@ class Conditionals(Joins):
 
         count: what has its first number then. none_there: this run has taken the way that finds no state before.
         """
-        mark = self.store.mark()
-        work = self.work
+        mark, work = self.store.mark(), self.work
+        noted = len(self.stored), len(self.frames), len(self.sinks), len(self.dropped)
         held = {t: numeric(content(t)) for t in self.store.origins} if other is None else {}
         with self.store.watching() as log:
             self._quietly(branch)
@@ -179,6 +179,7 @@ class Conditionals(Joins):
         if not log or not (tested == "*" or any(self._answers(t, tested) for t in log)):
             self.store.rollback(mark)
             self.work = work
+            del self.stored[noted[0] :], self.frames[noted[1] :], self.sinks[noted[2] :], self.dropped[noted[3] :]
             return other is not None and self._missing(log, starts, other, root)
         if none_there:
             raise Unsupported("only the first step finds no state")

@@ -161,10 +161,14 @@ _RATE = re.compile(r"lr|rate|eta|alpha|^a$", re.IGNORECASE)
 def _out_of_sight(subject: Subject) -> bool:
     """The correction may lie elsewhere.
 
-    An unknown call makes something of a decay (``lr * debias(beta2, step)``), unseen code gets m/√v and gives it its
-    size, or an unseen caller hands in the moments and beside them a step size that is not called a learning rate.
+    An unknown call makes something of a decay (``lr * debias(beta2, step)``), or gives what is taken from 1
+    (``1 - self.kept("beta1_power")``); unseen code gets m/√v and gives it its size; or an unseen caller hands in the
+    moments and beside them a step size that is not called a learning rate.
     """
     recurrence = subject.recurrence
+    whole = (f for f, _ in structure.factors(subject.drive))
+    if any(f.op == "sub" and f.args[0] == ex.const(1) and f.args[1].op == "opaque" for f in whole):
+        return True
     sizes = [f for f, _ in structure.factors(subject.drive) if f.symbols and not f.symbols & subject.moving]
     if recurrence.handed_on and not sizes:
         return True
