@@ -102,13 +102,14 @@ class Conditionals(Joins):
 
     def _turns(self, branch: cst.BaseSuite | cst.If | cst.Else, flag: Symbol, first: bool) -> bool:
         """Whether a branch leaves the flag, which began as ``first``, as the opposite."""
-        mark, work = self.store.mark(), self.work
+        mark, work, stored = self.store.mark(), self.work, len(self.stored)
         places: list[Target] = [(s.home, s.key) for s in self.store.slots if s.symbol is flag]
         with self.store.watching(dry=True) as log, suppress(Unsupported):
             self._quietly(branch)
         ends = [numeric(content(t)) for t in places if t in log]
         self.store.rollback(mark, forget_places=False)
         self.work = work
+        del self.stored[stored:]
         return bool(ends) and all(e is not None and e.op == "const" and bool(e.value) != first for e in ends)
 
     def _hands_back(self, body: cst.BaseSuite) -> bool:
@@ -169,8 +170,7 @@ class Conditionals(Joins):
 
         count: what has its first number then. none_there: this run has taken the way that finds no state before.
         """
-        mark = self.store.mark()
-        work = self.work
+        mark, work, stored = self.store.mark(), self.work, len(self.stored)
         held = {t: numeric(content(t)) for t in self.store.origins} if other is None else {}
         with self.store.watching() as log:
             self._quietly(branch)
@@ -179,6 +179,7 @@ class Conditionals(Joins):
         if not log or not (tested == "*" or any(self._answers(t, tested) for t in log)):
             self.store.rollback(mark)
             self.work = work
+            del self.stored[stored:]
             return other is not None and self._missing(log, starts, other, root)
         if none_there:
             raise Unsupported("only the first step finds no state")
