@@ -30,6 +30,18 @@ def is_log(kept: Recurrence, made: list[Recurrence]) -> bool:
     return bool(whole & {s.name for s in kept.states})
 
 
+def decays_in_vain(recurrence: Recurrence) -> bool:
+    """A run binds x + λ·w to a mere name, and nothing reads it: equal to the run on whose path that is not computed."""
+    if recurrence.parameter is None:
+        return False
+    w, read = recurrence.parameter.old, frozenset().union(*(p.symbols for p in recurrence.posts()))
+    placed = {s.expr for s in recurrence.stored if not s.name.isidentifier()}
+    sums = {s.expr for s in recurrence.stored if s.expr.op in ("add", "sub") and w in s.expr.symbols} - placed
+    vain = {e for e in sums if (own := slope(e, w)) is not None and own.symbols and not own.symbols & read}
+    made = {worth.expr for worth in recurrence.worth} if vain else set()
+    return bool(vain - {node for expr in made for node in walk(expr) if node in vain and node != expr})
+
+
 def lasts(dropped: Dropped, machine: Interpreter, frame: Frame) -> bool:
     """Whether the run writes the place all the same, or hands on what the name took: it may be stored elsewhere."""
     name = dropped.place.name

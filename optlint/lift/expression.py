@@ -18,7 +18,9 @@ REDUCTIONS = frozenset({"sum", "mean", "norm", "amax", "amin"})
 ELEMENTWISE = (
     ARITHMETIC
     | COMPARISONS
-    | frozenset({"abs", "sign", "max", "min", "where", "exp", "log", "and", "or", "not", "floor", "tanh", "mod"})
+    | frozenset(
+        {"abs", "sign", "max", "min", "where", "exp", "log", "and", "or", "not", "floor", "tanh", "atan", "mod"}
+    )
 )
 
 

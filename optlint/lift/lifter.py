@@ -10,7 +10,14 @@ from functools import partial
 from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import lift_wholes, views_of
-from optlint.lift.dropped import forget_what_is_written, is_begun_there, is_log, lasts, reads_result
+from optlint.lift.dropped import (
+    decays_in_vain,
+    forget_what_is_written,
+    is_begun_there,
+    is_log,
+    lasts,
+    reads_result,
+)
 from optlint.lift.elsewhere import views_elsewhere
 from optlint.lift.entries import changed_gradients, entry_values, resolved
 from optlint.lift.expression import Symbol, sym
@@ -310,11 +317,16 @@ class Lifter:
         return frozenset((r.span, r.equations(), tuple(s.name for s in r.idle)) for r in kept)
 
     def _take_in(self, recurrence: Recurrence) -> None:
-        """Add an update to the results, if they do not hold it yet."""
-        key = _key_of(recurrence)
+        """Add an update to the results, if they do not hold it yet; of two equal ones, that which computes more."""
+        key, taken = _key_of(recurrence), self.result.recurrences
         if key not in self.seen:
             self.seen.add(key)
-            self.result.recurrences.append(recurrence)
+            taken.append(recurrence)
+        elif decays_in_vain(recurrence):
+            same = (n for n, other in enumerate(taken) if _key_of(other) == key and other.kept is None)
+            number = next(same, None)
+            if number is not None and not decays_in_vain(taken[number]):
+                taken[number] = recurrence
 
     def _put_in_place(self, recurrence: Recurrence) -> None:
         """For an equal update of another path, on which the code does not even try: what has no effect leaves no trace

@@ -74,7 +74,7 @@ class NotationError(ValueError):
 
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
 _COMPARISON = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne"}
-_CALLS = {"sqrt", "abs", "sign", "max", "min", "where", "exp", "log", "sum", "mean", "norm", "floor", "tanh"}
+_CALLS = {"sqrt", "abs", "sign", "max", "min", "where", "exp", "log", "sum", "mean", "norm", "floor", "tanh", "atan"}
 
 
 def parse(formula: str, symbol: Callable[[str], Symbol | Expr]) -> Expr:

@@ -17,7 +17,7 @@ _NAMES = {
     "float64": "float64", "double": "float64", "float": "float64", "float_": "float64", "int": "int", "int8": "int",
     "int16": "int", "int32": "int", "int64": "int", "uint8": "int", "long": "int", "int_": "int",
 }  # fmt: skip
-_DIVIDES = frozenset({"div", "sqrt", "exp", "log", "tanh", "mean", "norm"})
+_DIVIDES = frozenset({"div", "sqrt", "exp", "log", "tanh", "atan", "mean", "norm"})
 
 
 def named(value: Value | None) -> str:

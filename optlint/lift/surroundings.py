@@ -114,6 +114,19 @@ class Surroundings:
         unread = [name for name in taken if pattern.search(name)]
         return unread[0] if len(unread) == 1 and not any(pattern.search(name) for name in read) else ""
 
+    def binds_unread(self, pattern: re.Pattern[str]) -> str:
+        """The setting of such a name that the update's own function takes out of a tuple, or as an argument, and never
+        reads; "" where there is none, or several."""
+        function = self._function()
+        inside = list(ast.walk(function)) if function is not None else []
+        names = [n for n in inside if isinstance(n, ast.Name)]
+        parts = {e.id for n in inside if isinstance(n, ast.Tuple) for e in n.elts if isinstance(e, ast.Name)}
+        bound = {n.id for n in names if isinstance(n.ctx, ast.Store)} & parts
+        bound |= {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)} if function is not None else set()
+        read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+        unread = [name for name in bound - read if pattern.search(name)]
+        return unread[0] if len(unread) == 1 else ""
+
     def _nodes(self) -> list[ast.stmt]:
         return [node for _, block in self.program.blocks for node in block.nodes]
 

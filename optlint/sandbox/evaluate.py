@@ -44,7 +44,8 @@ def _choose(condition: Array, yes: Array, no: Array) -> Array:
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative,
     "pow": np.power, "sqrt": np.sqrt, "abs": np.abs, "sign": np.sign, "max": np.maximum, "min": np.minimum,
-    "exp": np.exp, "log": np.log, "floor": np.floor, "tanh": np.tanh, "where": _choose, "mod": np.mod,
+    "exp": np.exp, "log": np.log, "floor": np.floor, "tanh": np.tanh, "atan": np.arctan,
+    "where": _choose, "mod": np.mod,
     "lt": lambda a, b: np.less(a, b).astype(float), "le": lambda a, b: np.less_equal(a, b).astype(float),
     "gt": lambda a, b: np.greater(a, b).astype(float), "ge": lambda a, b: np.greater_equal(a, b).astype(float),
     "eq": lambda a, b: np.equal(a, b).astype(float), "ne": lambda a, b: np.not_equal(a, b).astype(float),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.expression import Expr
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
-from optlint.subject import Subject
+from optlint.subject import Hyper, Subject
+
+_BETA = re.compile(r"^(?:b|beta)_?[12]$", re.IGNORECASE)
 
 
 def _averages(subject: Subject) -> list[State]:
@@ -53,6 +56,26 @@ def sign_of_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 continue
             made = subject.replaced([*(s.post for s in subject.states), ex.replace_node(subject.step, node, right)])
             yield Repair(page.code, made, node, right, where="step", root=subject.step)
+        yield from _one_decay_for_two(subject, page, m)
+
+
+def _one_decay_for_two(subject: Subject, page: MistakePage, m: State) -> Iterator[Repair]:
+    """sign(m') where m' has the one decay, and the other is taken and never read."""
+    around, kept = subject.recurrence.around, structure.slope(m.post, m.old)
+    node = next((n for n in ex.walk(subject.step) if n.op == "sign" and n.args[0] == ex.sym(m.new)), None)
+    if node is None or around is None or kept is None or kept.op != "sym" or m.post.symbols & subject.time:
+        return
+    name = around.binds_unread(_BETA) or around.takes_unread(_BETA)
+    if not name:
+        return
+    unread = Symbol(name)
+    other = ex.substitute(m.post, {kept: ex.sym(unread)})
+    first = name.endswith("1")
+    step = ex.substitute(subject.step, {ex.sym(m.new): other if first else m.post})
+    posts = [other if s is m and not first else s.post for s in subject.states]
+    made = subject.replaced([*posts, step], hypers=[*subject.hypers, Hyper(unread, "decay", 0.9 if first else 0.99)])
+    right = ex.op("sign", other if first else m.post, origin=node.origin)
+    yield Repair(page.code, made, node, right, where="step", root=subject.step)
 
 
 def _is_mixture(subject: Subject, node: Expr, m: State) -> bool:

@@ -141,7 +141,8 @@ NAMES: dict[str, Handler] = {
     }.items()},
     **{f"numpy.{n}": elementwise(op, 1) for n, op in {
         "sqrt": "sqrt", "abs": "abs", "absolute": "abs", "fabs": "abs", "negative": "neg", "sign": "sign",
-        "exp": "exp", "log": "log", "floor": "floor", "tanh": "tanh", "neg": "neg", "sgn": "sign",
+        "exp": "exp", "log": "log", "floor": "floor", "tanh": "tanh", "arctan": "atan", "atan": "atan",
+        "neg": "neg", "sgn": "sign",
     }.items()},
     "numpy.square": composed(square, 1),
     "numpy.sqr": composed(square, 1),
@@ -177,7 +178,7 @@ NAMES: dict[str, Handler] = {
     "numpy.amax": _extreme("max"),
     "numpy.min": _extreme("min"),
     "numpy.amin": _extreme("min"),
-    **{f"math.{n}": elementwise(n, 1) for n in ("sqrt", "exp", "log", "floor", "tanh")},
+    **{f"math.{n}": elementwise(n, 1) for n in ("sqrt", "exp", "log", "floor", "tanh", "atan")},
     **{n: _differentiate for n in (  # noqa: C420
         "autograd.grad", "autograd.elementwise_grad", "jax.grad", "autograd.numpy.grad", "numdifftools.Gradient",
     )},
