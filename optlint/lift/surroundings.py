@@ -58,6 +58,22 @@ class Surroundings:
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
         return any(_written(n) == name for n in nodes)
 
+    def is_read_beside(self, place: str, other: str) -> bool:
+        """Whether another method of the class reads the attribute, and works on the other one, too (Nesterov's way to
+        the point ahead, say). A constructor, or who fills the attribute anew, does not read it."""
+        names = [p.removeprefix("self.").partition("[")[0].partition(".")[0] for p in (place, other)]
+        mine = self._function()
+        classes = (c for n in self._nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef) and mine in c.body)
+        methods = (f for c in classes for f in c.body if isinstance(f, _DEFS) and f.name != "__init__")
+        for method in (f for f in methods if f is not mine):
+            nodes = list(ast.walk(method))
+            filled = {id(n.value) for n in nodes if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load)}
+            used = [n for n in nodes if isinstance(n, ast.Attribute)]
+            read = any(n.attr == names[0] and isinstance(n.ctx, ast.Load) and id(n) not in filled for n in used)
+            if read and any(n.attr == names[1] for n in used):
+                return True
+        return False
+
     def is_fed_only_by(self, place: str, others: Sequence[Surroundings]) -> bool:
         """Whether nothing but those functions (and a constructor) knows the attribute, and none of it comes here.
 
