@@ -59,12 +59,12 @@ class Surroundings:
         return any(_written(n) == name for n in nodes)
 
     def is_read_beside(self, place: str, other: str) -> bool:
-        """Whether another method of the class reads the attribute, and works on the other one, too (Nesterov's way to
-        the point ahead, say). A constructor, or who fills the attribute anew, does not read it."""
+        """Whether another method of the class, or a function of no class, reads the attribute, and works on the other
+        one, too (Nesterov's way to the point ahead, say). A constructor, or who fills it anew, does not read it."""
         names = [p.removeprefix("self.").partition("[")[0].partition(".")[0] for p in (place, other)]
         mine = self._function()
-        classes = (c for n in self._nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef) and mine in c.body)
-        methods = (f for c in classes for f in c.body if isinstance(f, _DEFS) and f.name != "__init__")
+        around = (n for n in self._nodes() if not isinstance(n, ast.ClassDef) or mine in n.body)
+        methods = (f for n in around for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__")
         for method in (f for f in methods if f is not mine):
             nodes = list(ast.walk(method))
             filled = {id(n.value) for n in nodes if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load)}
