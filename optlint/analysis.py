@@ -11,6 +11,7 @@ from optlint.diagnose.configurations import climbs_alone, corrected_on_another_p
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.slips import slips
 from optlint.diagnose.twins import twins_that_differ
+from optlint.diagnose.unfed import never_fed
 from optlint.fix.offer import offered
 from optlint.fix.verify import Judged, Trial
 from optlint.intent import meant
@@ -47,6 +48,7 @@ def analyze(source: Source, settings: Settings) -> Report:
         named = [recurrence for _, recurrence in slipped]
         findings.extend(twins_that_differ([j for j in judged if j[0] not in named], source.path, settings))
         findings.extend(points_ahead(judged, source.path, settings))
+        findings.extend(never_fed(judged, source.path, settings))
         findings.extend(moved_for_good(judged, source.path, settings))
         findings.extend(momentum_twice(judged, source.path, settings))
         findings.extend(decay_only_with_momentum(judged, source.path, settings))

@@ -156,7 +156,10 @@ class _Sitting:
                 holder = block.name if moved in held and block.kind != "code" else holder
                 lines += unit.text.split("\n")[block.line - 1 : block.end_line]
         recurrence.heading = holder or recurrence.heading
-        recurrence.around = Surroundings(self.program, recurrence.home)
+        recurrence.around = around = Surroundings(self.program, recurrence.home)
+        if recurrence.idle and not recurrence.states and recurrence.parameter is not None:
+            place = recurrence.parameter.name  # which another method may move, too: Nesterov's way to the point ahead
+            recurrence.idle = [s for s in recurrence.idle if not around.is_read_beside(s.name, place)]
         if lines:
             recurrence.text = "\n".join([*lines, *sorted(recurrence.imports)])
 

@@ -431,3 +431,24 @@ def adam(grad, w, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8):
     return w
 """
     assert [f.code for f in lint_source(text, "vector.py").findings] == ["OPT117", "OPT305", "OPT305"]
+
+
+_OVER_ITEMS = """
+import jax.numpy as jnp
+
+def adam_update(params, grads, lr, m, v, t, b1=0.9, b2=0.999, eps=1e-8):
+    new = {{}}
+    for k, {name} in params.items():
+        m[k] = b1 * m[k] + (1 - b1) * grads[k]
+        v[k] = b2 * v[k] + (1 - b2) * grads[k] ** 2
+        new[k] = params[k] - lr * (m[k] / (1 - b1**t)) / (jnp.sqrt(v[k] / (1 - b2**t)) + eps)
+    return new, m, v
+"""
+
+
+@pytest.mark.parametrize("name, status", [("p", "matched"), ("v", "unsupported")])
+def test_an_element_of_the_parameter_is_no_state_of_its_own(name: str, status: str) -> None:
+    """A loop's name may hide the dictionary of the second moments: v[k] is then a part of the parameter."""
+    report = lint_source(_OVER_ITEMS.format(name=name), "items.py")
+    assert [u.status for u in report.updates] == [status]
+    assert all(f.severity == "note" for f in report.findings)

@@ -82,6 +82,11 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
     What only breaks a law may be a known optimizer's mistake in such a view.
     """
     recurrence = without_caution(recurrence) or recurrence
+    inside = recurrence.within_parameter
+    if inside is not None:
+        return Judgement(
+            "unsupported", "other", reason=f"the state {inside.name} is an element of the parameter itself"
+        )
     verdict = _judge(recurrence, path, settings, depth)
     lawless = verdict is not None and verdict.status == "mistaken" and not verdict.convention
     if verdict is None or verdict.status == "unmatched" or lawless:

@@ -137,6 +137,12 @@ class Recurrence:
         return frozenset(x for s in self.states for x in (s.old, s.new))
 
     @property
+    def within_parameter(self) -> State | None:
+        """A state that is an element of the very array that moves as a whole: the same memory."""
+        w = self.parameter.name if self.parameter is not None else ""
+        return next((s for s in self.states if w and s.name.startswith(f"{w}[")), None)
+
+    @property
     def called(self) -> str:
         """What the code calls the update: its function's name, or the heading of the notebook's section."""
         return self.heading if self.name == "<module>" and self.heading else self.name

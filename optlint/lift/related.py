@@ -9,7 +9,7 @@ from optlint.lift.branches import says_how
 from optlint.lift.expression import const, walk
 from optlint.lift.frames import CutShort, Frame
 from optlint.lift.objects import Cell, Slot
-from optlint.lift.recurrence import Recurrence
+from optlint.lift.recurrence import Recurrence, State
 from optlint.lift.structure import is_scaled
 from optlint.model import Span
 
@@ -144,17 +144,34 @@ def is_key(index: str, recurrence: Recurrence) -> bool:
 def forget_what_is_read(recurrences: list[Recurrence]) -> None:
     """A state that another update of the same function or class reads is not idle.
 
-    But one that is read only where the same update is computed another way (``capturable``) is idle here.
+    But one that is read only where the same update is computed another way (``capturable``) is idle here, and so is
+    one that a branch writes for itself, and that is read only where another text chooses another branch.
     """
     groups: dict[str, list[Recurrence]] = {}
     for recurrence in recurrences:
         groups.setdefault(recurrence.name.partition(".")[0], []).append(recurrence)
     for recurrence in (r for r in recurrences if r.idle):
         others = [r for r in groups[recurrence.name.partition(".")[0]] if not _computed_otherwise(r, recurrence)]
-        known = ((r.name == recurrence.name, s) for r in others for s in (*r.states, r.parameter) if s is not None)
-        read = {s.name for own, s in known if own or "." in s.name}  # an argument's name says nothing elsewhere
+        known = ((r, s) for r in others for s in (*r.states, r.parameter) if s is not None)
+        known = ((r, s) for r, s in known if not _is_of_other_branch(s, r, recurrence))
+        read = {s.name for r, s in known if r.name == recurrence.name or "." in s.name}  # an argument tells nothing
         recurrence.elsewhere = [s for s in recurrence.idle if s.name in read]
         recurrence.idle = [s for s in recurrence.idle if s.name not in read]
+
+
+def _is_of_other_branch(state: State, other: Recurrence, recurrence: Recurrence) -> bool:
+    """Another text chooses the other update (``how == "adam"``), or another method does: it keeps the state itself."""
+    asked = [
+        {found[1]: found[2] for c, on in r.configuration.items() if on and (found := _TEXT.fullmatch(c))}
+        for r in (recurrence, other)
+    ]
+    same = other.name == recurrence.name and all(asked[1].get(what, text) == text for what, text in asked[0].items())
+    if not asked[0] or same or state is other.parameter:
+        return False
+    return not any(set(s.spans) & set(state.spans) for s in recurrence.idle if s.name == state.name)
+
+
+_TEXT = re.compile(r"(.*) ('[^']*')")  # ``how == "adam"``, as a configuration tells it
 
 
 def _computed_otherwise(one: Recurrence, other: Recurrence) -> bool:

@@ -58,6 +58,46 @@ class Surroundings:
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
         return any(_written(n) == name for n in nodes)
 
+    def is_read_beside(self, place: str, other: str) -> bool:
+        """Whether another method of the class, or a function of no class, reads the attribute, and works on the other
+        one, too (Nesterov's way to the point ahead, say). A constructor, or who fills it anew, does not read it."""
+        names = [p.removeprefix("self.").partition("[")[0].partition(".")[0] for p in (place, other)]
+        mine = self._function()
+        around = (n for n in self._nodes() if not isinstance(n, ast.ClassDef) or mine in n.body)
+        methods = (f for n in around for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__")
+        for method in (f for f in methods if f is not mine):
+            nodes = list(ast.walk(method))
+            filled = {id(n.value) for n in nodes if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load)}
+            used = [n for n in nodes if isinstance(n, ast.Attribute)]
+            read = any(n.attr == names[0] and isinstance(n.ctx, ast.Load) and id(n) not in filled for n in used)
+            if read and any(n.attr == names[1] for n in used):
+                return True
+        return False
+
+    def is_fed_only_by(self, place: str, others: Sequence[Surroundings]) -> bool:
+        """Whether nothing but those functions (and a constructor) knows the attribute, and none of it comes here.
+
+        Who calls this function does so in another branch, which a text chooses, than whatever may feed the attribute.
+        """
+        name, mine = place.removeprefix("self.").partition("[")[0], self._function()
+        known = [f for around in others if (f := around._function()) is not None]
+        if mine is None or mine in known or len(known) < len(others) or not name.isidentifier():
+            return False
+        inside = {id(n) for f in (mine, *known) for n in ast.walk(f)}
+        for node in self._nodes():
+            makers = (f for f in ast.walk(node) if isinstance(f, _DEFS) and f.name == "__init__")
+            made = inside | {id(n) for f in makers for n in ast.walk(f)}
+            if any(isinstance(n, ast.Attribute) and n.attr == name and id(n) not in made for n in ast.walk(node)):
+                return False
+        feeders = {f.name for f in known}
+        for function in (f for node in self._nodes() for f in ast.walk(node) if isinstance(f, _DEFS) and f is not mine):
+            ways = list(_with_arms(function, {}))
+            feeds = [a for n, a in ways if (isinstance(n, ast.Attribute) and n.attr == name) or _calls(n) in feeders]
+            calls = [a for n, a in ways if isinstance(n, (ast.Attribute, ast.Name)) and _mentioned(n) == mine.name]
+            if function.name != "__init__" and not all(_exclude(a, b) for a in feeds for b in calls):
+                return False
+        return True
+
     def cleared_with_gradients(self, places: Sequence[str]) -> bool:
         """Whether the class's own ``zero_grad``, which is called before each gradient, writes all these places."""
         function = self._function()
@@ -148,6 +188,27 @@ class Surroundings:
             if found is not None:
                 return found
         return None
+
+
+def _with_arms(node: ast.AST, arms: dict[int, bool]) -> Iterator[tuple[ast.AST, dict[int, bool]]]:
+    """Every node below, with the arms that it stands in of the branches that a text chooses."""
+    yield node, arms
+    asked = isinstance(node, ast.If) and any(
+        isinstance(n, ast.Constant) and isinstance(n.value, str) for n in ast.walk(node.test)
+    )
+    for child in ast.iter_child_nodes(node):
+        way = arms
+        if asked and isinstance(node, ast.If) and child is not node.test:
+            way = {**arms, id(node): any(child is n for n in node.body)}
+        yield from _with_arms(child, way)
+
+
+def _exclude(one: dict[int, bool], other: dict[int, bool]) -> bool:
+    return any(other.get(branch, arm) != arm for branch, arm in one.items())
+
+
+def _calls(node: ast.AST) -> str:
+    return _mentioned(node.func) if isinstance(node, ast.Call) else ""
 
 
 def _item_written(node: ast.stmt) -> Iterator[ast.Subscript]:

@@ -40,8 +40,10 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             instead = inner
         read = (*_taken_in(recurrence, idle, gradient), instead, *_made_of(recurrence, instead))
         for wrong in dict.fromkeys(read):
+            turned = (-1, wrong) in structure.terms(idle.post)  # v' = μ·v − η·g stands for −η·g
             for meant in _readings(recurrence, idle):
-                for step in _with_instead(recurrence.step, wrong, meant):
+                for step in _with_instead(recurrence.step, wrong, ex.op("neg", meant) if turned else meant):
+                    step = structure.total(structure.terms(step), step.origin) if turned else step
                     yield _repaired(page, recurrence, idle, -1, step)
 
 
