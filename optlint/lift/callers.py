@@ -162,9 +162,7 @@ def _all_functions(lifter: Lifter, machine: Interpreter) -> Iterator[tuple[str, 
         if isinstance(value, Func):
             yield block.name, value, None
         elif isinstance(value, Klass):
-            for name, member in value.members.items():
-                if isinstance(member, Func) and name != "__init__":
-                    yield f"{block.name}.{name}", member, value
+            yield from (method for method in value.methods(block.name) if own_name(method[0]) != "__init__")
 
 
 def _span(machine: Interpreter, func: Func) -> Span | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import libcst as cst
+from libcst import matchers
 
 from optlint.lift.objects import Changes, Func, Klass
 
@@ -47,3 +50,23 @@ def changed_elsewhere(known: dict[cst.CSTNode, Changes], klass: Klass) -> Change
         if isinstance(base, Klass):
             found.add(changed_elsewhere(known, base))
     return found
+
+
+_NAME = matchers.Name()
+_BINDS = matchers.Assign(targets=[matchers.AssignTarget(target=_NAME)]) | matchers.AugAssign(target=_NAME)
+_ONE_MORE = matchers.AugAssign(operator=matchers.AddAssign(), value=matchers.Integer("1")) | matchers.Assign(
+    value=matchers.BinaryOperation(left=_NAME, operator=matchers.Add(), right=matchers.Integer("1"))
+)
+
+
+@lru_cache(maxsize=256)
+def counted_up(body: cst.CSTNode) -> frozenset[str]:
+    """The names that a loop's body only counts up by one (``i += 1``): with them it goes from element to element."""
+    up: dict[str, bool] = {}
+    for node in matchers.findall(body, _BINDS):
+        assert isinstance(node, (cst.Assign, cst.AugAssign))
+        target = node.targets[0].target if isinstance(node, cst.Assign) else node.target
+        assert isinstance(target, cst.Name)
+        itself = not isinstance(node.value, cst.BinaryOperation) or node.value.left.deep_equals(target)
+        up[target.value] = up.get(target.value, True) and matchers.matches(node, _ONE_MORE) and itself
+    return frozenset(name for name, counts in up.items() if counts)

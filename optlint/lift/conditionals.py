@@ -191,7 +191,7 @@ class Conditionals(Joins):
         if known or any(held.get(t) in renewed for t in asked.values()):
             self._learnt(log, mark)  # ``if k in state: b = a * state[k]``, and then ``if k not in state: …``
         elif other is None:
-            self._refresh_all(list(log))
+            self._refresh_all(list(log), branch)
             for target in log:
                 now = numeric(content(target))
                 if now is not None and now.op == "sym":
@@ -346,12 +346,17 @@ class Conditionals(Joins):
 
     # places whose content is forgotten
 
-    def _refresh_all(self, targets: list[Target]) -> None:
-        """Forget what several places hold; names of one new array stay names of one array."""
+    def _refresh_all(self, targets: list[Target], branch: cst.CSTNode) -> None:
+        """Forget what several places hold; names of one new array stay names of one array, until one is bound anew."""
         shared: dict[int, Value] = {}
+        first: dict[int, Target] = {}
         for target in sorted(targets, key=lambda t: isinstance(t[0], Scope)):  # places before names
             before = content(target)
-            if before is not None and id(before) in shared:
+            names = (target, first.setdefault(id(before), target))
+            apart = (
+                id(before) in shared and isinstance(target[0], Cell) and any(self._is_rebound(t, branch) for t in names)
+            )
+            if id(before) in shared and not apart:
                 assert isinstance(target[0], (Scope, Cell))
                 self.store.restore(target[0], target[1], shared[id(before)])
                 continue
@@ -363,6 +368,13 @@ class Conditionals(Joins):
             after = content(target)
             if isinstance(before, Cell) and after is not None:
                 shared[id(before)] = after
+
+    def _is_rebound(self, target: Target, branch: cst.CSTNode) -> bool:
+        """Whether the function gives an attribute another array outside the branch: ``self.v = β·self.v + …``."""
+        if not target[1].startswith(".") or not self.stack:
+            return False
+        bound = matchers.AssignTarget(target=matchers.Attribute(attr=matchers.Name(target[1][1:])))
+        return len(matchers.findall(self.stack[-1], bound)) > len(matchers.findall(branch, bound))
 
     def _filled(self, home: Cell) -> None:
         """A list that the first call has filled: its elements come to light where they are used."""

@@ -52,6 +52,9 @@ class Definitions(Calls):
         return func
 
     def exec_ClassDef(self, node: cst.ClassDef) -> None:
+        self.store.bind(self.scope, node.name.value, self.klass(node))
+
+    def klass(self, node: cst.ClassDef) -> Klass:
         bases = [self.base_class(self.eval(b.value)) for b in node.bases]
         klass = Klass(node.name.value, node, self.scope, bases, self.unit)
         outer = self.scope
@@ -62,12 +65,16 @@ class Definitions(Calls):
                     func = self.function(statement, klass)
                     func.scope = outer
                     klass.members[f"{statement.name.value}{accessor(statement)}"] = func
+                elif isinstance(statement, cst.ClassDef):  # it sees none of the names of the class around it
+                    inner, self.scope = self.scope, outer
+                    klass.members[statement.name.value] = self.klass(statement)
+                    self.scope = inner
                 elif isinstance(statement, cst.SimpleStatementLine):
                     self.run([statement])
             klass.members.update({k: v for k, v in self.scope.vars.items() if k not in klass.members})
         finally:
             self.scope = outer
-        self.store.bind(self.scope, node.name.value, klass)
+        return klass
 
 
 def _module_name(node: cst.ImportFrom) -> str:

@@ -175,16 +175,9 @@ class Lifter:
             if isinstance(value, Func):
                 self.entry(machine, value, block.name, None)
             elif isinstance(value, Klass):
-                for name in self.methods(value, block.evident):
-                    member = value.members.get(name)
-                    if isinstance(member, Func):
-                        self.entry(machine, member, f"{block.name}.{name}", value)
-
-    def methods(self, klass: Klass, evident: frozenset[str]) -> Iterator[str]:
-        """Methods that hold an update themselves first, then those that could call one."""
-        own = [n.split(".")[1] for n in evident if n.startswith(klass.name + ".") and n.count(".") >= 1]
-        members = [n for n, v in klass.members.items() if isinstance(v, Func)]
-        yield from (n for n in members if n in own)
+                for name, method, klass in value.methods(block.name):
+                    if any(f"{n}.".startswith(f"{name}.") for n in block.evident):
+                        self.entry(machine, method, name, klass)
 
     def _rest_of(self, home: Span | None) -> Callable[[Span], str]:
         """What stands behind a statement of a function, to the function's end; of the module itself, to the last."""

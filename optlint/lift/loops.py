@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import libcst as cst
 
 from optlint.lift import expression as ex
+from optlint.lift.changes import counted_up
 from optlint.lift.entries import filled_anew
 from optlint.lift.expression import Symbol
 from optlint.lift.frames import CutShort, Frame, Leave
@@ -120,7 +121,7 @@ class Loops(Histories):
             return
         log = self._dry(bind, body)
         for index in indices:
-            index.aliases |= self.aliases.get(index.name, set())
+            index.aliases |= self.aliases.get(index.name, set()) | counted_up(body)
         frame = Frame("loop", span, indices, depth=len(self.loops) + 1)
         counts = [t for t in log if isinstance(t[0], Scope) and is_counter(content(t))] if numbered(log) else []
         for target in counts:

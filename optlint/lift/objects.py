@@ -6,7 +6,7 @@ so aliases, rebinding and mutation come out as Python has them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import libcst as cst
@@ -149,6 +149,14 @@ class Klass(Value):
                 if found is not None:
                     return found
         return None
+
+    def methods(self, name: str) -> Iterator[tuple[str, Func, Klass]]:
+        """Its own functions and those of the classes inside it, with their names and classes; name: its own."""
+        for own, member in self.members.items():
+            if isinstance(member, Func):
+                yield f"{name}.{own}", member, self
+            elif isinstance(member, Klass) and member.node in self.node.body.body:
+                yield from member.methods(f"{name}.{own}")
 
 
 @dataclass(eq=False, slots=True)

@@ -77,7 +77,7 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for group in groups:
         if both and uses_time:
             continue
-        if not both and any(_stands_without_power(subject, state) for state in group):
+        if (all if both else any)(_stands_without_power(subject, state) for state in group):
             continue  # it is there, and only its exponent is not
         if not both and not uses_time and not wants_dead:
             continue

@@ -14,6 +14,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.frames import Stored
 from optlint.lift.places import is_called_gradient, place_text
 from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Span
@@ -246,8 +247,9 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     held = recurrence.moving - begun  # what gets a content in the first step and in no later one is no state yet
     posts = [*(s.post for s in recurrence.states), recurrence.step]
     states: list[State] = []
+    nameless = False
     table = {s.post: ex.sym(s.new) for s in recurrence.states if s.post.args}  # what contents are written as
-    for stored in recurrence.stored:
+    for stored in [*recurrence.stored, *_unnamed(recurrence)]:
         content = ex.substitute(stored.expr, table)
         read = [*posts, *(ex.substitute(p, table) for p in posts)]
         if stored.expr in recurrence.escapes or not any(ex.contains(p, content) for p in read):
@@ -261,6 +263,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue  # a list of states, whose elements are written
         if len(found) == 1 and all(s.old is not found[0] for s in states):
             old, new = found[0], Symbol(f"{found[0].name}'")
+            nameless |= not stored.name
             states.append(State(old.name, old, new, content, old.initial, (stored.span,) if stored.span else ()))
             table |= {stored.expr: ex.sym(new), content: ex.sym(new)}
     if not states:
@@ -284,10 +287,21 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if foreign:  # what is done for the first tensor is no first step
             whole = whole.replaced([structure.after_first(p) for p in whole.posts])
         lasting = all(s.post.op == "max" or _is_decayed(s.post, s.old) for s in states)
-        if lasting and all(_is_only_begun(recurrence, s.old) for s in states):
-            details["certain"] = "yes"
         written = as_of_neighbours(whole, [s for s in whole.states if s.old in lost]) if foreign else None
+        if all(_is_only_begun(recurrence, s.old) for s in states):
+            details |= {"certain": "yes"} if lasting else {}
+            zeros = {ex.sym(old): ZERO for old in lost}
+            if nameless:
+                written = written or whole.replaced([ex.substitute(p, zeros) for p in whole.posts])
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
+
+
+def _unnamed(recurrence: Recurrence) -> list[Stored]:
+    """The averages in the step that have no name: √(self.G + g²), where the code begins ``self.G`` and no more."""
+    sums = {n for n in ex.walk(recurrence.step) if n.op in SUMS} - {s.expr for s in recurrence.stored}
+    known = {s: _is_only_begun(recurrence, s, alone=True) for n in sums for s in n.symbols}
+    found = (n for n in sums if any(known[s] for s in _averaged(n, recurrence.parameter)))
+    return [Stored("", node, node.origin) for node in sorted(found, key=lambda n: n.size)]
 
 
 def _only_decays(made: Subject) -> bool:
@@ -364,13 +378,18 @@ def _is_decayed(post: Expr, symbol: Symbol, stored: bool = False) -> bool:
     return stored or not own.symbols or all(_is_momentum(s, post) for s in own.symbols)
 
 
-def _is_only_begun(recurrence: Recurrence, symbol: Symbol) -> bool:
-    """The code makes the place, with zeros, and no line around the update gives it anything else."""
+def _is_only_begun(recurrence: Recurrence, symbol: Symbol, alone: bool = False) -> bool:
+    """The code makes the place, with zeros, and no line around the update gives it anything else.
+
+    alone: nor does a line hand it on, or bind it to a name under which it could change.
+    """
     key = re.search(r"\w+(?=['\"\]]*$)", re.sub(r"(\[[^'\"\[\]]*\])+$", "", symbol.name))
     if symbol.initial != ZERO or key is None:
         return False
     name = re.escape(key[0])
     place = rf"(?:\.|['\"]){name}\b['\"]?\]?(?:\[[^\]]*\])*"
+    if alone and re.search(rf"(?:[(,=]|\bin|\breturn)\s*[\w.]*{place}\s*(?:[,):\]#]|$)", recurrence.text, re.MULTILINE):
+        return False
     write = re.compile(rf"{place}\s*(?:[-+*/@]?=(?!=)|\.\w+_\(|,[^=()]*=(?!=))(?P<value>.*)")
     values = [m["value"] for line in recurrence.text.split("\n") if (m := write.search(line))]
     return bool(values) and all(map(_NOTHING.search, values))
