@@ -1,7 +1,6 @@
 """Branches: which path a run takes, and which state a branch creates.
 
-Conditions that stay open are decided by ``Choices``, one path a run. A branch that creates missing state gives
-initial values.
+Conditions that stay open are decided by ``Choices``, one path a run.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ from functools import lru_cache
 import libcst as cst
 from libcst import matchers
 
-from optlint.lift import expression as ex
-from optlint.lift import structure
 from optlint.lift.branches import (
     asks_for_key,
     creates_state,
@@ -24,18 +21,15 @@ from optlint.lift.branches import (
     last_return,
     only_leaves,
 )
+from optlint.lift.creation import Creation
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.frames import Frame, Leave
-from optlint.lift.joins import Joins, copied, either, first_step
-from optlint.lift.memory import started
-from optlint.lift.objects import ANY, Cell, Const, Scope, Seq, Slot, Target, Unsupported, Value, content, numeric
+from optlint.lift.frames import Leave
+from optlint.lift.joins import first_step
+from optlint.lift.objects import Target, Unsupported, content, numeric
 from optlint.lift.operators import multiples
-from optlint.lift.parts import parts_by_key, record
-from optlint.lift.places import belongs_to, place_text
-from optlint.model import Span
 
 
-class Conditionals(Joins):
+class Conditionals(Creation):
     """Decides what a branch means: a path to take, a value that depends, or state that comes into being."""
 
     # branches
@@ -47,13 +41,13 @@ class Conditionals(Joins):
         if self.aims and (aimed := _one_that_names(self.aims, node)) is not None:
             self.take(aimed)
             return
-        known = self.decide(condition, node) if not self._open(condition) else None
+        known = self.decide(condition, node) if not self.is_open(condition) else None
         if known is not None:
             self.take(node.body if known else no)
             return
         if self.scanning:
-            self._quietly(node.body)
-            self._quietly(no)
+            self.quietly(node.body)
+            self.quietly(no)
             return
         expr = self.number(condition)
         if self._at_flag(expr, node.body, no):
@@ -105,7 +99,7 @@ class Conditionals(Joins):
         mark, work, stored = self.store.mark(), self.work, len(self.stored)
         places: list[Target] = [(s.home, s.key) for s in self.store.slots if s.symbol is flag]
         with self.store.watching(dry=True) as log, suppress(Unsupported):
-            self._quietly(branch)
+            self.quietly(branch)
         ends = [numeric(content(t)) for t in places if t in log]
         self.store.rollback(mark, forget_places=False)
         self.work = work
@@ -120,10 +114,6 @@ class Conditionals(Joins):
         here, at_end = last_return(body), last_return(helper.body)
         return here is not None and at_end is not None and not here.deep_equals(at_end)
 
-    def _open(self, condition: Value) -> bool:
-        expr = numeric(condition)
-        return isinstance(condition, Cell) and (expr is None or expr.op != "const")
-
     def take(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
         if isinstance(branch, cst.Else):
             self.run(branch.body)
@@ -131,10 +121,6 @@ class Conditionals(Joins):
             self.exec_If(branch)
         elif branch is not None:
             self.run(branch)
-
-    def _quietly(self, branch: cst.BaseSuite | cst.If | cst.Else | None) -> None:
-        with suppress(Leave):
-            self.take(branch)
 
     def exec_Try(self, node: cst.Try) -> None:
         """The body is what normally happens; a handler that makes up for a missing place gives its first value."""
@@ -156,281 +142,6 @@ class Conditionals(Joins):
             if leave.how != "raise":
                 raise
 
-    # state that comes into being
-
-    def create(
-        self,
-        branch: cst.BaseSuite | cst.If | cst.Else,
-        other: cst.BaseSuite | cst.If | cst.Else | None,
-        tested: str,
-        count: Symbol | None = None,
-        none_there: bool = False,
-    ) -> bool:
-        """Run a branch that may create state. Afterwards its places hold symbols whose initial values it gave.
-
-        count: what has its first number then. none_there: this run has taken the way that finds no state before.
-        """
-        mark, work = self.store.mark(), self.work
-        noted = len(self.stored), len(self.frames), len(self.sinks), len(self.dropped)
-        held = {t: numeric(content(t)) for t in self.store.origins} if other is None else {}
-        with self.store.watching() as log:
-            self._quietly(branch)
-        starts = {t: numeric(content(t)) for t in log}
-        root = tested.split("[")[0]
-        if not log or not (tested == "*" or any(self._answers(t, tested) for t in log)):
-            self.store.rollback(mark)
-            self.work = work
-            del self.stored[noted[0] :], self.frames[noted[1] :], self.sinks[noted[2] :], self.dropped[noted[3] :]
-            return other is not None and self._missing(log, starts, other, root)
-        if none_there:
-            raise Unsupported("only the first step finds no state")
-        made = {target: expr for target in log if (expr := _data(numeric(content(target)))) is not None}
-        asked = {place_text(self.place_text(t)): t for t in log if self._answers(t, tested)}
-        renewed = [h for t in log if (h := held.get(t)) is not None and h.args]
-        known = any(s.name in asked for h in renewed for s in h.symbols)
-        if known or any(held.get(t) in renewed for t in asked.values()):
-            self._learnt(log, mark)  # ``if k in state: b = a * state[k]``, and then ``if k not in state: …``
-        elif other is None:
-            self._refresh_all(list(log), branch)
-            for target in log:
-                now = numeric(content(target))
-                if now is not None and now.op == "sym":
-                    now.symbol.begun_by = count
-        else:
-            self._learnt(log, mark)
-            self.take(other)
-        self._at_first(made, count)
-        return True
-
-    def _created_apart(
-        self, branch: cst.BaseSuite | cst.If | cst.Else | None, tested: str, count: Symbol | None
-    ) -> bool:
-        """Where a branch that creates state goes on to move a parameter, run both parts one after the other.
-
-        What only the first call does is noted: nothing behind the branch does it.
-        """
-        if not isinstance(branch, cst.IndentedBlock):
-            return False
-        mark, work = self.store.mark(), self.work
-        stored, frames, sinks = len(self.stored), len(self.frames), len(self.sinks)
-        position, again = 0, 0
-        made: set[int] = set()  # what earlier statements of the branch have made, and where
-        places: set[Target] = set()
-        for number, statement in enumerate(branch.body):
-            with self.store.watching() as log, suppress(Leave):
-                self.run([statement])
-            anew = any(t in places or (t[1] == "" and id(t[0]) in made) for t in log)
-            again = again or (number if anew else 0)
-            if any(map(self._is_moved, log)):
-                position = again or number
-                break
-            made |= {id(content(target)) for target in log}
-            places |= {t for t in log if isinstance(t[0], Cell)}
-        self.store.rollback(mark)
-        self.work = work
-        del self.stored[stored:], self.frames[frames:], self.sinks[sinks:]
-        first = branch.with_changes(body=branch.body[:position])
-        ends = [self.span_of(branch.body[n]) for n in (position, -1)]
-        if not position or None in ends or not self.create(first, None, tested, count):
-            return False
-        start, end = ends
-        if start is not None and end is not None and not self.is_abroad:
-            self.once.append(start.joined(end))
-        self.run(branch.body[position:])
-        return True
-
-    def _is_moved(self, target: Target) -> bool:
-        """A place that was there before keeps its content, and takes in a step besides."""
-        now = numeric(content(target))
-        if now is None or not now.args:
-            return False
-        slots = [*self.store.slots, *(s for loop in self.loops for s in loop.slots)]
-        known = (s for s in slots if (s.home, s.key) == target or (s.cell is target[0] and target[1] == ""))
-        return any((1, ex.sym(s.symbol)) in structure.terms(now) and s.symbol.initial is None for s in known)
-
-    def _answers(self, target: Target, tested: str) -> bool:
-        """Whether a write answers the question whether ``tested`` is there yet: it makes it, or what holds it.
-
-        An argument of a function that is called there may well have the same name.
-        """
-        if isinstance(target[0], Scope) and not self.scope.sees(target[0]):
-            return False
-        place, tested = place_text(self.place_text(target)), place_text(tested)
-        return bool(tested) and (place.startswith(tested) or (bool(target[1]) and tested.startswith(place + "[")))
-
-    def _missing(
-        self,
-        log: dict[Target, Span | None],
-        starts: dict[Target, Expr | None],
-        other: cst.BaseSuite | cst.If | cst.Else,
-        root: str,
-    ) -> bool:
-        """``t = 0 if p not in self.t else self.t[p]``: names for what a place holds, or for its first content.
-
-        The names of a function that makes the content are that one's matter.
-        """
-        if not root or not all(isinstance(home, Scope) for home, _ in log):
-            return False
-        mark = self.store.mark()
-        self._quietly(other)
-        log = {t: span for t, span in log.items() if isinstance(t[0], Scope) and self.scope.sees(t[0])}
-        for target in log:
-            start, held = starts[target], numeric(content(target))
-            if start is None or held is None or held.op != "sym" or held.symbol.external:
-                self.store.rollback(mark)
-                return False
-        if not any(h is not None and h.symbol.name.startswith(root) for h in map(numeric, map(content, log))):
-            self.store.rollback(mark)
-            return False
-        for target in log:
-            start, held = starts[target], numeric(content(target))
-            if held is not None and start is not None and start.op == "const":
-                held.symbol.initial = held.symbol.initial or start
-        return True
-
-    def begun(self, condition: Value, node: cst.IfExp) -> Value | None:
-        """``0 if "step" not in state else state["step"]``: what the place holds, whose first content is the other."""
-        creating = creates_state(self.number(condition)) if self._open(condition) and not self.scanning else None
-        if creating is None or creating.tested == "*":
-            return None
-        first, held = (node.body, node.orelse) if creating.when else (node.orelse, node.body)
-        if not isinstance(held, (cst.Subscript, cst.Attribute)):
-            return None
-        start, value = numeric(self.eval(first)), self.eval(held)
-        now = numeric(value)
-        if start is None or start.op != "const" or now is None or now.op != "sym" or now.symbol.external:
-            return None
-        if not now.symbol.name.startswith(creating.tested.split("[")[0]):
-            return None
-        now.symbol.initial = now.symbol.initial or start
-        return value
-
-    def _at_first(self, made: dict[Target, Expr], count: Symbol | None) -> None:
-        """Places whose first content is made of data (``buf = g.clone()``) hold that after the first step."""
-        done: set[int] = set()
-        for target, start in made.items():
-            held = content(target)
-            now = numeric(held)
-            if not isinstance(held, Cell) or now is None or id(held) in done:
-                continue
-            done.add(id(held))
-            if start.op == "sym" and start.symbol.name == place_text(self.place_text(target)):
-                continue  # a branch inside this one has created it
-            zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
-            if now != start and structure.tidy(ex.substitute(now, zero)) != structure.tidy(start):
-                self.store.fill(held, either(first_step(count), start, now, held.place or self.place_text(target)))
-
-    def learn(self, body: cst.BaseSuite) -> None:
-        """Run a branch only to see what it puts into places that are missing."""
-        mark, work, stored = self.store.mark(), self.work, len(self.stored)
-        with self.store.watching() as log, suppress(Leave):
-            self.run(body)
-        self._learnt(log, mark)
-        self.work = work
-        del self.stored[stored:]
-
-    def _learnt(self, log: dict[Target, Span | None], mark: int) -> None:
-        starts = {target: copied(content(target)) for target in log}
-        self.store.rollback(mark, forget_places=False)
-        for target, start in starts.items():
-            if content(target) is None and isinstance(target[0], Cell):
-                self.unveil(target[0], target[1], start)
-            held = content(target)
-            if isinstance(held, Cell) and isinstance(start, Cell) and not held.dtype:
-                held.dtype = start.dtype
-            current = numeric(content(target))
-            first = numeric(start)
-            if current is not None and current.op == "sym" and first is not None and first.op == "const":
-                assert isinstance(current.value, Symbol)
-                current.value.initial = current.value.initial or first
-
-    # places whose content is forgotten
-
-    def _refresh_all(self, targets: list[Target], branch: cst.CSTNode) -> None:
-        """Forget what several places hold; names of one new array stay names of one array, until one is bound anew."""
-        shared: dict[int, Value] = {}
-        first: dict[int, Target] = {}
-        for target in sorted(targets, key=lambda t: isinstance(t[0], Scope)):  # places before names
-            before = content(target)
-            names = (target, first.setdefault(id(before), target))
-            apart = (
-                id(before) in shared and isinstance(target[0], Cell) and any(self._is_rebound(t, branch) for t in names)
-            )
-            if id(before) in shared and not apart:
-                assert isinstance(target[0], (Scope, Cell))
-                self.store.restore(target[0], target[1], shared[id(before)])
-                continue
-            if target[1] == ANY and isinstance(target[0], Cell) and target[0].growing:
-                if ANY in target[0].items:  # else it was emptied again
-                    self._filled(target[0])
-                continue
-            self.refresh(target, None)
-            after = content(target)
-            if isinstance(before, Cell) and after is not None:
-                shared[id(before)] = after
-
-    def _is_rebound(self, target: Target, branch: cst.CSTNode) -> bool:
-        """Whether the function gives an attribute another array outside the branch: ``self.v = β·self.v + …``."""
-        if not target[1].startswith(".") or not self.stack:
-            return False
-        bound = matchers.AssignTarget(target=matchers.Attribute(attr=matchers.Name(target[1][1:])))
-        return len(matchers.findall(self.stack[-1], bound)) > len(matchers.findall(branch, bound))
-
-    def _filled(self, home: Cell) -> None:
-        """A list that the first call has filled: its elements come to light where they are used."""
-        first = Cell(items={ANY: home.items.pop(ANY)}, growing=True)
-        self.store.journal.append(lambda: home.items.update(first.items))
-        self.store.restore(home, "<template>", first)
-
-    def refresh(self, target: Target, frame: Frame | None) -> None:
-        """Forget a place's content: it gets a fresh symbol that remembers what was there."""
-        home, key = target
-        old = content(target)
-        if old is None and isinstance(home, Cell):
-            old = self.child(home, key)
-        if (
-            isinstance(old, Seq)
-            and isinstance(home, (Scope, Cell))
-            and all(numeric(v) is not None for v in old.elements)
-        ):
-            held = record(self.place_text(target), parts_by_key(old) or {})
-            self.store.restore(home, key, held)
-            for part in held.items:
-                self.refresh((held, part), frame)
-            return
-        if not (isinstance(old, Cell) or (isinstance(old, Const) and _may_change(old.value))):
-            return
-        if isinstance(old, Cell) and old.klass is not None:
-            return
-        place = self.place_text(target)
-        symbol = Symbol(place_text(place))
-        if key == "" and isinstance(home, Cell):
-            first = home.expr
-            symbol.entry = first if frame is not None else None
-            symbol.initial = started(first) if first is not None else None
-            symbol.array, symbol.dtype = home.array, home.dtype
-            cell: Cell = home
-            logs, self.store.writes = self.store.writes, []
-            self.store.fill(home, ex.sym(symbol))
-            self.store.writes = logs
-        else:
-            assert isinstance(home, (Scope, Cell))
-            cell = self.adopt(symbol, place, old)
-            self.store.restore(home, key, cell)
-        slot = Slot(home, key, symbol, cell)
-        if frame is None:
-            self.store.add_slot(slot)
-            carrying = [loop for loop in self.loops if not belongs_to(place, loop.indices)]
-            if carrying:  # the innermost loop in which this is one and the same place
-                carrying[-1].slots.append(slot)
-        else:
-            frame.slots.append(slot)
-
-
-def _may_change(value: object) -> bool:
-    """A number, or what stands for nothing yet."""
-    return value is None or value == "" or isinstance(value, (int, float))
-
 
 def _only_returns(statement: cst.CSTNode) -> bool:
     small = statement.body if isinstance(statement, cst.SimpleStatementLine) else [None]
@@ -446,12 +157,3 @@ def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.
     mention = matchers.OneOf(*(matchers.Name(name) for name in sorted(names)))
     here, there = (any(matchers.findall(side, mention)) for side in (node.body, no))
     return None if here == there else node.body if here else no
-
-
-def _data(expr: Expr | None) -> Expr | None:
-    """An expression that takes in more than numbers and settings, or None."""
-    if expr is None:
-        return None
-    simple = structure.tidy(expr)
-    settings = all(s.default is not None and not s.array for s in simple.symbols)
-    return None if settings and not any(n.op == "opaque" for n in ex.walk(simple)) else expr
