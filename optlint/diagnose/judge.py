@@ -313,7 +313,8 @@ def looks_like_update(subject: Subject) -> bool:
             return False
     rooted = any(n.op in ("sqrt", "pow", "max") for p in subject.posts for n in ex.walk(p))
     named = meant(subject.recurrence.called) is not None or bool(mentioned(subject.recurrence))
-    named |= any(is_called_gradient(s.name) for s in subject.gradient.symbols)
+    direct = structure.exponent_of(subject.step, ex.sym(subject.g)) == 1  # a denominator that is handed back is no step
+    named |= direct and any(is_called_gradient(s.name) for s in subject.gradient.symbols)
     return subject.parameter is not None or rooted or named
 
 

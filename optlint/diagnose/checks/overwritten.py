@@ -55,7 +55,7 @@ def state_begun_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def _decay_of_itself(node: Expr, stored: Sequence[Stored]) -> tuple[Expr, Expr] | None:
     """β and the summand that it decays, where that is what the other one takes in: β·x + (1 − β)·x, or μ·x + x.
 
-    The latter may be meant, unless one name holds x and then this sum.
+    Either may be meant, unless one name holds x and then this sum.
     """
     terms = structure.terms(node) if node.op == "add" else []
     if len(terms) != 2 or any(sign < 0 for sign, _ in terms):
@@ -65,7 +65,8 @@ def _decay_of_itself(node: Expr, stored: Sequence[Stored]) -> tuple[Expr, Expr] 
             if not decay.symbols and decay.op != "const":
                 continue
             velocity = _are_one(rest, taken) and _holds_both(stored, taken, node)
-            average = any(_are_one(rest, other) and structure.is_complement(f, decay) for f, other in _apart(taken))
+            weighed = (other for f, other in _apart(taken) if structure.is_complement(f, decay))
+            average = any(_are_one(rest, other) and _holds_both(stored, rest, node) for other in weighed)
             if rest.symbols and (velocity or average):
                 return decay, kept
     return None

@@ -13,6 +13,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
+from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import State
 from optlint.subject import Hyper, Subject
 
@@ -317,7 +318,8 @@ def _added_on_top(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         parts = structure.terms(state.post)
         bare = [p for p in parts if p == (1, ex.sym(state.old))]
         kept = [p for p in parts if p not in bare and p[0] > 0 and state.old in p[1].visible]
-        if len(bare) == len(kept) == 1 and subject.g in state.post.symbols:
+        changed = is_called_gradient(state.name)  # ``g += μ·v`` in place is a step ahead
+        if len(bare) == len(kept) == 1 and subject.g in state.post.symbols and not changed:
             mended[number] = structure.total([p for p in parts if p not in bare], state.post.origin)
     for chosen in [mended, *({n: p} for n, p in mended.items() if len(mended) > 1)] if mended else ():
         posts = [chosen.get(n, p) for n, p in enumerate(subject.posts)]

@@ -135,7 +135,11 @@ def _of_sizes_alone(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     beside = drive.symbols - subject.moving
     data = any(s is subject.g or s.array or "[" in s.name or is_called_gradient(s.name) for s in beside)
     kept = drive.symbols & subject.moving
-    if w is None or data or not kept or not kept <= subject.second or any(n.op == "opaque" for n in ex.walk(drive)):
+    written = subject.recurrence.step  # √v' + ε by itself is a denominator, and no step
+    below = any(n.op == "div" and n.args[1].symbols & subject.recurrence.moving for n in ex.walk(written))
+    if w is None or data or not below or not kept or not kept <= subject.second:
+        return
+    if any(n.op == "opaque" for n in ex.walk(drive)):
         return
     parts = structure.terms(subject.step)
     turned = [(s, t if w in t.visible else ex.op("mul", t, ex.sym(subject.g))) for s, t in parts]
