@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from optlint.modules import Modules
 from optlint.settings.options import EXCLUDED
 
 MAX_FILES = 400  # that are looked into
 MAX_IMPORTERS = 6
+MAX_CHANGES = 1_000  # of one file
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 Change = tuple[int, int, str]  # a stretch of text, and what stands there instead
@@ -28,24 +29,26 @@ class Importer:
 
 
 def importers_of(modules: Modules, own: str) -> tuple[Importer, ...]:
-    """The files that import the module that ``modules`` looks from. own: its text.
+    """The files that import the module that ``modules`` looks from, looked for once. own: its text.
 
     A file that defines one of the module's names itself is left out: in one text the two would be taken for each other.
     """
+    taken = _defined(own)
+    if taken not in modules.importers:
+        modules.importers[taken] = tuple(islice(_importers(modules, taken), MAX_IMPORTERS))
+    return modules.importers[taken]
+
+
+def _importers(modules: Modules, taken: frozenset[str]) -> Iterator[Importer]:
     stem = os.path.splitext(os.path.basename(modules.path))[0]
     stem = os.path.basename(os.path.dirname(modules.path)) if stem == "__init__" else stem
-    mentioned = re.compile(rf"\bimport\b[^\n]*\b{re.escape(stem)}\b|\b{re.escape(stem)}\b[^\n]*\bimport\b")
-    taken = _defined(own)
-    found: list[Importer] = []
     for path in _files(modules):
         text = modules.look_at(path)
-        if text is not None and mentioned.search(text) and (tree := _parsed(text)) is not None:
-            changes = list(_changes(tree, text, Modules(path), modules.path))
-            if changes and not taken & _defined(tree):
-                found.append(Importer(path, _changed(text, changes)))
-                if len(found) == MAX_IMPORTERS:
-                    break
-    return tuple(found)
+        tree = _parsed(text) if text is not None and stem in text and "import" in text else None
+        if text is not None and tree is not None and not taken & _defined(tree):
+            changes = list(islice(_changes(tree, text, Modules(path), modules.path), MAX_CHANGES + 1))
+            if 0 < len(changes) <= MAX_CHANGES:
+                yield Importer(path, _changed(text, changes))
 
 
 def _files(modules: Modules) -> Iterator[str]:
@@ -72,9 +75,9 @@ def _parsed(text: str) -> ast.Module | None:
         return None
 
 
-def _defined(code: str | ast.Module) -> set[str]:
+def _defined(code: str | ast.Module) -> frozenset[str]:
     tree = _parsed(code) if isinstance(code, str) else code
-    return {n.name for n in tree.body if isinstance(n, _DEFS)} if tree is not None else set()
+    return frozenset(n.name for n in tree.body if isinstance(n, _DEFS)) if tree is not None else frozenset()
 
 
 def _changes(tree: ast.Module, text: str, modules: Modules, wanted: str) -> Iterator[Change]:
@@ -105,10 +108,19 @@ def _changes(tree: ast.Module, text: str, modules: Modules, wanted: str) -> Iter
             else:
                 inner = ((a, ".".join(filter(None, (node.module, a.name)))) for a in node.names)
                 spaces |= {a.asname or a.name for a, n in inner if modules.find(n, node.level, modules.path) == wanted}
+    longest = max((space.count(".") for space in spaces), default=0)
     for node in ast.walk(tree) if spaces else ():
-        named = isinstance(node, ast.Attribute) and isinstance(node.value, (ast.Name, ast.Attribute))
-        if named and isinstance(node, ast.Attribute) and ast.unparse(node.value) in spaces:
+        if isinstance(node, ast.Attribute) and _dotted(node.value, longest) in spaces:
             yield instead(node, node.attr)
+
+
+def _dotted(node: ast.expr, dots: int) -> str:
+    """``a.b.c`` of names with so many dots at most; "" of anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute) and len(parts) < dots:
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
 def _changed(text: str, changes: list[Change]) -> str:

@@ -13,6 +13,7 @@ from optlint.lift.recurrence import Recurrence
 SIMPLE = frozenset({"sgd", "momentum", "nesterov"})
 _DESCENT = re.compile(r"momentum|grad|sgd|loss|learn|(?<![a-z])lr(?![a-z])", re.IGNORECASE)
 _STEP_SIZE = re.compile(r"(?<![a-z])(?:lr|eta|learning_?rate|step_?size)(?![a-z])", re.IGNORECASE)
+_DECAY = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|penalty", re.IGNORECASE)
 _CLIMB, _DESCEND = re.compile(r"maximi[sz]e?", re.IGNORECASE), re.compile(r"minimi[sz]e?", re.IGNORECASE)
 _NO = re.compile(r" = (?:0|False)$")
 MAX_LINE = 400  # of a line, as much is searched
@@ -47,6 +48,10 @@ def speaks_of_descent(text: str) -> bool:
 
 def is_called_step_size(name: str) -> bool:
     return bool(_STEP_SIZE.search(name[:MAX_LINE]))
+
+
+def is_called_decay(name: str) -> bool:
+    return bool(_DECAY.search(name[:MAX_LINE]))
 
 
 def asked_to_climb(recurrence: Recurrence) -> bool | None:

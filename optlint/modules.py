@@ -7,6 +7,10 @@ import os
 import stat
 import sys
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optlint.importers import Importer
 
 MAX_FILES = 40  # that one file's imports lead to
 MAX_BYTES = 1_000_000
@@ -19,10 +23,12 @@ class Modules:
     """The modules that can be seen from one file.
 
     seen: what was asked for: by path, the digest of the text that was read there, or nothing where there is none.
+    importers: the files that import this one, once they were looked for, by the names that it defines.
     """
 
     path: str
     seen: dict[str, str] = field(default_factory=dict)
+    importers: dict[frozenset[str], tuple[Importer, ...]] = field(default_factory=dict)
     _texts: dict[str, str | None] = field(default_factory=dict)
     _roots: list[str] | None = None
 

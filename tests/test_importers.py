@@ -189,3 +189,17 @@ def test_the_cache_notices_a_new_caller_and_a_changed_one(project: Path) -> None
     assert "OPT314" in run()
     trained(project, "t")
     assert "OPT314" not in run()
+
+
+def test_hostile_files_cost_no_more_than_their_length(project: Path) -> None:
+    trained(project, "epoch + 1")
+    (project / "a_line.py").write_text("# " + "import optim, " * 60_000 + "\n", encoding="utf-8")
+    (project / "b_names.py").write_text("import optim as o\nx = [" + "o.Adam, " * 60_000 + "]\n", encoding="utf-8")
+    (project / "c_chain.py").write_text("import optim as o\nx = o" + ".a" * 900 + "\n", encoding="utf-8")
+    assert [code for code, _ in said(project)] == ["OPT314"]
+
+
+def test_the_project_is_looked_through_once(project: Path) -> None:
+    trained(project, "epoch + 1")
+    modules = Modules(str(project / "optim.py"))
+    assert importers_of(modules, ADAM) is importers_of(modules, ADAM) != ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from optlint.diagnose.checks.nesterov import SAYS, may_look_ahead
@@ -14,13 +13,13 @@ from optlint.intent import as_told, families_in
 from optlint.knowledge import find_mistake
 from optlint.lift import expression as ex
 from optlint.lift import structure
+from optlint.lift.branches import asked
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Finding
 from optlint.settings import Settings
 from optlint.subject import Subject
 
 CODE = "OPT505"
-_ASKED = re.compile(r"(?P<asked>.*) '(?P<text>[^']*)'")  # ``opt == "nag"``, as a configuration tells it
 
 
 def momentum_twice(judged: Sequence[tuple[Recurrence, Judgement]], path: str, settings: Settings) -> Iterator[Finding]:
@@ -53,9 +52,9 @@ def momentum_twice(judged: Sequence[tuple[Recurrence, Judgement]], path: str, se
 def _chosen(recurrence: Recurrence, family: str) -> str | None:
     """What is asked for a text that speaks of the family, and says it."""
     for option, on in as_told(recurrence):
-        found = _ASKED.fullmatch(option) if on else None
-        if found is not None and family in families_in(found["text"]):
-            return found["asked"]
+        what, text = asked(option)
+        if on and text and family in families_in(text):
+            return what
     return None
 
 

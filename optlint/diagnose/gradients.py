@@ -6,8 +6,6 @@ A gradient that is corrected by its difference from the last one (MARS), or that
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -93,12 +91,8 @@ def _is_stretched(node: Expr, plain: Expr, moving: frozenset[Symbol]) -> bool:
     """``plain`` times something that reads what is kept."""
     if plain.symbols & moving or not plain.symbols:
         return False
-    left = structure.factors(node)
-    for factor in structure.factors(plain):
-        if factor not in left:
-            return False
-        left.remove(factor)
-    return any(f.symbols & moving for f, _ in left)
+    left = structure.without_factors(node, plain)
+    return left is not None and any(f.symbols & moving for f, _ in left)
 
 
 def _is_read_elsewhere(state: State, states: list[State], table: dict[Expr, Expr]) -> bool:
@@ -108,14 +102,4 @@ def _is_read_elsewhere(state: State, states: list[State], table: dict[Expr, Expr
 def _with(
     recurrence: Recurrence, states: list[State], table: dict[Expr, Expr], before: dict[Expr, Expr] | None = None
 ) -> Recurrence:
-    parameter, output = recurrence.parameter, recurrence.output
-
-    def changed(post: Expr) -> Expr:
-        return ex.substitute(ex.substitute(post, before) if before else post, table)
-
-    return replace(
-        recurrence,
-        states=[replace(s, post=changed(s.post)) for s in states],
-        parameter=replace(parameter, post=changed(parameter.post)) if parameter is not None else None,
-        output=changed(output) if output is not None else None,
-    )
+    return recurrence.changed(lambda post: ex.substitute(ex.substitute(post, before or {}), table), states)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from optlint.diagnose.findings import Context
 from optlint.diagnose.judge import Judgement
@@ -101,15 +102,15 @@ def _with_its_own(
         table |= {ex.sym(old): ex.sym(own.old), ex.sym(held[old].new): ex.sym(own.new)}
         table[ex.substitute(own.post, now)] = ex.sym(own.new)  # where it goes on from the other's new content
     kept = [states.get(s.old) or replace(s, post=ex.substitute(s.post, table)) for s in odd.states]
-    mended = _replaced(odd, kept, table)
+    mended = odd.changed(partial(ex.substitute, table=table), kept)
     reads = any(ex.contains(p, foreign) for p in mended.posts())
     hidden = ex.sym(Symbol(render(foreign), default=1.0))
-    own_gradient = prepare(_replaced(mended, mended.states, {foreign: hidden})).gradient if reads else None
+    own_gradient = prepare(mended.changed(partial(ex.substitute, table={foreign: hidden}))).gradient if reads else None
     if reads and (own_gradient is None or ex.contains(own_gradient, hidden)):
         return None
     if own_gradient is not None:
         own_gradient = structure.square_root_of(own_gradient) or own_gradient
-        mended = _replaced(mended, mended.states, {foreign: own_gradient})
+        mended = mended.changed(partial(ex.substitute, table={foreign: own_gradient}))
     made = prepare(mended)
     match = ordinary(made)
     if not (reads or states):
@@ -172,16 +173,6 @@ def _as_written(odd: Recurrence, made: Subject, hidden: dict[Expr, Expr]) -> Sub
     step = ex.substitute(ex.substitute(odd.parameter.post, hidden), table)
     other = [Hyper(h.symbol, "other", 1.0) for h in hidden.values()]
     return made.with_states(states, step, hypers=[*made.hypers, *other])
-
-
-def _replaced(recurrence: Recurrence, states: list[State], table: dict[Expr, Expr]) -> Recurrence:
-    parameter, output = recurrence.parameter, recurrence.output
-    return replace(
-        recurrence,
-        states=[replace(s, post=ex.substitute(s.post, table)) for s in states],
-        parameter=parameter and replace(parameter, post=ex.substitute(parameter.post, table)),
-        output=output and ex.substitute(output, table),
-    )
 
 
 def _own_states(odd: Recurrence, right: Recurrence, gradient: Expr) -> dict[Symbol, State]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from optlint.diagnose.findings import Context
 from optlint.diagnose.judge import Judgement
@@ -35,12 +36,12 @@ def never_fed(judged: Judged, path: str, settings: Settings) -> Iterator[Finding
             continue
         for symbol in _zeros(recurrence, judged):
             for state, subject in _movers(symbol, recurrence, judged):
+                still = recurrence.with_step(partial(ex.substitute, table={ex.sym(symbol): ZERO}))
                 try:
-                    repaired = _fed(recurrence, symbol, state, subject)
-                    written = prepare(_with(recurrence, {ex.sym(symbol): ZERO})) if repaired is not None else None
+                    repaired, written = _fed(recurrence, symbol, state, subject), prepare(still)
                 except TooLarge:
                     continue
-                if repaired is None or written is None:
+                if repaired is None:
                     continue
                 match, families = ordinary(repaired), meant_families(recurrence.called)
                 if match is None or (families is not None and match.family not in families):
@@ -95,15 +96,8 @@ def _fed(recurrence: Recurrence, symbol: Symbol, state: State, subject: Subject)
     table[ex.sym(prepared.old)] = ex.sym(symbol)
     new = Symbol(f"{symbol.name}'")
     fed = State(symbol.name, symbol, new, ex.substitute(prepared.post, table), symbol.initial, state.spans)
-    whole = _with(recurrence, {ex.sym(symbol): ex.sym(new)})
+    whole = recurrence.with_step(partial(ex.substitute, table={ex.sym(symbol): ex.sym(new)}))
     return prepare(replace(whole, states=[*whole.states, fed]))
-
-
-def _with(recurrence: Recurrence, table: dict[Expr, Expr]) -> Recurrence:
-    """The update with its step in other words."""
-    assert recurrence.parameter is not None
-    step = ex.substitute(recurrence.parameter.post, table)
-    return replace(recurrence, parameter=replace(recurrence.parameter, post=step))
 
 
 def _read_at(recurrence: Recurrence, symbol: Symbol) -> Span:

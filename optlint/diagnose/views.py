@@ -283,13 +283,10 @@ def at_zero(root: Expr, idle: frozenset[Symbol]) -> Expr:
 
 
 def _changed(recurrence: Recurrence, change: Callable[[Expr], Expr]) -> Recurrence | None:
-    states = [replace(s, post=change(s.post)) for s in recurrence.states]
-    parameter = recurrence.parameter and replace(recurrence.parameter, post=change(recurrence.parameter.post))
-    output = recurrence.output and change(recurrence.output)
     read = {n for p in recurrence.posts() for n in ex.walk(p)}
     stored = [s for s in recurrence.stored if s.expr not in read]  # what the whole update reads is used
     kept = recurrence.kept and (_changed(recurrence.kept, change) or recurrence.kept)
-    view = replace(recurrence, states=states, parameter=parameter, output=output, stored=stored, kept=kept)
+    view = replace(recurrence.changed(change), stored=stored, kept=kept)
     return None if view.posts() == recurrence.posts() else view
 
 

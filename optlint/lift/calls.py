@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import libcst as cst
 
@@ -58,6 +59,15 @@ MAX_DEPTH = 14
 FIRST_UNIT = 1_000_000  # blocks of other files are numbered from here
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a run has come: what is only tried from there on is taken back."""
+
+    changes: int
+    work: int
+    notes: tuple[int, ...]
+
+
 class Calls(Arguments):
     """What a call does, of the library's code or the file's own."""
 
@@ -98,6 +108,21 @@ class Calls(Arguments):
     def whole(self) -> Interpreter:
         """The running interpreter (this layer is only ever its base)."""
         return cast("Interpreter", self)
+
+    # what is only tried
+
+    def reached(self) -> Mark:
+        return Mark(self.store.mark(), self.work, tuple(map(len, self._notes())))
+
+    def take_back(self, mark: Mark, forget_places: bool = True) -> None:
+        """Undo what was done since, and forget what was noted of it."""
+        self.store.rollback(mark.changes, forget_places)
+        self.work = mark.work
+        for notes, length in zip(self._notes(), mark.notes, strict=True):
+            del notes[length:]
+
+    def _notes(self) -> tuple[list[Any], ...]:
+        return self.stored, self.frames, self.sinks, self.dropped
 
     # hook of the statements
 
@@ -250,8 +275,7 @@ class Calls(Arguments):
         One unknown quantity where that cannot be followed, where it gives lists and the like, or where it answers
         yes or no: both answers are worth a run.
         """
-        mark, work, taken = self.store.mark(), self.work, dict(self.choices.taken)
-        frames, sinks = len(self.frames), len(self.sinks)
+        mark, taken = self.reached(), dict(self.choices.taken)
         try:
             if isinstance(callee, Klass):
                 return self.instantiate(callee, args, kwargs, span)
@@ -260,9 +284,8 @@ class Calls(Arguments):
                 return made
         except (Unsupported, Leave):
             pass
-        self.store.rollback(mark)
-        self.work, self.choices.taken = work, taken
-        del self.frames[frames:], self.sinks[sinks:]
+        self.take_back(mark)
+        self.choices.taken = taken
         self.unseen[text] = len(args) + len(kwargs)
         return self.opaque(text, [*args, *kwargs.values()], span)
 

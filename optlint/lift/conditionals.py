@@ -96,14 +96,12 @@ class Conditionals(Creation):
 
     def _turns(self, branch: cst.BaseSuite | cst.If | cst.Else, flag: Symbol, first: bool) -> bool:
         """Whether a branch leaves the flag, which began as ``first``, as the opposite."""
-        mark, work, stored = self.store.mark(), self.work, len(self.stored)
+        mark = self.reached()
         places: list[Target] = [(s.home, s.key) for s in self.store.slots if s.symbol is flag]
         with self.store.watching(dry=True) as log, suppress(Unsupported):
             self.quietly(branch)
         ends = [numeric(content(t)) for t in places if t in log]
-        self.store.rollback(mark, forget_places=False)
-        self.work = work
-        del self.stored[stored:]
+        self.take_back(mark, forget_places=False)
         return bool(ends) and all(e is not None and e.op == "const" and bool(e.value) != first for e in ends)
 
     def _hands_back(self, body: cst.BaseSuite) -> bool:

@@ -43,17 +43,14 @@ class Creation(Joins):
 
         count: what has its first number then. none_there: this run has taken the way that finds no state before.
         """
-        mark, work = self.store.mark(), self.work
-        noted = len(self.stored), len(self.frames), len(self.sinks), len(self.dropped)
+        mark = self.reached()
         held = {t: numeric(content(t)) for t in self.store.origins} if other is None else {}
         with self.store.watching() as log:
             self.quietly(branch)
         starts = {t: numeric(content(t)) for t in log}
         root = tested.split("[")[0]
         if not log or not (tested == "*" or any(self._answers(t, tested) for t in log)):
-            self.store.rollback(mark)
-            self.work = work
-            del self.stored[noted[0] :], self.frames[noted[1] :], self.sinks[noted[2] :], self.dropped[noted[3] :]
+            self.take_back(mark)
             return other is not None and self._missing(log, starts, other, root)
         if none_there:
             raise Unsupported("only the first step finds no state")
@@ -62,7 +59,7 @@ class Creation(Joins):
         renewed = [h for t in log if (h := held.get(t)) is not None and h.args]
         known = any(s.name in asked for h in renewed for s in h.symbols)
         if known or any(held.get(t) in renewed for t in asked.values()):
-            self._learnt(log, mark)  # ``if k in state: b = a * state[k]``, and then ``if k not in state: …``
+            self._learnt(log, mark.changes)  # ``if k in state: b = a * state[k]``, and then ``if k not in state: …``
         elif other is None:
             self._refresh_all(list(log), branch)
             for target in log:
@@ -70,7 +67,7 @@ class Creation(Joins):
                 if now is not None and now.op == "sym":
                     now.symbol.begun_by = count
         else:
-            self._learnt(log, mark)
+            self._learnt(log, mark.changes)
             self.take(other)
         self._at_first(made, count)
         return True
@@ -84,8 +81,7 @@ class Creation(Joins):
         """
         if not isinstance(branch, cst.IndentedBlock):
             return False
-        mark, work = self.store.mark(), self.work
-        stored, frames, sinks = len(self.stored), len(self.frames), len(self.sinks)
+        mark = self.reached()
         position, again = 0, 0
         made: set[int] = set()  # what earlier statements of the branch have made, and where
         places: set[Target] = set()
@@ -99,9 +95,7 @@ class Creation(Joins):
                 break
             made |= {id(content(target)) for target in log}
             places |= {t for t in log if isinstance(t[0], Cell)}
-        self.store.rollback(mark)
-        self.work = work
-        del self.stored[stored:], self.frames[frames:], self.sinks[sinks:]
+        self.take_back(mark)
         first = branch.with_changes(body=branch.body[:position])
         ends = [self.span_of(branch.body[n]) for n in (position, -1)]
         if not position or None in ends or not self.create(first, None, tested, count):
@@ -242,6 +236,12 @@ class Creation(Joins):
             if isinstance(before, Cell) and after is not None:
                 shared[id(before)] = after
 
+    def carry(self, slot: Slot, place: str) -> None:
+        """The innermost loop in which this is one and the same place goes on with it."""
+        carrying = [loop for loop in self.loops if not belongs_to(place, loop.indices)]
+        if carrying:
+            carrying[-1].slots.append(slot)
+
     def _is_rebound(self, target: Target, branch: cst.CSTNode) -> bool:
         """Whether the function gives an attribute another array outside the branch: ``self.v = β·self.v + …``."""
         if not target[1].startswith(".") or not self.stack:
@@ -293,9 +293,7 @@ class Creation(Joins):
         slot = Slot(home, key, symbol, cell)
         if frame is None:
             self.store.add_slot(slot)
-            carrying = [loop for loop in self.loops if not belongs_to(place, loop.indices)]
-            if carrying:  # the innermost loop in which this is one and the same place
-                carrying[-1].slots.append(slot)
+            self.carry(slot, place)
         else:
             frame.slots.append(slot)
 

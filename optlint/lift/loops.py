@@ -29,9 +29,7 @@ class Loops(Histories):
         """A place in what the first call has made: the innermost loop in which it stays the same goes on with it."""
         cell = super().unveil(home, key, start)
         if "<template>" in home.items and cell.expr is not None and cell.expr.op == "sym":
-            carrying = [loop for loop in self.loops if not belongs_to(cell.place, loop.indices)]
-            if carrying:
-                carrying[-1].slots.append(Slot(home, key, cell.expr.symbol, cell))
+            self.carry(Slot(home, key, cell.expr.symbol, cell), cell.place)
         return cell
 
     def exec_For(self, node: cst.For) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from optlint.lift import expression as ex
@@ -130,6 +130,17 @@ class Recurrence:
     def serves_several(self) -> bool:
         """One counter is advanced for several tensors in each step."""
         return self.per_parameter or any(structure.rest(c.post, c.old).number > 1 for c in self.counters)
+
+    def with_step(self, change: Callable[[Expr], Expr]) -> Recurrence:
+        """The same with its step changed."""
+        parameter, output = self.parameter, self.output
+        moved = parameter and replace(parameter, post=change(parameter.post))
+        return replace(self, parameter=moved, output=output and change(output))
+
+    def changed(self, change: Callable[[Expr], Expr], states: Sequence[State] | None = None) -> Recurrence:
+        """The same with every equation changed. states: the ones that it has then, if not all."""
+        chosen = self.states if states is None else states
+        return replace(self.with_step(change), states=[replace(s, post=change(s.post)) for s in chosen])
 
     @property
     def moving(self) -> frozenset[Symbol]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from optlint.lift.branches import says_how
+from optlint.lift.branches import asked, says_how
 from optlint.lift.expression import const, walk
 from optlint.lift.frames import CutShort, Frame
 from optlint.lift.objects import Cell, Slot
@@ -161,17 +161,14 @@ def forget_what_is_read(recurrences: list[Recurrence]) -> None:
 
 def _is_of_other_branch(state: State, other: Recurrence, recurrence: Recurrence) -> bool:
     """Another text chooses the other update (``how == "adam"``), or another method does: it keeps the state itself."""
-    asked = [
-        {found[1]: found[2] for c, on in r.configuration.items() if on and (found := _TEXT.fullmatch(c))}
+    mine, theirs = (
+        {what: text for c, on in r.configuration.items() if on for what, text in [asked(c)] if text}
         for r in (recurrence, other)
-    ]
-    same = other.name == recurrence.name and all(asked[1].get(what, text) == text for what, text in asked[0].items())
-    if not asked[0] or same or state is other.parameter:
+    )
+    same = other.name == recurrence.name and all(theirs.get(what, text) == text for what, text in mine.items())
+    if not mine or same or state is other.parameter:
         return False
     return not any(set(s.spans) & set(state.spans) for s in recurrence.idle if s.name == state.name)
-
-
-_TEXT = re.compile(r"(.*) ('[^']*')")  # ``how == "adam"``, as a configuration tells it
 
 
 def _computed_otherwise(one: Recurrence, other: Recurrence) -> bool:

@@ -42,6 +42,16 @@ def _whole(node: Expr) -> list[tuple[Expr, float]]:
     return [(node, 1.0)]
 
 
+def without_factors(node: Expr, part: Expr) -> list[tuple[Expr, float]] | None:
+    """The factors of a product that are left without those of another; None where it has not all of them."""
+    left = factors(node)
+    for factor in factors(part):
+        if factor not in left:
+            return None
+        left.remove(factor)
+    return left
+
+
 def product(parts: Iterable[tuple[Expr, float]], origin: Span | None = None) -> Expr:
     """The inverse of ``factors``."""
     above: Expr | None = None

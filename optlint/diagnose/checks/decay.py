@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.intent import is_called_decay
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -15,9 +16,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.prepare import prepare
 from optlint.subject import Subject
 
-_WORDS = r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|penalty"
-_SPEAKS_OF_DECAY = re.compile(_WORDS, re.IGNORECASE)
-_DECAY_NAME = re.compile(f"{_WORDS}|alpha", re.IGNORECASE)
+_ALPHA = re.compile("alpha", re.IGNORECASE)
 _SCALE_NAME = re.compile(r"(loss|grad)\w*_?scale|scaler|inv_?scale|rescale", re.IGNORECASE)
 
 
@@ -61,7 +60,7 @@ def _decays(term: Expr, w: Symbol, numbers: bool = False) -> int:
 
 def _is_decay(node: Expr) -> bool:
     """A setting: the code gives it a number, or names it so."""
-    return node.symbol.default is not None or bool(_DECAY_NAME.search(node.symbol.name))
+    return node.symbol.default is not None or is_called_decay(node.symbol.name) or bool(_ALPHA.search(node.symbol.name))
 
 
 def _gradient_becomes(subject: Subject, page: MistakePage, wrong: Expr, right: Expr, mended: Expr) -> Repair:
@@ -116,7 +115,7 @@ def _with_a_term_turned(subject: Subject) -> Iterator[tuple[Subject, Expr, Expr]
 def _grows(subject: Subject) -> bool:
     """A decay beside the step makes the parameter grow."""
     own = subject.w_slope
-    if own is None or subject.reads_parameter or not any(_SPEAKS_OF_DECAY.search(s.name) for s in own.symbols):
+    if own is None or subject.reads_parameter or not any(is_called_decay(s.name) for s in own.symbols):
         return False
     return bool(np.ravel(subject.as_applied.decay)[0] < 0)
 
@@ -348,7 +347,7 @@ def decay_mutates(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _coefficients(parts: list[tuple[Expr, float]]) -> list[Expr]:
     """The factors that are called after a decay."""
-    return [f for f, e in parts if f.op == "sym" and _SPEAKS_OF_DECAY.search(f.symbol.name) and e == 1]
+    return [f for f, e in parts if f.op == "sym" and is_called_decay(f.symbol.name) and e == 1]
 
 
 @check("decay-of-gradient")

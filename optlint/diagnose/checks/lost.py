@@ -214,14 +214,7 @@ def made_of(
             post = ex.replace_node(post, node, old)
         return post
 
-    parameter, output = recurrence.parameter, recurrence.output
-    whole = replace(
-        recurrence,
-        states=states,
-        parameter=replace(parameter, post=told(parameter.post)) if parameter is not None else None,
-        output=told(output) if output is not None else None,
-    )
-    return prepare(whole)
+    return prepare(replace(recurrence.with_step(told), states=states))
 
 
 def _with_time(made: Subject) -> Subject | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 
 import libcst as cst
 import numpy as np
@@ -78,13 +78,8 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         for post in meant:
             state = State("v", old, new, post, ex.const(0), (stored.span,) if stored.span else ())
             table = {stored.expr: ex.sym(new)}
-            parameter, output = recurrence.parameter, recurrence.output
-            whole = replace(
-                recurrence,
-                states=[*(replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states), state],
-                parameter=parameter and replace(parameter, post=ex.substitute(parameter.post, table)),
-                output=output and ex.substitute(output, table),
-            )
+            whole = recurrence.changed(partial(ex.substitute, table=table))
+            whole.states.append(state)
             made = prepare(whole)
             square = _square(made)
             if weighed is not None:

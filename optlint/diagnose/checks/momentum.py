@@ -159,9 +159,7 @@ def _kept_too_late(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         others = [s for n, s in enumerate(subject.states) if n != number]
         made = subject.with_states([*others, velocity], step)
         still = ex.substitute(driven, {ex.sym(old): ex.const(0)})
-        written = subject.with_states(
-            [*others, replace(velocity, post=still)], ex.op("add", ex.sym(w), ex.sym(new), origin=subject.step.origin)
-        )
+        written = subject.with_states([*others, replace(velocity, post=still)], step)
         span = state.spans[0] if state.spans else None
         details = {"says": "late", "kind": "state", "meant": "the last position is kept before the next one is made"}
         yield Repair(page.code, made, state.post, ex.sym(w), span=span, written=written, details=details)

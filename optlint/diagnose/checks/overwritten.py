@@ -14,8 +14,6 @@ from optlint.lift.frames import Stored
 from optlint.lift.recurrence import State
 from optlint.subject import Subject
 
-ONE = ex.const(1)
-
 
 @check("state-begun-anew")
 def state_begun_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
@@ -26,11 +24,9 @@ def state_begun_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     table: dict[Expr, Expr] = {}
     for post in recurrence.posts():
         for node in ex.walk(post):
-            kept = (
-                _decay_of_itself(node, recurrence.stored)
-                if node not in table and not node.symbols & recurrence.moving
-                else None
-            )
+            if node in table or node.symbols & recurrence.moving:
+                continue
+            kept = _decay_of_itself(node, recurrence.stored)
             if kept is not None:
                 name = f"average{len(states) + 1}"
                 old, new = Symbol(name), Symbol(f"{name}'")
@@ -88,12 +84,7 @@ def _apart(term: Expr) -> Iterator[tuple[Expr, Expr]]:
 
 def _are_one(one: Expr, other: Expr) -> bool:
     """The same factors in whatever order."""
-    left = structure.factors(other)
-    for factor in structure.factors(one):
-        if factor not in left:
-            return False
-        left.remove(factor)
-    return not left
+    return structure.without_factors(other, one) == []
 
 
 def _taken_in(state: State) -> Expr:

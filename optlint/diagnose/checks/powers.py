@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -240,13 +241,8 @@ def _divided_each_time(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         rate = ex.sym(Symbol(state.name, default=state.old.default))
         table = {ex.sym(state.new): structure.tidy(ex.op("mul", rate, factor)), ex.sym(state.old): rate}
-        parameter, output = recurrence.parameter, recurrence.output
-        whole = replace(
-            recurrence,
-            states=[replace(s, post=ex.substitute(s.post, table)) for s in recurrence.states if s is not state],
-            parameter=parameter and replace(parameter, post=ex.substitute(parameter.post, table)),
-            output=output and ex.substitute(output, table),
-        )
+        others = [s for s in recurrence.states if s is not state]
+        whole = recurrence.changed(partial(ex.substitute, table=table), others)
         details = {"kind": "state", "says": "divided"}
         yield Repair(page.code, prepare(whole), state.post, None, where=state.name, details=details)
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
-from optlint.intent import is_called_step_size
+from optlint.intent import is_called_decay, is_called_step_size
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
 from optlint.subject import Subject
 
-_DECAY = re.compile(r"decay|lambda|\blam|lmbda|\breg|_reg|l2|\bwd\b|penalty", re.IGNORECASE)
 _WIPED = 0.1  # of a weight: no decay leaves less in one step
 
 
@@ -41,4 +39,4 @@ def decay_share(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def _is_known_decay(own: Expr) -> bool:
     """A name says that it is a decay, and its size is known: by the code's own numbers, or by a step size in it."""
     known = all(s.default is not None for s in own.symbols) or any(is_called_step_size(s.name) for s in own.symbols)
-    return known and any(_DECAY.search(s.name) for s in own.symbols)
+    return known and any(is_called_decay(s.name) for s in own.symbols)
