@@ -26,7 +26,7 @@ from optlint.source import Source, Unit
 
 def analyze(source: Source, settings: Settings) -> Report:
     """Everything that optlint has to say about one file."""
-    modules = Modules(os.path.abspath(source.path)) if os.path.isfile(source.path) else None
+    modules = Modules(os.path.abspath(source.path) if os.path.isfile(source.path) else "")
     program = Program.read(source.units, modules)
     updates: list[Update] = []
     findings: list[Finding] = []
@@ -58,7 +58,7 @@ def analyze(source: Source, settings: Settings) -> Report:
             updates.append(Update(source.path, missed.name, missed.span, "other", "", "unsupported", missed.reason))
         updates.extend(_out_of_sight(lifted, updates, source.path))
     problems = tuple(Problem(source.path, line, message, cell) for cell, line, message in program.problems)
-    seen = tuple(sorted(modules.seen.items())) if modules is not None else ()
+    seen = tuple(sorted(modules.seen.items()))
     return Report(tuple(_merged(updates)), tuple(_distinct(findings)), problems, 1, candidates, beside=seen)
 
 

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from optlint.knowledge import rules_folder
+
 if TYPE_CHECKING:
     from optlint.importers import Importer
 
@@ -20,7 +22,7 @@ _TOP = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg")  # what stands
 
 @dataclass(slots=True)
 class Modules:
-    """The modules that can be seen from one file.
+    """The modules that can be seen from one file; where the code is no file's, libraries' alone (path "").
 
     seen: what was asked for: by path, the digest of the text that was read there, or nothing where there is none.
     importers: the files that import this one, once they were looked for, by the names that it defines.
@@ -37,6 +39,8 @@ class Modules:
         parts = module.split(".") if module else []
         if not all(part.isidentifier() for part in parts):
             return None
+        if level and not self.path:
+            return None
         if level:
             folder = os.path.dirname(beside)
             for _ in range(level - 1):
@@ -44,8 +48,8 @@ class Modules:
             return self._module(folder, parts)
         if not parts or parts[0] in sys.stdlib_module_names:
             return None
-        folders = dict.fromkeys([os.path.dirname(beside), *self.roots])
-        return next((path for folder in folders if (path := self._module(folder, parts))), None)
+        folders = dict.fromkeys([os.path.dirname(beside), *self.roots]) if self.path else ()
+        return next((path for folder in folders if (path := self._module(folder, parts))), None) or self._told(parts)
 
     @property
     def roots(self) -> list[str]:
@@ -84,6 +88,13 @@ class Modules:
         base = os.path.join(folder, *parts)
         names = [os.path.join(base, "__init__.py")] if not parts else [f"{base}.py", os.path.join(base, "__init__.py")]
         return next((path for path in names if self._read(path)), None)
+
+    def _told(self, parts: list[str]) -> str | None:
+        """A library's module out of sight, as ``rules/libraries`` tells what its helpers do."""
+        path = str(rules_folder().joinpath("libraries", *parts).with_suffix(".py"))
+        if path not in self._texts:
+            self._texts[path], _ = _text(path)
+        return path if self._texts[path] is not None else None
 
     def _read(self, path: str) -> bool:
         if path == self.path or not self._is_inside(path):

@@ -397,7 +397,9 @@ class Calls(Arguments):
 
 
 def _is_number(value: Value) -> bool:
-    """A quantity, or None (of what works in place)."""
+    """A quantity, several together, or None (of what works in place)."""
     if isinstance(value, Const):
         return not isinstance(value.value, (bool, str))
+    if isinstance(value, Seq):
+        return bool(value.elements) and all(map(_is_number, value.elements))
     return numeric(value) is not None

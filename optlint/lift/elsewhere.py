@@ -24,7 +24,7 @@ def views_elsewhere(lifter: Lifter, name: str) -> Iterator[list[Recurrence]]:
     program, modules = lifter.program, lifter.program.modules
     if lifter.viewed <= MAX_EFFORT and _scripts(program, name):
         yield from _seen(lifter, program, name)
-    if modules is None:
+    if modules is None or not modules.path:
         return
     words = [re.compile(rf"\b{re.escape(part)}\b") for part in name.split(".")]
     for importer in importers_of(modules, "\n".join(program.texts)):
