@@ -226,6 +226,8 @@ def _settings(
         for node in ex.walk(post):
             if node.op == "pow" and node.symbols & time and node.args[0].op == "sym":
                 found.add(node.args[0].value)  # type: ignore[arg-type]
+            if node.op == "not" and node.args[0].op == "sym" and "[" not in node.args[0].symbol.name:
+                found.add(node.args[0].symbol)  # an option
             if node.op == "sym":
                 symbol = node.value
                 assert isinstance(symbol, Symbol)

@@ -26,6 +26,28 @@ class FusedAdam(torch.optim.Optimizer):
     assert update.family == "adam"
 
 
+@pytest.mark.parametrize(("first", "code"), [("1", None), ("0", "OPT311"), ("2", "OPT315")])
+def test_a_count_is_what_the_first_step_gives_it(first: str, code: str | None) -> None:
+    """It is raised in the other branch, so at the first step it is not."""
+    text = f"""
+import numpy as np
+
+def step(w, g, state):
+    if "t" in state:
+        state["t"] += 1
+    else:
+        state["t"] = {first}
+    if "m" not in state:
+        state["m"], state["v"] = np.zeros_like(w), np.zeros_like(w)
+    t = state["t"]
+    state["m"] = 0.9 * state["m"] + 0.1 * g
+    state["v"] = 0.999 * state["v"] + 0.001 * g**2
+    w -= 0.01 * state["m"] / (1 - 0.9**t) / (np.sqrt(state["v"] / (1 - 0.999**t)) + 1e-8)
+"""
+    found = {f.code for f in lint_source(text, "counted.py").findings}
+    assert found == ({code} if code else set())
+
+
 def test_a_first_step_of_its_own_is_part_of_the_equations() -> None:
     text = """
 import numpy as np

@@ -17,6 +17,7 @@ from optlint.lift.expression import Expr
 from optlint.sandbox.evaluate import TooLarge
 from optlint.sandbox.laws import LAWS
 from optlint.subject import Subject
+from optlint.timed import breaches
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _decaying(subject)
     yield from _remembering(subject)
     yield from _bounding(subject)
+    yield from _correcting(subject)
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
         return  # what an accumulator starts with decides whether its root is safe
@@ -128,6 +130,17 @@ def _bounding(subject: Subject) -> Iterator[Restored]:
     for repair in _proposed_for("bounded", subject):
         if not law(subject) and law(repair.subject):
             yield Restored(repair, subject, repair.subject, "bounded")
+
+
+def _correcting(subject: Subject) -> Iterator[Restored]:
+    """What stands where the sum of an average's weights belongs, and is none.
+
+    What else moves with t there (a schedule, a rectification) may do so before and after.
+    """
+    before = breaches(subject) if subject.gradient is not None else 0
+    for repair in _proposed_for("corrects", subject) if before else ():
+        if breaches(repair.subject) < before:
+            yield Restored(repair, subject, repair.subject, "corrects")
 
 
 def _proposed_for(law: str, subject: Subject) -> Iterator[Repair]:

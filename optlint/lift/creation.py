@@ -69,6 +69,7 @@ class Creation(Joins):
         else:
             self._learnt(log, mark.changes)
             self.take(other)
+            self._counted_apart(starts)
         self._at_first(made, count)
         return True
 
@@ -186,6 +187,17 @@ class Creation(Joins):
             zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
             if now != start and structure.tidy(ex.substitute(now, zero)) != structure.tidy(start):
                 self.store.fill(held, either(first_step(count), start, now, held.place or self.place_text(target)))
+
+    def _counted_apart(self, starts: dict[Target, Expr | None]) -> None:
+        """``if "t" in state: t += 1``, and else ``t = 1``: as if it had been raised at the first step, too."""
+        for target, start in starts.items():
+            now = numeric(content(target))
+            own = [s for s in now.symbols if s.initial is not None and s.initial == start] if now is not None else []
+            if now is None or start is None or start.op != "const" or len(own) != 1 or now == ex.sym(own[0]):
+                continue
+            raised = structure.rest(now, own[0])
+            if structure.slope(now, own[0]) == ex.const(1) and raised is not None and raised.op == "const":
+                own[0].initial = structure.tidy(ex.op("sub", start, raised))
 
     def learn(self, body: cst.BaseSuite) -> None:
         """Run a branch only to see what it puts into places that are missing."""

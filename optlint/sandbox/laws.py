@@ -19,6 +19,7 @@ from optlint.sandbox.evaluate import Array, Runner, System, Trace
 from optlint.sandbox.probes import PROBES
 from optlint.sandbox.witness import SCENES, Scene, play
 from optlint.subject import Subject, pseudo
+from optlint.timed import breaches
 
 SMALL = 1e-30  # for ε: a law is about what is left without it
 FACTOR = 4.0
@@ -150,6 +151,7 @@ LAWS: Mapping[str, Law] = {
     "lasts": Law(averages_last, "the average goes on from where it was"),
     "changes": Law(changes_vanish, "what is kept to tell a change by is the last content"),
     "bounded": Law(squares_stay_bounded, "what gathers squares stays of their size"),
+    "corrects": Law(lambda subject: not breaches(subject), "what divides an average is what its weights sum to"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
 }
 

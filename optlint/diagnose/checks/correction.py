@@ -16,36 +16,8 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 from optlint.model import Span
 from optlint.prepare import prepare
-from optlint.subject import Clock, Subject
-
-
-def averages(subject: Subject) -> list[State]:
-    """States that are decayed averages with a decay below one."""
-    found = []
-    for state in subject.states:
-        own = structure.slope(state.post, state.old)
-        value = subject.value(own) if own is not None else None
-        if value is not None and np.all((value > 0) & (value < 1)) and subject.g in state.post.symbols:
-            found.append(state)
-    return found
-
-
-def clock(subject: Subject) -> tuple[Expr, list[Clock]]:
-    """An expression that is 1, 2, 3 … and the clocks that it needs."""
-    for c in subject.clocks:
-        if c.first == 1 and c.by == 1:
-            return ex.sym(c.symbol), subject.clocks
-    for c in subject.clocks:
-        if c.first == 0 and c.by == 1:
-            return ex.op("add", ex.sym(c.symbol), ex.const(1)), subject.clocks
-    fresh = Clock(Symbol("t", kind="role"), 1.0)
-    return ex.sym(fresh.symbol), [*subject.clocks, fresh]
-
-
-def one_minus_power(subject: Subject, state: State, time: Expr) -> Expr:
-    own = structure.slope(state.post, state.old)
-    assert own is not None
-    return ex.op("sub", ex.const(1), ex.op("pow", structure.tidy(own), time))
+from optlint.subject import Subject
+from optlint.timed import averages, clock, one_minus_power
 
 
 def _keeps_a_norm(subject: Subject) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 
-from optlint.diagnose.checks.correction import clock
 from optlint.diagnose.checks.sharing import as_of_neighbours
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
@@ -21,6 +20,7 @@ from optlint.model import Span
 from optlint.prepare import prepare
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Subject, pseudo
+from optlint.timed import clock
 
 ZERO = ex.const(0)
 MAX_LOST = 3  # states that start from zero in one update

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from optlint.diagnose.checks.correction import averages, clock
 from optlint.diagnose.checks.nesterov import average_inside, may_look_ahead
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import mentioned, speaks_of
@@ -16,6 +15,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
 from optlint.subject import Subject
+from optlint.timed import averages, clock
 
 ONE = ex.const(1)
 

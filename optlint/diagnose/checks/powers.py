@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from optlint.diagnose.checks.complement import complements
-from optlint.diagnose.checks.correction import averages, clock, one_minus_power
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -18,11 +17,8 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 from optlint.prepare import prepare
-from optlint.sandbox.evaluate import evaluate
-from optlint.sandbox.probes import LANES
-from optlint.subject import Hyper, Subject, pseudo
-
-TIMES = (2.0, 3.0, 5.0)  # at t = 1 too much is alike
+from optlint.subject import Hyper, Subject
+from optlint.timed import TIMES, Timed, averages, one_minus_power
 
 # what people write for 1 − βᵗ
 SLIPS: tuple[Callable[[Any, Any], Any], ...] = (
@@ -33,40 +29,8 @@ SLIPS: tuple[Callable[[Any, Any], Any], ...] = (
     lambda b, t: 1 + b**t,
     lambda b, t: b**t - 1,
     lambda b, t: 1 - (1 - b) ** t,
+    lambda b, t: (b - b**t) / (1 - b**t),  # the decay that carries a corrected average on
 )
-
-
-class Timed:
-    """Values of settings that move with t, over the lanes and at a few times."""
-
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        self.time, self.clocks = clock(subject)
-        self.products: dict[Expr, Expr] = {}  # a running product's contents, old and new, as powers
-        for state in subject.states:
-            if state.new in subject.products:
-                base = structure.slope(state.post, state.old)
-                assert base is not None
-                self.products[ex.sym(state.new)] = ex.op("pow", base, self.time)
-                self.products[ex.sym(state.old)] = ex.op("pow", base, ex.op("sub", self.time, ex.const(1)))
-
-    def value(self, node: Expr) -> Any:
-        """(times, lanes), or None where the node reads more than settings and t."""
-        node = ex.substitute(node, self.products)
-        subject = self.subject
-        if not node.symbols <= subject.bound.keys() | self._clock_symbols:
-            return None
-        return np.stack([np.broadcast_to(evaluate(node, self._at(t), pseudo), (LANES, 1)) for t in TIMES])
-
-    @property
-    def _clock_symbols(self) -> frozenset[Symbol]:
-        return frozenset(c.symbol for c in self.clocks)
-
-    def _at(self, t: float) -> Mapping[Symbol, Any]:
-        return {**self.subject.bound, **{c.symbol: c.first + (t - 1) * c.by for c in self.clocks}}
-
-    def moves(self, node: Expr) -> bool:
-        return bool(node.symbols & (self._clock_symbols | self.subject.products))
 
 
 @check("correction-power")
@@ -158,6 +122,7 @@ EXPONENTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 def folded_rate(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """η·(1 − β₂ᵗ)/(1 − β₁ᵗ) and other slips for η·√(1 − β₂ᵗ)/(1 − β₁ᵗ)."""
     timed = Timed(subject)
+    yield from _of_root(subject, page, timed)
     first, second = _one_of_each(subject)
     if first is None or second is None:
         return
@@ -173,13 +138,24 @@ def folded_rate(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         new = structure.tidy(ex.op("mul", still, right, origin=node.origin))
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
         yield Repair(page.code, subject.replaced(posts, clocks=timed.clocks), node, new, root=subject.step)
-    for node in ex.walk(subject.step):  # √v/(1 − β₂ᵗ): the root of v is corrected like v
-        if node.op == "div" and timed.moves(node.args[1]) and _is_rooted(node.args[0], second.new):
+
+
+def _of_root(subject: Subject, page: MistakePage, timed: Timed) -> Iterator[Repair]:
+    """√v/(1 − β₂ᵗ): the root of v is corrected like v, or by what is no correction."""
+    for second in (s for s in averages(subject) if s.old in subject.second):
+        decay = timed.value(structure.slope(second.post, second.old))  # type: ignore[arg-type]
+        right = one_minus_power(subject, second, timed.time)
+        nodes = dict.fromkeys(n for post in subject.posts for n in ex.walk(post)) if decay is not None else ()
+        for node in nodes:
+            if node.op != "div" or not timed.moves(node.args[1]) or not _is_rooted(node.args[0], second.new):
+                continue
             value = timed.value(node.args[1])
-            if value is not None and np.allclose(value, b):
-                new = ex.op("div", node.args[0], ex.op("sqrt", node.args[1]), origin=node.origin)
-                posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
-                yield Repair(page.code, subject.replaced(posts), node, new, root=subject.step)
+            like_v = value is not None and np.allclose(value, timed.value(right))
+            if like_v or (value is not None and _slip(value, decay) is not None):
+                root = ex.op("sqrt", node.args[1] if like_v else right)
+                new = ex.op("div", node.args[0], root, origin=node.origin)
+                made = subject.replaced([ex.substitute(p, {node: new}) for p in subject.posts], clocks=timed.clocks)
+                yield Repair(page.code, made, node, new, where=second.name, details={"says": "root"})
 
 
 def _is_rooted(above: Expr, symbol: Symbol) -> bool:

@@ -1,0 +1,135 @@
+"""Averages, and what is made of settings and moves with t: their bias corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import State
+from optlint.sandbox.evaluate import evaluate
+from optlint.sandbox.probes import LANES
+from optlint.subject import Clock, Subject, pseudo
+
+TIMES = (2.0, 3.0, 5.0)  # at t = 1 too much is alike
+
+
+def averages(subject: Subject) -> list[State]:
+    """States that are decayed averages with a decay below one."""
+    found = []
+    for state in subject.states:
+        own = structure.slope(state.post, state.old)
+        value = subject.value(own) if own is not None else None
+        if value is not None and np.all((value > 0) & (value < 1)) and subject.g in state.post.symbols:
+            found.append(state)
+    return found
+
+
+def clock(subject: Subject) -> tuple[Expr, list[Clock]]:
+    """An expression that is 1, 2, 3 … and the clocks that it needs."""
+    for c in subject.clocks:
+        if c.first == 1 and c.by == 1:
+            return ex.sym(c.symbol), subject.clocks
+    for c in subject.clocks:
+        if c.first == 0 and c.by == 1:
+            return ex.op("add", ex.sym(c.symbol), ex.const(1)), subject.clocks
+    fresh = Clock(Symbol("t", kind="role"), 1.0)
+    return ex.sym(fresh.symbol), [*subject.clocks, fresh]
+
+
+def one_minus_power(subject: Subject, state: State, time: Expr) -> Expr:
+    own = structure.slope(state.post, state.old)
+    assert own is not None
+    return ex.op("sub", ex.const(1), ex.op("pow", structure.tidy(own), time))
+
+
+class Timed:
+    """Values of settings that move with t, over the lanes and at a few times."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.time, self.clocks = clock(subject)
+        self.products: dict[Expr, Expr] = {}  # a running product's contents, old and new, as powers
+        for state in subject.states:
+            if state.new in subject.products:
+                base = structure.slope(state.post, state.old)
+                assert base is not None
+                self.products[ex.sym(state.new)] = ex.op("pow", base, self.time)
+                self.products[ex.sym(state.old)] = ex.op("pow", base, ex.op("sub", self.time, ex.const(1)))
+
+    def value(self, node: Expr) -> Any:
+        """(times, lanes), or None where the node reads more than settings and t."""
+        node = ex.substitute(node, self.products)
+        subject = self.subject
+        if not node.symbols <= subject.bound.keys() | self._clock_symbols:
+            return None
+        return np.stack([np.broadcast_to(evaluate(node, self._at(t), pseudo), (LANES, 1)) for t in TIMES])
+
+    @property
+    def _clock_symbols(self) -> frozenset[Symbol]:
+        return frozenset(c.symbol for c in self.clocks)
+
+    def _at(self, t: float) -> Mapping[Symbol, Any]:
+        return {**self.subject.bound, **{c.symbol: c.first + (t - 1) * c.by for c in self.clocks}}
+
+    def moves(self, node: Expr) -> bool:
+        return bool(node.symbols & (self._clock_symbols | self.subject.products))
+
+
+def breaches(subject: Subject) -> int:
+    """How many products hold an average that begins with zeros, and beside it what is no correction but moves with t.
+
+    In a product of powers of averages, the factors that move with t and are made of settings have to undo 1 − βᵗ of
+    some of these, to the powers that they have there. A product that cannot be told is no breach.
+    """
+    timed, times = Timed(subject), np.array(TIMES)[:, None, None]
+    sums: dict[Symbol, Any] = {}
+    for state in averages(subject):
+        decay = timed.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
+        if decay is not None and not np.any(subject.initial(state)):
+            sums[state.new] = 1 - decay**times
+    products = {n: None for post in subject.posts for n in ex.walk(post) if n.op in ("mul", "div")} if sums else {}
+    inner = {id(a) for n in products for a in n.args if a.op in ("mul", "div")}
+    return sum(not _fits(structure.factors(n), sums, timed) for n in products if id(n) not in inner)
+
+
+def _fits(parts: list[tuple[Expr, float]], sums: Mapping[Symbol, Any], timed: Timed) -> bool:
+    moved: Any = 1.0
+    powers: dict[Symbol, float] = {}
+    for factor, exponent in parts:
+        if timed.moves(factor) and (value := timed.value(factor)) is not None:
+            moved = moved * np.abs(value) ** exponent
+            continue
+        read = factor.visible & sums.keys()
+        for symbol in read:
+            own = _power_of(factor, symbol) if len(read) == 1 else None
+            if own is None:
+                return True
+            powers[symbol] = powers.get(symbol, 0.0) + exponent * own
+    if not powers or np.ndim(moved) == 0:
+        return True
+    groups = (g for size in range(len(powers) + 1) for g in combinations(powers, size))
+    return any(_is_steady(moved * np.prod([sums[s] ** powers[s] for s in g], axis=0)) for g in groups)
+
+
+def _is_steady(values: Any) -> bool:
+    return bool(np.allclose(values, values[:1], rtol=1e-9))
+
+
+def _power_of(factor: Expr, average: Symbol) -> float | None:
+    """The power of an average in a factor: v, √v + ε, |m|."""
+    if factor == ex.sym(average):
+        return 1.0
+    if factor.op == "abs":
+        return _power_of(factor.args[0], average)
+    if factor.op in ("add", "sub"):
+        held = [(t, 1.0) for _, t in structure.terms(factor) if average in t.visible]
+    else:
+        held = [(f, e) for f, e in structure.factors(factor) if average in f.visible and f != factor]
+    own = _power_of(held[0][0], average) if len(held) == 1 else None
+    return own * held[0][1] if own is not None else None
