@@ -105,6 +105,8 @@ def _fits(parts: list[tuple[Expr, float]], sums: Mapping[Symbol, Any], timed: Ti
         if timed.moves(factor) and (value := timed.value(factor)) is not None:
             moved = moved * np.abs(value) ** exponent
             continue
+        if factor.visible & timed.subject.moving - sums.keys():
+            return True
         read = factor.visible & sums.keys()
         for symbol in read:
             own = _power_of(factor, symbol) if len(read) == 1 else None

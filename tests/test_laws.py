@@ -8,6 +8,7 @@ import pytest
 from differential import lift_text
 
 from optlint import lint_source
+from optlint.diagnose.restore import restore
 from optlint.knowledge import Variant, read_convention, rules_folder
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
@@ -72,6 +73,8 @@ def test_a_published_optimizer_obeys(variant: Variant) -> None:
     hole = (variant.epsilon == "none" and not variant.initial) or (norms and "where(" not in variant.equations)
     if not hole:  # what is published with one divides zero by zero where all gradients are
         assert laws.rests(subject)
+    mended = restore(subject)
+    assert mended is None or (mended.law == "rests" and hole)  # bounds and rectifications move with t, too
 
 
 ADAM = """
@@ -106,6 +109,11 @@ BROKEN: list[tuple[Callable[[Subject], bool], str, str]] = [
     (laws.decays_with_its_setting, "w' = w - eta*", "w' = w + eta*lam*w - eta*"),
     (laws.averages_last, "beta1*m + (1 - beta1)*g", "beta1*0 + (1 - beta1)*g"),
     (laws.squares_stay_bounded, "beta2*v + (1 - beta2)*g**2", "(beta2*v + (1 - beta2)*g**2)/(1 - beta2**t)"),
+    (laws.corrections_fit, "(1 - beta1**t)", "beta1**t"),
+    (laws.corrections_fit, "sqrt(v'/(1 - beta2**t))", "sqrt(v')/(1 - beta2**t)"),
+    (laws.corrections_fit, "m'/(1 - beta1**t)", "m'*(1 - beta1**t)"),
+    (laws.corrections_fit, "m'/(1 - beta1**t)", "m'/(1 - beta1**t)**2"),
+    (laws.corrections_fit, "v'/(1 - beta2**t)", "v'/(1 - beta1**t)"),
 ]
 
 

@@ -138,6 +138,11 @@ def squares_stay_bounded(subject: Subject) -> bool:
     return all(np.nanmax(np.abs(contents)) < HUGE for contents in gathered)
 
 
+def corrections_fit(subject: Subject) -> bool:
+    """What moves with t beside an average undoes what its weights sum to (``timed.breaches``)."""
+    return not breaches(subject)
+
+
 def _reached(subject: Subject, scene: Scene, off: frozenset[Symbol] = frozenset()) -> float:
     """Where the parameter is after three steps: before a momentum's own swing turns it back."""
     return scene.start + float(play(subject, scene, off=off).step[:3].sum())
@@ -151,7 +156,7 @@ LAWS: Mapping[str, Law] = {
     "lasts": Law(averages_last, "the average goes on from where it was"),
     "changes": Law(changes_vanish, "what is kept to tell a change by is the last content"),
     "bounded": Law(squares_stay_bounded, "what gathers squares stays of their size"),
-    "corrects": Law(lambda subject: not breaches(subject), "what divides an average is what its weights sum to"),
+    "corrects": Law(corrections_fit, "what divides an average is what its weights sum to"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
 }
 
