@@ -89,9 +89,11 @@ def breaches(subject: Subject) -> int:
     """
     timed, times = Timed(subject), np.array(TIMES)[:, None, None]
     sums: dict[Symbol, Any] = {}
-    for state in averages(subject):
-        decay = timed.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
-        if decay is not None and not np.any(subject.initial(state)):
+    for state in subject.states:  # of whatever they gather
+        own, taken = structure.slope(state.post, state.old), structure.rest(state.post, state.old)
+        gathers = taken is not None and any(s.default is None for s in taken.symbols)
+        decay = timed.value(own) if own is not None and gathers else None
+        if decay is not None and np.all((decay > 0) & (decay < 1)) and not np.any(subject.initial(state)):
             sums[state.new] = 1 - decay**times
     products = {n: None for post in subject.posts for n in ex.walk(post) if n.op in ("mul", "div")} if sums else {}
     inner = {id(a) for n in products for a in n.args if a.op in ("mul", "div")}

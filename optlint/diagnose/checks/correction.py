@@ -320,6 +320,7 @@ def _settings_of_time(subject: Subject, root: Expr) -> Iterator[Expr]:
 def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """m·(1 − βᵗ) for m/(1 − βᵗ): every such product at once, else one alone (below the line 1 − β₁ᵗ is a factor)."""
     table: dict[Expr, Expr] = {}
+    busy, settings = subject.moving - subject.products, subject.bound.keys()
     for node in ex.walk(subject.step):
         if node.op == "mul":
             for a, b in (node.args, node.args[::-1]):
@@ -328,8 +329,8 @@ def correction_multiplied(subject: Subject, page: MistakePage) -> Iterator[Repai
                 if (
                     whole.op == "sub"
                     and b.symbols & subject.timed
-                    and not b.symbols & (subject.moving - subject.products)
-                    and a.symbols & (subject.moving - subject.products)
+                    and not b.symbols & busy
+                    and (a.symbols & busy or a.symbols <= settings)  # also ``lr * (1 - beta1**t)``
                 ):
                     table[node] = ex.op("div", a, b, origin=node.origin)
     for part in [table, *({wrong: right} for wrong, right in table.items() if len(table) > 1)] if table else ():
