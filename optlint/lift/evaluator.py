@@ -297,7 +297,11 @@ class Evaluator(Operators):
             if decided == (name == "or"):
                 return left
             return self.eval(node.right)
-        return self.joined(name, [left, self.eval(node.right)], self.span_of(node))
+        right = self.eval(node.right)
+        made = self.called[0] if isinstance(node.right, cst.Call) else None
+        if name == "or" and isinstance(made, Method) and made.name == "_fallback_apply_state":
+            return right  # Keras hands in what this call makes anew
+        return self.joined(name, [left, right], self.span_of(node))
 
     def eval_IfExp(self, node: cst.IfExp) -> Value:
         condition = self.eval(node.test)
