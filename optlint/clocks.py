@@ -42,8 +42,8 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     thresholds = _thresholds(posts)
     free = (counting | thresholds.keys()) - have - states
     for symbol in sorted(free, key=lambda s: s.name):
-        if symbol.default is not None and not symbol.external and symbol not in recurrence.advanced:
-            continue  # a stored number that nothing advances
+        if recurrence.is_held(symbol):
+            continue
         if symbol.default is not None and not float(symbol.default).is_integer():
             continue  # the ψ of β^(t·ψ)
         if symbol in recurrence.stuck:

@@ -75,10 +75,10 @@ def _only_parameter(term: Expr, parameter: Symbol | None, known: set[Symbol], mo
     if parameter not in term.visible:
         return False
     parts = [f for f, _ in structure.factors(term)]
-    if ex.sym(parameter) in parts:  # w times something that takes in no state and no call: a decay
-        others = [f for f in parts if f != ex.sym(parameter)]
-        return not any(f.symbols & moving or any(n.op == "opaque" for n in ex.walk(f)) for f in others)
-    return all(f.op in ("sym", "const") or f.visible <= known | {parameter} for f in parts)
+    others = [f for f in parts if f != ex.sym(parameter)]
+    if any(f.symbols & moving or any(n.op == "opaque" for n in ex.walk(f)) for f in others):
+        return False  # a state or a call drives it, and w's norm may only size that: m/√v·‖w‖
+    return len(others) < len(parts) or all(f.op in ("sym", "const") or f.visible <= known | {parameter} for f in parts)
 
 
 def gradient_rank(node: Expr) -> tuple[bool, int, bool, str]:

@@ -225,9 +225,8 @@ class Subject:
         return all(n.op != "opaque" or not n.symbols for n in ex.walk(node)) and node.symbols <= known
 
     def frozen_at(self, symbol: Symbol) -> bool:
-        """A stored number that nothing in sight advances (an argument is its caller's matter)."""
-        stored = symbol.default is not None and not symbol.external and symbol not in self.recurrence.advanced
-        return stored or symbol in self.recurrence.stuck
+        """A stored number that nothing advances (an argument is its caller's matter)."""
+        return self.recurrence.is_held(symbol) or symbol in self.recurrence.stuck
 
     @cached_property
     def time(self) -> frozenset[Symbol]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import libcst as cst
 
-from optlint.lift.expression import Expr, Symbol, walk
+from optlint.lift.expression import COMPARISONS, REDUCTIONS, Expr, Symbol, const, walk
 from optlint.lift.notation import render
 from optlint.model import Span
 
@@ -213,7 +213,7 @@ class Paths:
             if asked(condition[0])[1]:
                 continue  # one of many names: that two of them do nothing says nothing of the next
             same = result is not None and self.results.get(given - {condition}) == result
-            if same and (len(given) == 1 or condition[0] not in self.usual):
+            if same and not _asks_on(choices, condition[0]) and (len(given) == 1 or condition[0] not in self.usual):
                 self.idle.add(condition[0])
         self.queue = [q for q in self.queue if len(q) < 2 or not self.idle & q.keys()]
         for name, value in choices.taken.items():
@@ -233,6 +233,12 @@ class Paths:
                 farthest = max(range(len(self.queue)), key=lambda i: (_distance(self.queue[i]), i))
                 if self.queue.pop(farthest) is other:
                     return
+
+
+def _asks_on(choices: Choices, name: str) -> bool:
+    """The answer only leads to the rest of the question, whose own answer may well make a difference: ``a or b``."""
+    rest = (n for n in choices.taken if n != name and n not in choices.given)
+    return choices.spans.get(name) is not None and any(choices.spans[n] == choices.spans[name] for n in rest)
 
 
 _HOW = re.compile(
@@ -331,6 +337,14 @@ def follows_time(condition: Expr) -> bool:
             if first is not None and first.op == "const":
                 return True
     return False
+
+
+def asks_for_zero(condition: Expr) -> bool:
+    """Decided by norms and sums that may be 0 (LAMB's ratio), and by no option, so that one run goes both ways."""
+    if condition.op in ("not", "and", "or"):
+        return all(map(asks_for_zero, condition.args))
+    sized = (n.op in REDUCTIONS for a in condition.args for n in walk(a))
+    return condition.op in COMPARISONS and const(0) in condition.args and any(sized)
 
 
 def is_gate(condition: Expr) -> bool:

@@ -11,7 +11,7 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift.arguments import Arguments
-from optlint.lift.branches import Choices, follows_time
+from optlint.lift.branches import Choices, asks_for_zero, follows_time
 from optlint.lift.changes import changed_elsewhere
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import CutShort, Dropped, Frame, Leave, Stored
@@ -204,7 +204,7 @@ class Calls(Arguments):
         expr = numeric(condition)
         if expr is not None and expr.op == "const":
             return bool(expr.value)
-        if expr is not None and follows_time(expr):
+        if expr is not None and (follows_time(expr) or asks_for_zero(expr)):
             return None
         if expr is None or self.scanning:
             return None if self.scanning or not isinstance(condition, (Seq, Cell)) else True

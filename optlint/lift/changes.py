@@ -7,7 +7,8 @@ from functools import lru_cache
 import libcst as cst
 from libcst import matchers
 
-from optlint.lift.objects import Changes, Func, Klass
+from optlint.lift.objects import Cell, Changes, Func, Klass, Lib, Value
+from optlint.lift.vocabulary import is_library
 
 
 def is_self(node: cst.BaseExpression) -> bool:
@@ -50,6 +51,21 @@ def changed_elsewhere(known: dict[cst.CSTNode, Changes], klass: Klass) -> Change
         if isinstance(base, Klass):
             found.add(changed_elsewhere(known, base))
     return found
+
+
+_SEEN = frozenset(("object", "ABC", "Protocol", "Generic", "NamedTuple", "TypedDict"))
+
+
+def has_unseen_base(klass: Klass) -> bool:
+    """Whether a class has a base whose methods are out of sight, and may change what its own ones only read."""
+    return any(map(_is_unseen, klass.bases))
+
+
+def _is_unseen(base: Value) -> bool:
+    if isinstance(base, Klass):
+        return has_unseen_base(base)
+    name = base.name if isinstance(base, Lib) else base.place if isinstance(base, Cell) else ""
+    return bool(name) and not is_library(name) and name.rpartition(".")[2] not in _SEEN
 
 
 _NAME = matchers.Name()

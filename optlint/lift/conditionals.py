@@ -13,6 +13,7 @@ from libcst import matchers
 
 from optlint.lift.branches import (
     asks_for_key,
+    asks_for_zero,
     creates_state,
     flag_of,
     follows_time,
@@ -69,7 +70,7 @@ class Conditionals(Creation):
             if goes_away(node.body):
                 self.skipped.append(expr)
             return
-        if follows_time(expr) and not (no is None and is_gate(expr)):
+        if (follows_time(expr) or asks_for_zero(expr)) and not (no is None and is_gate(expr)):
             if no is None and None not in (last_return(node.body), last_return(behind)):
                 self.join_returns(expr, node.body, behind)
             elif self.join(expr, node.body, no):

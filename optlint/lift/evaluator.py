@@ -7,6 +7,7 @@ import ast
 import libcst as cst
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.frames import Worth
 from optlint.lift.objects import (
     ANY,
@@ -296,13 +297,20 @@ class Evaluator(Operators):
             if decided == (name == "or"):
                 return left
             return self.eval(node.right)
-        return self.joined(name, [left, self.eval(node.right)], self.span_of(node))
+        right = self.eval(node.right)
+        made = self.called[0] if isinstance(node.right, cst.Call) else None
+        if name == "or" and isinstance(made, Method) and made.name == "_fallback_apply_state":
+            return right  # Keras hands in what this call makes anew
+        return self.joined(name, [left, right], self.span_of(node))
 
     def eval_IfExp(self, node: cst.IfExp) -> Value:
         condition = self.eval(node.test)
         begun = self.begun(condition, node)
         if begun is not None:
             return begun
+        quotient = self._guarded(condition, node)
+        if quotient is not None:
+            return quotient
         decided = self.decide(condition, node)
         if decided is None:
             yes, no = self.eval(node.body), self.eval(node.orelse)
@@ -312,6 +320,18 @@ class Evaluator(Operators):
             span = self.span_of(node)
             return self.fresh(ex.op("where", self.number(condition), a, b, origin=span), yes, no)
         return self.eval(node.body if decided else node.orelse)
+
+    def _guarded(self, condition: Value, node: cst.IfExp) -> Value | None:
+        """``m/(1 − p) if p < 1 else m`` is that quotient: the condition asks but whether its divisor is zero."""
+        asked = numeric(condition)
+        if asked is None or asked.op not in ex.COMPARISONS or [a.op for a in asked.args] != ["sym", "const"]:
+            return None
+        bound = {asked.args[0].symbol: asked.args[1].number}
+        sides = [self.eval(node.body), self.eval(node.orelse)]
+        for value, (whole, plain) in zip(sides, (map(numeric, sides), map(numeric, sides[::-1])), strict=True):
+            if whole is not None and whole.op == "div" and whole.args[0] == plain:
+                return value if structure.number_at(whole.args[1], bound) == 0 else None
+        return None
 
     def eval_NamedExpr(self, node: cst.NamedExpr) -> Value:
         value = self.eval(node.value)

@@ -73,6 +73,7 @@ class Frame:
     of_parts: bool = False  # it goes over a list of objects, of which one stands for all
     before: dict[int, Expr | None] = field(default_factory=dict)  # what the module's code left in places, by slot
     saved: dict[str, str] = field(default_factory=dict)  # places that another method gives what a second place holds
+    unseen_kin: bool = False  # its object's class has a base whose methods are out of sight
 
 
 @dataclass(slots=True)

@@ -384,7 +384,7 @@ class Lifter:
             recurrence.cut_short = next((c.returns for c in machine.cut_short if is_of_loop(recurrence, c)), None)
             recurrence.once = next((o for o in machine.once if all(map(o.covers, recurrence.writes))), None)
             recurrence.carried = carried_into(recurrence, machine.frames)
-            recurrence.home = frame.span
+            recurrence.home, recurrence.unseen_kin = frame.span, frame.unseen_kin
             recurrence.entered = frozenset(machine.entered)
             recurrence.escapes = (
                 frozenset(machine.leaves(frame.returned)) if frame.returned is not None else frozenset()

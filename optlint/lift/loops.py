@@ -17,9 +17,26 @@ from optlint.lift.entries import filled_anew
 from optlint.lift.expression import Symbol
 from optlint.lift.frames import CutShort, Frame, Leave
 from optlint.lift.histories import Histories, is_counter, numbered
-from optlint.lift.objects import ANY, Cell, Each, Lazy, Scope, Seq, Slot, Target, Value, content, is_filled, numeric
+from optlint.lift.objects import (
+    ANY,
+    Cell,
+    Each,
+    Lazy,
+    Lib,
+    Scope,
+    Seq,
+    Slot,
+    Target,
+    Value,
+    content,
+    is_filled,
+    numeric,
+)
 from optlint.lift.places import belongs_to
+from optlint.lift.vocabulary import library_name
 from optlint.model import Span
+
+_RANGES = frozenset({"numpy.arange", "torch.arange"})
 
 
 class Loops(Histories):
@@ -33,7 +50,7 @@ class Loops(Histories):
         return cell
 
     def exec_For(self, node: cst.For) -> None:
-        iterable = self.eval(node.iter)
+        iterable = self.in_order(node.iter)
         items = self.known_elements(iterable)
         if items is not None:
             for value in items:
@@ -58,6 +75,14 @@ class Loops(Histories):
             if returns is not None and span is not None and each.index is not None and not self.is_abroad:
                 self.cut_short.append(CutShort(span, each.index.name, returns))
             raise
+
+    def in_order(self, node: cst.BaseExpression) -> Value:
+        """What a loop goes over; an array of numbers in their order is a range: ``for t in np.arange(1, n)``."""
+        value = self.eval(node)
+        callee, args = self.called
+        if isinstance(node, cst.Call) and isinstance(callee, Lib) and library_name(callee.name) in _RANGES:
+            return self.call(Lib("builtins.range"), args, {}, self.span_of(node), "range")
+        return value
 
     def exec_While(self, node: cst.While) -> None:
         self.eval(node.test)

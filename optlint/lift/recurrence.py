@@ -100,6 +100,7 @@ class Recurrence:
     as_kept: bool = False  # it is there only in that case
     dropped: tuple[Dropped, ...] = ()  # those results, as far as it reads them
     home: Span | None = None  # the function that was run
+    unseen_kin: bool = False  # its class has a base out of sight, whose methods may count the steps (self.t += 1)
     entered: frozenset[Span] = frozenset()  # that function, and those that it calls
     loop: Span | None = None  # the loop whose iteration it is
     carried: frozenset[Span] = frozenset()  # where numbers stand that a loop over the steps starts from
@@ -125,6 +126,11 @@ class Recurrence:
         """A count of the passes of a loop around the one that updates."""
         index = count.kind == "index" and count not in self.indices
         return count in self.outer or (index and self.frame == "loop" and not self.of_parts)
+
+    def is_held(self, symbol: Symbol) -> bool:
+        """A stored number that nothing advances: neither what is in sight, nor a base class that is not."""
+        open_to_kin = self.unseen_kin and symbol.name.startswith("self.")
+        return symbol.default is not None and not symbol.external and symbol not in self.advanced and not open_to_kin
 
     @property
     def serves_several(self) -> bool:

@@ -8,7 +8,7 @@ from contextlib import suppress
 import libcst as cst
 
 from optlint.lift.branches import Choices
-from optlint.lift.changes import changed_elsewhere, is_self
+from optlint.lift.changes import changed_elsewhere, has_unseen_base, is_self
 from optlint.lift.expression import Symbol, const
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
@@ -43,6 +43,7 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
     receiver = instance(machine, klass) if klass is not None and not func.static else None
     if receiver is not None and klass is not None:
         frame.saved = _saved(machine, receiver, klass, func)
+        frame.unseen_kin = has_unseen_base(klass)
     scope = Scope(func.scope)
     bound = func.bound(receiver)
     own = len(machine.store.slots)

@@ -25,7 +25,7 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it."""
     inner = list(inner)
     table = entry_values(inner)
-    entries = with_velocities(_without_zeros(entries_of(frame, store, inner)))
+    entries = with_velocities(_without_memos(_without_zeros(entries_of(frame, store, inner))))
     outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
@@ -49,6 +49,29 @@ def _without_zeros(entries: list[Entry]) -> list[Entry]:
         return entries
     kept = [e for e in entries if ex.sym(e.slot.symbol) not in table]
     return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in kept]
+
+
+def _without_memos(entries: list[Entry]) -> list[Entry]:
+    """Without what is kept to be computed but once for each number of the step, and is the same if computed anew.
+
+    ``if t == kept[0]: r = kept[1]``, ``else: kept[0] = t; kept[1] = r = f(t)``: r is f(t).
+    """
+    for key in entries:
+        own = ex.sym(key.slot.symbol)
+        told = key.post.args[2] if key.post.op == "where" and key.post.args[1] == own else None
+        if told is None or key.post.args[0] not in (ex.op("eq", told, own), ex.op("eq", own, told)):
+            continue
+        table, places = {key.post: told}, {own.symbol}
+        for entry in entries:
+            symbol, post = entry.slot.symbol, entry.post
+            if post.op == "where" and post.args[:2] == (key.post.args[0], ex.sym(symbol)):
+                table[post] = post.args[2]
+                places.add(symbol)
+        moving = {e.slot.symbol for e in entries} - told.symbols
+        if len(table) > 1 and not any(f.symbols & moving or any(s.array for s in f.symbols) for f in table.values()):
+            kept = [e for e in entries if e.slot.symbol not in places]
+            return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in kept]
+    return entries
 
 
 def _begins_anew(output: Expr) -> bool:
@@ -251,6 +274,12 @@ class Grouping:
             and not any({parameter.old, parameter.new} & s.post.visible for s in self.states if s is not parameter)
         )
 
+    def _only_follows(self, state: State) -> bool:
+        """An average that nothing reads: of the parameters that a step has moved, for whoever evaluates them."""
+        own = structure.retention(state.post, state.old)
+        read = (p.visible for p in (*(s.post for s in self.states if s is not state), *self.outputs))
+        return own is not None and _is_average(state, own) and not any({state.old, state.new} & r for r in read)
+
     def _is_parameter(self, state: State) -> bool:
         own = structure.slope(state.post, state.old, conditional=True)
         if own is None and (1, ex.sym(state.old)) in structure.terms(state.post):
@@ -263,7 +292,7 @@ class Grouping:
             return False
         visible = state.post.visible - {state.old}
         others = [s for s in self.states if s is not state and not s.is_counter]
-        if any(state.new in s.post.visible for s in others):
+        if any(state.new in s.post.visible and not self._only_follows(s) for s in others):
             return False
         if any(state.new in o.visible for o in self.outputs):
             return False

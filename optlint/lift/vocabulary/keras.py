@@ -132,5 +132,6 @@ METHODS: dict[str, Handler] = {
         else None
     ),
     "read_value": same,
+    "value": copy,
     "_call_if_callable": argument(0),
 }
