@@ -195,8 +195,10 @@ class Evaluator(Operators):
         return self.eval(node.value)
 
     def eval_Subscript(self, node: cst.Subscript) -> Value:
-        home = self.eval(node.value)
-        return self.child(home, self.subscript(node), self.span_of(node))
+        home, key = self.eval(node.value), self.subscript(node)
+        if ":" in key and len(node.slice) == 1 and key != WHOLE and isinstance(home, Cell) and one_of(home) is not None:
+            return Cell(items=dict(home.items), growing=True)  # ``moved[:count]``: a list, of which one stands for all
+        return self.child(home, key, self.span_of(node))
 
     def subscript(self, node: cst.Subscript) -> str:
         keys = []

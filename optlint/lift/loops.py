@@ -95,7 +95,7 @@ class Loops(Histories):
                 _name_keys(iterable.element, iterable.index)
             return Each(self.forced(iterable.element), iterable.index)
         index = Symbol(name, kind="index", iterates="key")
-        return Each(self.child(iterable, "[{" + name + "}]"), index)
+        return Each(self.child(self.first_list(iterable), "[{" + name + "}]"), index)
 
     def forced(self, value: Value) -> Value:
         """Look up what could not be looked up before the loop's index had a name."""

@@ -186,6 +186,22 @@ class Memory:
             return self._part(home, expr, key, span)
         return self.unveil(home, key)
 
+    def first_list(self, value: Value) -> Value:
+        """The first of the two lists that ``weights + biases`` puts together, where a loop goes over what it gives.
+
+        A sum of arrays is no list of tensors: what is known to be an array, or a number, stays a sum.
+        """
+        if not isinstance(value, Cell) or value.array or value.expr is None or value.expr.op != "add":
+            return value
+        parts = value.expr.args
+        if not all(p.op == "sym" and p.symbol.kind == "place" and not p.symbol.array for p in parts):
+            return value
+        if any(p.symbol.default is not None or p.symbol.initial is not None for p in parts):
+            return value
+        homes = [s.cell for s in self.store.slots if s.symbol in [p.symbol for p in parts]]
+        known = [h for h in homes if isinstance(h, Cell) and h.open and not h.scalar]
+        return known[0] if len(known) == len(homes) > 1 else value
+
     def _element(self, home: Seq, key: str, span: Span | None) -> Value:
         try:
             return home.elements[int(key[1:-1])]

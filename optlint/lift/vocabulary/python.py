@@ -41,7 +41,8 @@ def _keyed(site: Site, home: Value, index: Symbol) -> Value:
     """The element of ``home`` that belongs to ``index``, once the loop has named it."""
     if isinstance(home, Each):
         return home.element
-    return Lazy(lambda: site.machine.child(home, "[{" + index.name + "}]", site.span))
+    machine = site.machine
+    return Lazy(lambda: machine.child(machine.first_list(home), "[{" + index.name + "}]", site.span))
 
 
 def _enumerate(site: Site) -> Value | None:
