@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from optlint.clocks import clocks_of
-from optlint.gradient import as_scaled, effective_gradient, without_sign
+from optlint.gradient import as_scaled, decay_beside, effective_gradient, without_sign
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -31,6 +31,8 @@ def prepare(recurrence: Recurrence) -> Subject:
     posts = [*(s.post for s in states), step]
     products = _products_with_itself(posts)
     posts = [ex.substitute(p, products) for p in posts]
+    if parameter is not None:
+        posts = decay_beside(posts, states, parameter)
     named = _named_settings(states, posts, moving | ({parameter} if parameter else set()), counters)
     posts = [ex.substitute(p, named) for p in posts]
     states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]

@@ -29,7 +29,7 @@ def updates_of(
     outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
-    handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
+    handed_on = [resolved(e, table) for e in map(_unwrapped, sinks) if e.args and e.op != "opaque"]
     found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         note_sharing(recurrence, frame, inner)
@@ -49,6 +49,13 @@ def _without_zeros(entries: list[Entry]) -> list[Entry]:
         return entries
     kept = [e for e in entries if ex.sym(e.slot.symbol) not in table]
     return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in kept]
+
+
+def _unwrapped(sink: Expr) -> Expr:
+    """What unseen code makes of one value before it is handed on: ``layer.put(checked(w − η·u))``."""
+    while sink.op == "opaque" and len(sink.args) == 1:
+        sink = sink.args[0]
+    return sink
 
 
 def _begins_anew(output: Expr) -> bool:
@@ -218,6 +225,8 @@ class Grouping:
             needed = self.needs(parameter.post, parameters)
             found.append(self._make(parameter, None, needed))
         if not any(r.states for r in found):
+            for position in range(self.returned, len(self.outputs)):
+                self._name_what_is_got(self.outputs[position])
             for position, output in enumerate(self.outputs):
                 needed = self.needs(output)
                 if any(not s.is_counter for s in needed) or _begins_anew(output):
@@ -228,6 +237,19 @@ class Grouping:
         for recurrence in found:
             recurrence.idle = [s for s in self.states if id(s) not in read and not s.is_counter]
         return found
+
+    def _name_what_is_got(self, output: Expr) -> None:
+        """``w = net.get_weights(i)``, and later ``net.put_weights(i, w − η·u)``: a place behind two calls."""
+        taken = [
+            (s, t) for s, t in structure.terms(output) if not t.visible & (self.by_new.keys() | self.by_old.keys())
+        ]
+        got = taken[0][1] if len(taken) == 1 and taken[0][0] > 0 and len(structure.terms(output)) > 1 else None
+        if got is None or got.op != "opaque" or not got.args or is_called_gradient(str(got.value)):
+            return
+        place = ex.sym(Symbol(f"{got.value}()[i]"))
+        for state in self.states:
+            state.post = ex.substitute(state.post, {got: place})
+        self.outputs = [ex.substitute(o, {got: place}) for o in self.outputs]
 
     def _moved_place(self, output: Expr) -> State | None:
         """The place that an output is the next content of, whoever puts it there: ``layer.set(layer.w − η·u)``."""
