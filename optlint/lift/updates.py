@@ -58,6 +58,12 @@ def _unwrapped(sink: Expr) -> Expr:
     return sink
 
 
+def _is_report(output: Expr) -> bool:
+    """How far it went, how large it was: norms and sums, and nothing besides, are no step of an array."""
+    whole = {n: ex.const(0) for n in ex.walk(output) if n.op in ex.REDUCTIONS}
+    return bool(whole) and all(s.default is not None for s in ex.substitute(output, whole).symbols)
+
+
 def _begins_anew(output: Expr) -> bool:
     """A step under whose root an average goes on from 0: η·g/√(β·0 + (1 − β)·g²)."""
     roots = (n for n in ex.walk(output) if n.op == "sqrt")
@@ -167,7 +173,7 @@ class Grouping:
             table = {post: new for post, new in values if post != state.post}
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
-        returned = [o for o in self.outputs[: self.returned] if not self._is_moved(o)]
+        returned = [o for o in self.outputs[: self.returned] if not self._is_moved(o) and not _is_report(o)]
         handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o) and not self._is_look(o)]
         self.outputs, self.returned = returned + handed_on, len(returned)
 
