@@ -78,7 +78,9 @@ class Calls(Arguments):
         self.frames: list[Frame] = []
         self.stored: list[Stored] = []
         self.sinks: list[Expr] = []  # what unknown calls get as statements: ``layer.step(name, -update)``
-        self.given: list[tuple[Cell, Symbol]] = []  # gradients as a framework hands them out, and their first content
+        self.given: list[
+            tuple[Cell, Cell, Symbol]
+        ] = []  # whose gradients a framework hands out, and their first content
         self.unseen: dict[str, int] = {}  # calls of code that is not in sight, with how much they take
         self.loops: list[Frame] = []
         self.counted: list[str] = []  # the indices of the loops that run, also of those that run dry

@@ -33,6 +33,10 @@ def is_called_gradient(name: str) -> bool:
     return bool(_GRADIENT.search(name))
 
 
+def names_gradient(symbol: Symbol) -> bool:
+    return symbol.name == "g" or is_called_gradient(symbol.name)
+
+
 def attribute(name: str) -> str:
     return f".{name}"
 
