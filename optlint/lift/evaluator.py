@@ -23,6 +23,7 @@ from optlint.lift.objects import (
     Super,
     Unsupported,
     Value,
+    is_none,
     numeric,
     one_of,
 )
@@ -236,8 +237,9 @@ class Evaluator(Operators):
             found = home.find(name)
             return found if found is not None else self.opaque(f"{home.name}.{name}", [], span)
         if isinstance(home, Cell):
-            if attribute(name) in home.items:
-                return home.items[attribute(name)]
+            held = home.items.get(attribute(name))
+            if held is not None and not (name == "grad" and is_none(held)):  # None until ``loss.backward()``
+                return held
             if home.klass is not None:
                 found = home.klass.find(name)
                 if isinstance(found, Func) and found.computed:

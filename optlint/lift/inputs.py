@@ -98,6 +98,26 @@ def turns_into_step(entry: Entry, entries: Sequence[Entry]) -> bool:
     return kept in own.visible or own == ex.const(0)
 
 
+def trails(entry: Entry, entries: Sequence[Entry]) -> bool:
+    """An average of where another place goes, which nothing here reads: of iterates, or a slow copy of the weights."""
+    symbol = entry.slot.symbol
+    others = [e for e in entries if e is not entry]
+    if any(symbol in e.post.symbols or ex.contains(e.post, entry.post) for e in others):
+        return False
+    for other in others:
+        name = other.slot.symbol
+        if names_gradient(name) or (1, ex.sym(name)) not in structure.terms(other.post):
+            continue
+        there = Symbol("there", kind="role")
+        part = ex.substitute(entry.post, {other.post: ex.sym(there)})
+        own, taken = structure.slope(part, symbol), structure.slope(part, there)
+        if own in (None, ex.const(0), ex.const(1)) or taken in (None, ex.const(0)):
+            continue
+        if structure.rest(structure.rest(part, symbol), there) == ex.const(0) and not part.symbols & {name}:
+            return True
+    return False
+
+
 def _moves(entry: Entry, entries: Sequence[Entry]) -> bool:
     """All of the content stays, and what is added is made of what another place has become."""
     symbol = entry.slot.symbol

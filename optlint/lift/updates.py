@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.inputs import becomes_step, comes_next, is_input, turns_into_step
+from optlint.lift.inputs import becomes_step, comes_next, is_input, trails, turns_into_step
 from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.positions import with_velocities
@@ -152,6 +152,7 @@ class Grouping:
         self.inputs = [e for e in fed if numeric(content((e.slot.home, e.slot.key))) != ex.sym(e.slot.symbol)]
         fed += [e for e in entries if e not in fed and (becomes_step(e, entries) or comes_next(e, entries))]
         entries = [e for e in entries if e not in fed]
+        entries = [e for e in entries if not trails(e, entries)]
         turned = [e for e in entries if turns_into_step(e, entries)]
         self.outputs[:0] = [e.post for e in turned]
         self.returned += len(turned)
