@@ -326,7 +326,8 @@ class Calls(Arguments):
     def borrowed(self, callee: Method, args: list[Value]) -> Handler | None:
         """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``; one that was None at first."""
         absent = isinstance(callee.receiver, Const) and callee.receiver.value is None
-        if args and (absent or self.is_free(callee.receiver)):
+        named = GLOBAL_NAMES.get(place_of(callee.receiver).rpartition(".")[2]) == "numpy"  # ``p.xp.add(a, b)``
+        if args and (absent or named or self.is_free(callee.receiver)):
             return name_handler(f"numpy.{callee.name}")
         return borrowed(callee.name, args) if isinstance(callee.receiver, Cell) else None
 

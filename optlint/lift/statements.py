@@ -38,7 +38,7 @@ from optlint.model import Span
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
 ZERO = const(0)
 PLACES = (cst.Name, cst.Attribute, cst.Subscript)
-CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
+CONTENT = frozenset({"data", "cached_data"})  # ``p.data = x`` gives the array p another content
 
 
 def _keeps_part(after: Expr, symbol: Symbol) -> bool:

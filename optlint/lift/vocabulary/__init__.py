@@ -35,7 +35,7 @@ _LIBRARIES = (numpy, torch, keras, theano, jax, others)
 _NAMES: dict[str, Handler] = dict(python.NAMES)
 for _library in _LIBRARIES:
     _NAMES.update(_library.NAMES)
-_ATTRIBUTES: dict[str, Handler] = {**numpy.ATTRIBUTES, **torch.ATTRIBUTES}
+_ATTRIBUTES: dict[str, Handler] = {**numpy.ATTRIBUTES, **torch.ATTRIBUTES, **others.ATTRIBUTES}
 _METHODS = _merged(
     torch.METHODS, numpy.METHODS, python.METHODS, others.METHODS, jax.METHODS, keras.METHODS, theano.METHODS
 )

@@ -15,6 +15,7 @@ _SEVERAL = {
     "maximum": 2, "minimum": 2, "power": 2, "pow": 2, "multiply": 2, "divide": 2, "true_divide": 2, "where": 3,
 }  # fmt: skip
 _OF_TWO = frozenset({"add", "subtract", "sub", "mul", "div"})  # as methods, some take a factor, too: ``x.add(2, y)``
+_OF_SCALARS = "_scalar"  # ``power_scalar(v, 0.5)``: the same of an array and a number
 _MADE_OF_SHAPES = frozenset({"zeros", "ones"})
 _COMMON = UNARY | _MADE_OF_SHAPES | {"zeros_like", "ones_like", "conj", "conjugate", "maximum", "minimum"}
 _RESHAPED = frozenset({"broadcast_to", "reshape"})
@@ -23,7 +24,7 @@ _WRAPS = frozenset({"Tensor", "Variable", "Parameter", "tensor"})
 
 def common(name: str, args: list[Value]) -> Handler | None:
     """The meaning of a function of a library that nothing is known of: ``backend.sqrt(x)``, ``ndl.Tensor(x)``."""
-    last = name.rpartition(".")[2]
+    last = name.rpartition(".")[2].removesuffix(_OF_SCALARS)
     numbers = all(numeric(a) is not None for a in args)
     several = numbers and (_SEVERAL.get(last) == len(args) or (last in _OF_TWO and len(args) == 2))
     if last in _COMMON or several or (last in _RESHAPED and numeric(args[0]) is not None):
