@@ -167,7 +167,7 @@ def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | N
         if node.op in ("add", "sub"):
             for a, b in (node.args, node.args[::-1]):
                 if a.symbols & moving and not b.symbols & moving:
-                    data = [s for s in b.visible - fed if s.default is None and s.kind == "place" and "[" in s.name]
+                    data = [s for s in b.visible - fed if s.default is None and s.kind == "place" and _is_part(s.name)]
                     found.extend(s for s in data if s not in found)
         if node.op == "div":
             go(node.args[0])
@@ -177,6 +177,11 @@ def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | N
 
     go(step)
     return found[0] if len(found) == 1 else None
+
+
+def _is_part(name: str) -> bool:
+    """An element, or what an object holds that is handed in; a number of the optimizer's own is neither."""
+    return "[" in name or ("." in name and not name.startswith("self."))
 
 
 def _decays(states: list[State]) -> set[Expr]:
