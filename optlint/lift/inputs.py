@@ -111,7 +111,10 @@ def trails(entry: Entry, entries: Sequence[Entry]) -> bool:
         there = Symbol("there", kind="role")
         part = ex.substitute(entry.post, {other.post: ex.sym(there)})
         own, taken = structure.slope(part, symbol), structure.slope(part, there)
-        if own in (None, ex.const(0), ex.const(1)) or taken in (None, ex.const(0)):
+        goes_on = structure.slope(other.post, name)
+        if goes_on is not None and structure.number_at(goes_on, dict.fromkeys(goes_on.symbols, 0.0)) != 1:
+            continue
+        if own is None or taken is None or ex.const(0) in (own, taken) or not structure.is_complement(taken, own):
             continue
         if structure.rest(structure.rest(part, symbol), there) == ex.const(0) and not part.symbols & {name}:
             return True
