@@ -12,7 +12,7 @@ from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.objects import Cell, Func, Klass, Unsupported, content, numeric
+from optlint.lift.objects import Cell, Func, Klass, Unsupported, numeric
 from optlint.lift.places import attribute
 
 _PLAIN = (cst.Assign, cst.AugAssign, cst.AnnAssign, cst.Expr, cst.Pass)
@@ -34,9 +34,8 @@ def take_corrections(machine: Interpreter, receiver: Cell, klass: Klass, func: F
             if made not in now and _is_correction(made, now):
                 cell = Cell(ex.substitute(made, now), scalar=True)
                 machine.store.restore(receiver, attribute(name), cell)
-    for slot in machine.store.slots:
-        if slot.home is receiver:
-            frame.before[id(slot)] = numeric(content((slot.home, slot.key)))
+                slots = (s for s in machine.store.slots if s.home is receiver and s.key == attribute(name))
+                frame.before.update({id(slot): cell.expr for slot in slots})
 
 
 def _is_correction(made: Expr, counts: dict[Expr, Expr]) -> bool:
