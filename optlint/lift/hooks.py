@@ -15,6 +15,9 @@ from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Cell, Func, Klass, Unsupported, numeric
 from optlint.lift.places import attribute
 
+_ONE_MORE = matchers.AugAssign(operator=matchers.AddAssign(), value=matchers.Integer("1")) | matchers.Assign(
+    value=matchers.BinaryOperation(operator=matchers.Add(), right=matchers.Integer("1"))
+)
 _PLAIN = (cst.Assign, cst.AugAssign, cst.AnnAssign, cst.Expr, cst.Pass)
 
 
@@ -54,9 +57,9 @@ def _hooks(machine: Interpreter, klass: Klass, func: Func) -> Iterator[tuple[Fun
         if changes is None or not (changes.rebound & read) or not changes.rebound | changes.mutated:
             continue
         body = member.node.body.body if isinstance(member.node, cst.FunctionDef) else []
-        small = [s for line in body if isinstance(line, cst.SimpleStatementLine) for s in line.body]
-        plain = all(isinstance(line, cst.SimpleStatementLine) for line in body) and all(
-            isinstance(s, _PLAIN) for s in small
-        )
-        if plain and len(member.node.params.params) == 1:
+        lines = [line for line in body if isinstance(line, cst.SimpleStatementLine)]
+        small = [s for line in lines for s in line.body]
+        counts = any(matchers.matches(s, _ONE_MORE) for s in small)
+        alone = len(lines) == len(body) and len(member.node.params.params) == 1
+        if counts and alone and all(isinstance(s, _PLAIN) for s in small):
             yield member, changes.rebound | changes.mutated
