@@ -18,6 +18,7 @@ from optlint.lift.expression import Symbol
 from optlint.lift.frames import CutShort, Frame, Leave
 from optlint.lift.histories import Histories, is_counter, numbered
 from optlint.lift.objects import ANY, Cell, Each, Lazy, Scope, Seq, Slot, Target, Value, content, is_filled, numeric
+from optlint.lift.parts import numbers_of
 from optlint.lift.places import belongs_to
 from optlint.model import Span
 
@@ -71,7 +72,7 @@ class Loops(Histories):
                 return list(iterable.items.values())
         if isinstance(iterable, Seq) and 0 < len(iterable.elements) <= 6:
             return list(iterable.elements)
-        return None
+        return numbers_of(iterable)
 
     def index_name(self, target: cst.BaseExpression) -> str:
         """What a loop calls its index; inside a loop whose index has that name (a helper's loop), another name."""
@@ -203,7 +204,10 @@ class Loops(Histories):
         self.scope = Scope(outer)
         try:
             iterable = self.eval(generator.iter)
+            count, self.unpacked = self.unpacked, 0
             known = self.known_elements(iterable)
+            if known is None and count and isinstance(iterable, Cell) and not iterable.growing:
+                known = [self.child(iterable, f"[{i}]") for i in range(count)]  # ``c1, c2 = [1 - b**t for b in betas]``
             if known is not None and generator.inner_for_in is None and not generator.ifs:
                 made = []
                 for value in known:

@@ -53,6 +53,7 @@ class Memory:
         self.neighbours: dict[Cell, Symbol] = {}  # lists of which a loop over tensors reads another one's element
         self.appended: dict[Cell, str] = {}  # lists that are histories, and the key of what comes next
         self.scanning = False  # a dry run, which only shows what is written
+        self.unpacked = 0  # how many names take what a comprehension makes
         self.picked: set[str] = set()  # index names by which one object was taken that stands for all of a list
         self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
         self.unit = 0  # which parsed block the running code stands in

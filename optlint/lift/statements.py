@@ -201,6 +201,11 @@ class Statements(Definitions):
                 made = zip(value.elements, node.value.elements, strict=False)
                 value = Seq([self.made_anew(v, self.span_of(e.value)) for v, e in made])
         else:
+            whole = isinstance(node.value, (cst.ListComp, cst.GeneratorExp)) and isinstance(
+                first, (cst.Tuple, cst.List)
+            )
+            names = first.elements if whole and isinstance(first, (cst.Tuple, cst.List)) else []
+            self.unpacked = 0 if any(isinstance(e, cst.StarredElement) for e in names) else len(names)
             value = self.eval(node.value)
         if isinstance(first, cst.Name) and len(node.targets) == 1:
             value = self._chosen(first.value, value)

@@ -18,7 +18,7 @@ from optlint.lift.objects import (
     Value,
     numeric,
 )
-from optlint.lift.parts import parts_of, record
+from optlint.lift.parts import numbers_of, parts_of, record
 from optlint.lift.places import attribute, item, place_of
 from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise
 
@@ -56,6 +56,11 @@ def _enumerate(site: Site) -> Value | None:
 
 
 def _zip(site: Site) -> Value | None:
+    known = next((n for v in site.args if (n := numbers_of(v)) is not None), None)
+    if known is not None and not any(isinstance(v, (Each, Seq)) for v in site.args):
+        machine = site.machine
+        rows = ([machine.child(v, f"[{i}]", site.span) for v in site.args] for i in range(len(known)))
+        return Seq([Seq(row) for row in rows])  # ``zip(self.powers, self.betas)``
     index = _anonymous()
     for value in site.args:
         if isinstance(value, Each) and value.index is not None:
