@@ -140,6 +140,32 @@ def without_sign(gradient: Expr) -> tuple[int, Expr]:
     return -1, structure.product([(f, e) for f, e in parts if f != ex.const(-1)], gradient.origin)
 
 
+def decay_beside(posts: list[Expr], states: list[State], parameter: Symbol) -> list[Expr]:
+    """The equations with μ·v + (g + λ·w) for (μ·v + g) + λ·w: a sum is what it is in whatever order it is written.
+
+    λ is a setting that nothing else reads, and g comes as it is, so that no average's weight is taken for its part.
+    """
+    made = list(posts)
+    for number, state in enumerate(states):
+        parts = structure.terms(posts[number])
+        own = [(s, t) for s, t in parts if state.old in t.visible]
+        decay = [(s, t) for s, t in parts if (s, t) not in own and parameter in t.visible]
+        other = [(s, t) for s, t in parts if (s, t) not in own + decay]
+        if not len(own) == len(decay) == len(other) == 1 or other[0][0] < 0 or other[0][1].op not in ("sym", "opaque"):
+            continue
+        scale = structure.slope(decay[0][1], parameter)
+        elsewhere = frozenset().union(
+            *(t.symbols for _, t in own + other), *(p.symbols for p in posts if p is not posts[number])
+        )
+        alone = scale is not None and structure.rest(decay[0][1], parameter) == ex.const(0)
+        if scale is None or not alone or scale.op not in ("sym", "const") or scale.symbols & elsewhere:
+            continue
+        whole = structure.total(other + decay, posts[number].origin)
+        if not ex.contains(posts[number], whole):
+            made[number] = structure.total([*own, (1, whole)], posts[number].origin)
+    return made
+
+
 def as_scaled(gradient: Expr, posts: list[Expr]) -> tuple[Expr, list[Expr]]:
     """The gradient as it is squared, ``dW/n``, where every other place reads it so, in products (``η·dW/n/(√v + ε)``).
 

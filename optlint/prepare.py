@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from optlint.clocks import clocks_of
-from optlint.gradient import as_scaled, effective_gradient, without_sign
+from optlint.gradient import as_scaled, decay_beside, effective_gradient, without_sign
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -31,6 +31,8 @@ def prepare(recurrence: Recurrence) -> Subject:
     posts = [*(s.post for s in states), step]
     products = _products_with_itself(posts)
     posts = [ex.substitute(p, products) for p in posts]
+    if parameter is not None:
+        posts = decay_beside(posts, states, parameter)
     named = _named_settings(states, posts, moving | ({parameter} if parameter else set()), counters)
     posts = [ex.substitute(p, named) for p in posts]
     states = [replace(s, post=p) for s, p in zip(states, posts[:-1], strict=True)]
@@ -165,7 +167,7 @@ def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | N
         if node.op in ("add", "sub"):
             for a, b in (node.args, node.args[::-1]):
                 if a.symbols & moving and not b.symbols & moving:
-                    data = [s for s in b.visible - fed if s.default is None and s.kind == "place" and "[" in s.name]
+                    data = [s for s in b.visible - fed if s.default is None and s.kind == "place" and _is_part(s.name)]
                     found.extend(s for s in data if s not in found)
         if node.op == "div":
             go(node.args[0])
@@ -175,6 +177,11 @@ def _decayed(step: Expr, states: list[State], moving: set[Symbol]) -> Symbol | N
 
     go(step)
     return found[0] if len(found) == 1 else None
+
+
+def _is_part(name: str) -> bool:
+    """An element, or what an object holds that is handed in; a number of the optimizer's own is neither."""
+    return "[" in name or ("." in name and not name.startswith("self."))
 
 
 def _decays(states: list[State]) -> set[Expr]:

@@ -174,6 +174,37 @@ def test_numbers_of_other_files_are_known(tmp_path: Path) -> None:
     assert update.status == "matched" and "0.9" in update.equations[0]
 
 
+FRAMEWORK = """
+class Tensor:
+    def __init__(self, array, dtype="float32", requires_grad=True):
+        self.cached = Array(array, dtype)
+        self.requires_grad = requires_grad
+
+    def __add__(self, other):
+        return Add()(self, other)
+
+    def __mul__(self, other):
+        return Mul()(self, other)
+
+
+def zeros(*shape, dtype="float32"):
+    return constant(*shape, c=0.0, dtype=dtype)
+
+
+def power(a, b):
+    return Power(b)(a)
+"""
+
+
+def test_arrays_of_a_framework_of_the_project_compute_what_its_functions_say(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    (tmp_path / "lilgrad.py").write_text(FRAMEWORK, encoding="utf-8")
+    fixture = Path(__file__).parent.parent / "fixtures" / "correct_own_frameworks.py"
+    text = fixture.read_text(encoding="utf-8").replace("lilgrad.init", "lilgrad").replace(".autodiff", "lilgrad")
+    (tmp_path / "optim.py").write_text(text, encoding="utf-8")
+    assert {u.status for u in lint_paths(tmp_path / "optim.py").updates} == {"matched"}
+
+
 def test_imports_that_go_round_in_circles_end(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("from b import f\n", encoding="utf-8")
     (tmp_path / "b.py").write_text("from a import f\n", encoding="utf-8")

@@ -37,15 +37,16 @@ from optlint.lift.places import ACCESSOR, attribute, is_called_gradient, place_o
 from optlint.lift.vocabulary import (
     GLOBAL_NAMES,
     NUMBERS,
-    UNARY,
     Handler,
     Site,
     attribute_handler,
+    borrowed,
     common_handler,
     library_name,
     method_handler,
     name_handler,
     unknown_call,
+    wraps,
 )
 from optlint.lift.vocabulary.dtypes import typed
 from optlint.lift.vocabulary.records import fill_fields
@@ -77,7 +78,9 @@ class Calls(Arguments):
         self.frames: list[Frame] = []
         self.stored: list[Stored] = []
         self.sinks: list[Expr] = []  # what unknown calls get as statements: ``layer.step(name, -update)``
-        self.given: list[tuple[Cell, Symbol]] = []  # gradients as a framework hands them out, and their first content
+        self.given: list[
+            tuple[Cell, Cell, Symbol]
+        ] = []  # whose gradients a framework hands out, and their first content
         self.unseen: dict[str, int] = {}  # calls of code that is not in sight, with how much they take
         self.loops: list[Frame] = []
         self.counted: list[str] = []  # the indices of the loops that run, also of those that run dry
@@ -235,13 +238,13 @@ class Calls(Arguments):
             found = self.imported(callee)
             if isinstance(found, (Func, Klass)):
                 return self.call(found, args, kwargs, span, text)
-            common = common_handler(callee.name) if found is None and args else None
+            common = common_handler(callee, args) if found is None else None
             known = common(site) if common is not None else None
             if known is not None:
                 return known
         if isinstance(callee, Method):
-            borrowed = self.borrowed(callee, args)
-            known = borrowed(site) if borrowed is not None else None
+            handler = self.borrowed(callee, args)
+            known = handler(site) if handler is not None else None
             if known is not None:  # a module whose import is out of sight: ``nd.sqrt(x)``
                 return known
             site.receiver = callee.receiver
@@ -276,16 +279,23 @@ class Calls(Arguments):
         yes or no: both answers are worth a run.
         """
         mark, taken = self.reached(), dict(self.choices.taken)
+        site = Site(self.whole, args, kwargs, span, text)
+        common = common_handler(callee, args)  # what its name says, where its code leads on to what nobody sees
         try:
             if isinstance(callee, Klass):
-                return self.instantiate(callee, args, kwargs, span)
+                array = wraps(callee, site)
+                return array if array is not None else self.instantiate(callee, args, kwargs, span)
             made = self.inline(callee, args, kwargs, span)
-            if _is_number(made):
+            seen = numeric(made)
+            if _is_number(made) and not (common is not None and seen is not None and seen.op == "opaque"):
                 return made
         except (Unsupported, Leave):
             pass
         self.take_back(mark)
         self.choices.taken = taken
+        known = common(site) if common is not None else None
+        if known is not None:
+            return known
         self.unseen[text] = len(args) + len(kwargs)
         return self.opaque(text, [*args, *kwargs.values()], span)
 
@@ -315,11 +325,11 @@ class Calls(Arguments):
 
     def borrowed(self, callee: Method, args: list[Value]) -> Handler | None:
         """A function of a module out of sight: ``nd.sqrt(x)``, ``self.ops.xp.sqrt(x)``; one that was None at first."""
-        unary = callee.name in UNARY and len(args) == 1 and isinstance(callee.receiver, Cell)
         absent = isinstance(callee.receiver, Const) and callee.receiver.value is None
-        if args and (unary or absent or self.is_free(callee.receiver)):
+        named = GLOBAL_NAMES.get(place_of(callee.receiver).rpartition(".")[2]) == "numpy"  # ``p.xp.add(a, b)``
+        if args and (absent or named or self.is_free(callee.receiver)):
             return name_handler(f"numpy.{callee.name}")
-        return None
+        return borrowed(callee.name, args) if isinstance(callee.receiver, Cell) else None
 
     def is_free(self, value: Value) -> bool:
         """A name that nothing in sight binds."""

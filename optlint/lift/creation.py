@@ -45,8 +45,10 @@ class Creation(Joins):
         """
         mark = self.reached()
         held = {t: numeric(content(t)) for t in self.store.origins} if other is None else {}
+        named = {n: v for n, v in self.scope.vars.items() if isinstance(v, Cell) and v.place and v.place != n}
         with self.store.watching() as log:
             self.quietly(branch)
+            self._put_back({n: v for n, v in named.items() if place_text(v.place) == tested})
         starts = {t: numeric(content(t)) for t in log}
         root = tested.split("[")[0]
         if not log or not (tested == "*" or any(self._answers(t, tested) for t in log)):
@@ -72,6 +74,18 @@ class Creation(Joins):
             self._counted_apart(starts)
         self._at_first(made, count)
         return True
+
+    def _put_back(self, named: dict[str, Cell]) -> None:
+        """``if not state: state = {…}`` of ``state = self.state[p]``, where later ``self.state[p] = state``."""
+        for name, old in named.items():
+            made = self.scope.vars.get(name)
+            slot = next((s for s in self.store.slots if s.cell is old), None)
+            if not isinstance(made, Cell) or made is old or not made.growing or slot is None or not self.stack:
+                continue
+            place = matchers.Subscript() | matchers.Attribute()
+            stored = matchers.Assign(targets=[matchers.AssignTarget(target=place)], value=matchers.Name(name))
+            if matchers.findall(self.stack[-1], stored) and isinstance(slot.home, Cell):
+                self.store.put(slot.home, slot.key, made)
 
     def _created_apart(
         self, branch: cst.BaseSuite | cst.If | cst.Else | None, tested: str, count: Symbol | None

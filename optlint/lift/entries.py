@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Value, content, numeric
-from optlint.lift.places import is_called_gradient, loosely
+from optlint.lift.places import attribute, is_called_gradient, loosely, names_gradient
 from optlint.lift.recurrence import Entry
 from optlint.lift.store import Store
 from optlint.lift.written import from_saved, moved_from_saved
@@ -143,13 +143,15 @@ def _taken_over(old: Value | None, made: Value | None, store: Store) -> Iterator
         yield from ((s, post) for s in known if len(known) == 1)
 
 
-def changed_gradients(given: Iterable[tuple[Cell, Symbol]], store: Store) -> list[Entry]:
-    """The gradients that a framework handed out and that the code has changed in place."""
+def changed_gradients(given: Iterable[tuple[Cell, Cell, Symbol]], store: Store) -> list[Entry]:
+    """The gradients that a framework handed out and that the code has changed, in place or for others."""
     found = []
-    for cell, symbol in given:
-        if cell.expr is not None and cell.expr != ex.sym(symbol):
-            slot = Slot(cell, "", symbol, cell)
-            found.append(Entry(slot, cell.expr, _spans(store, slot, None)))
+    for home, cell, symbol in given:
+        now = numeric(home.items.get(attribute("grad")))
+        post = cell.expr if cell.expr != ex.sym(symbol) else now
+        if post is not None and post != ex.sym(symbol):
+            slot = Slot(cell, "", symbol, cell) if post is cell.expr else Slot(home, attribute("grad"), symbol, cell)
+            found.append(Entry(slot, post, _spans(store, slot, None)))
     return found
 
 
@@ -259,6 +261,8 @@ def match_returns(
             if own is None and not (goes_on and not fed):
                 continue
             left = None if own is None else _at_zero(own)
+            if own is not None and kept in own.visible and not same and names_gradient(symbol):
+                continue  # scaled by what another place has just become: a gradient's step, −η·g/√v'
             if kept in own_part.visible and not same and left == ex.const(0) and not _weighs_one(own_part, own, symbol):
                 continue  # a step with decay: η·(m̂/(√v̂ + ε) + λ·w)
             if kept in own_part.visible and left != ex.const(1) and fed:

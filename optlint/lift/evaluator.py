@@ -24,6 +24,7 @@ from optlint.lift.objects import (
     Super,
     Unsupported,
     Value,
+    is_none,
     numeric,
     one_of,
 )
@@ -196,8 +197,10 @@ class Evaluator(Operators):
         return self.eval(node.value)
 
     def eval_Subscript(self, node: cst.Subscript) -> Value:
-        home = self.eval(node.value)
-        return self.child(home, self.subscript(node), self.span_of(node))
+        home, key = self.eval(node.value), self.subscript(node)
+        if ":" in key and len(node.slice) == 1 and key != WHOLE and isinstance(home, Cell) and one_of(home) is not None:
+            return Cell(items=dict(home.items), growing=True)  # ``moved[:count]``: a list, of which one stands for all
+        return self.child(home, key, self.span_of(node))
 
     def subscript(self, node: cst.Subscript) -> str:
         keys = []
@@ -235,8 +238,9 @@ class Evaluator(Operators):
             found = home.find(name)
             return found if found is not None else self.opaque(f"{home.name}.{name}", [], span)
         if isinstance(home, Cell):
-            if attribute(name) in home.items:
-                return home.items[attribute(name)]
+            held = home.items.get(attribute(name))
+            if held is not None and not (name == "grad" and is_none(held)):  # None until ``loss.backward()``
+                return held
             if home.klass is not None:
                 found = home.klass.find(name)
                 if isinstance(found, Func) and found.computed:

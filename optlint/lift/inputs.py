@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.places import is_called_gradient
+from optlint.lift.places import names_gradient
 from optlint.lift.recurrence import Entry
 
 
@@ -71,9 +71,62 @@ def becomes_step(entry: Entry, entries: Sequence[Entry]) -> bool:
         read |= frozenset().union(*(e.post.symbols & kept for e in more))
     parts = [t for e in around for _, t in structure.terms(e.post)]
     beside = frozenset().union(*(t.symbols for t in parts)) - {symbol}
-    if any(s.name == "g" or is_called_gradient(s.name) for s in beside):
+    if any(map(names_gradient, beside)):
         return False
     return any(e in around for e in taken) and all(_is_made_of(t, kept, moved[0].slot.symbol) for t in parts)
+
+
+def turns_into_step(entry: Entry, entries: Sequence[Entry]) -> bool:
+    """A gradient whose place takes the step, for others to apply: ``grads[k] *= η/(√v[k] + ε)``, ``p.grad = m̂/…``.
+
+    States take it in, nothing here moves by it, and what stands there then is scaled by what they have become, or is
+    made of that alone. Observations that are scaled by how large they usually are look the same, but for the name.
+    """
+    symbol, post = entry.slot.symbol, entry.post
+    if symbol.initial is not None or symbol.default is not None or not post.args or not names_gradient(symbol):
+        return False
+    others = [e for e in entries if e is not entry]
+    keeps = {e.slot.symbol: structure.retention(e.post, e.slot.symbol) for e in others}
+    taken = [e for e in others if symbol in e.post.symbols and keeps[e.slot.symbol] not in (None, ex.const(0))]
+    if not taken or any((e.post != post and ex.contains(e.post, post)) or _moves(e, others) for e in others):
+        return False
+    kept = Symbol("kept", kind="role")
+    part = ex.substitute(post, {e.post: ex.sym(kept) for e in taken})
+    own = structure.slope(part, symbol)
+    if own is None or kept not in part.visible:
+        return False
+    return kept in own.visible or own == ex.const(0)
+
+
+def trails(entry: Entry, entries: Sequence[Entry]) -> bool:
+    """An average of where another place goes, which nothing here reads: of iterates, or a slow copy of the weights."""
+    symbol = entry.slot.symbol
+    others = [e for e in entries if e is not entry]
+    if any(symbol in e.post.symbols or ex.contains(e.post, entry.post) for e in others):
+        return False
+    for other in others:
+        name = other.slot.symbol
+        if names_gradient(name) or (1, ex.sym(name)) not in structure.terms(other.post):
+            continue
+        there = Symbol("there", kind="role")
+        part = ex.substitute(entry.post, {other.post: ex.sym(there)})
+        own, taken = structure.slope(part, symbol), structure.slope(part, there)
+        goes_on = structure.slope(other.post, name)
+        if goes_on is not None and structure.number_at(goes_on, dict.fromkeys(goes_on.symbols, 0.0)) != 1:
+            continue
+        if own is None or taken is None or ex.const(0) in (own, taken) or not structure.is_complement(taken, own):
+            continue
+        if structure.rest(structure.rest(part, symbol), there) == ex.const(0) and not part.symbols & {name}:
+            return True
+    return False
+
+
+def _moves(entry: Entry, entries: Sequence[Entry]) -> bool:
+    """All of the content stays, and what is added is made of what another place has become."""
+    symbol = entry.slot.symbol
+    if (1, ex.sym(symbol)) not in structure.terms(entry.post):
+        return False
+    return any(e is not entry and e.post.args and ex.contains(entry.post, e.post) for e in entries)
 
 
 def comes_next(entry: Entry, entries: Sequence[Entry]) -> bool:

@@ -32,6 +32,7 @@ from optlint.lift.objects import (
     is_filled,
     numeric,
 )
+from optlint.lift.parts import numbers_of
 from optlint.lift.places import belongs_to
 from optlint.lift.vocabulary import library_name
 from optlint.model import Span
@@ -96,7 +97,7 @@ class Loops(Histories):
                 return list(iterable.items.values())
         if isinstance(iterable, Seq) and 0 < len(iterable.elements) <= 6:
             return list(iterable.elements)
-        return None
+        return numbers_of(iterable)
 
     def index_name(self, target: cst.BaseExpression) -> str:
         """What a loop calls its index; inside a loop whose index has that name (a helper's loop), another name."""
@@ -120,7 +121,7 @@ class Loops(Histories):
                 _name_keys(iterable.element, iterable.index)
             return Each(self.forced(iterable.element), iterable.index)
         index = Symbol(name, kind="index", iterates="key")
-        return Each(self.child(iterable, "[{" + name + "}]"), index)
+        return Each(self.child(self.first_list(iterable), "[{" + name + "}]"), index)
 
     def forced(self, value: Value) -> Value:
         """Look up what could not be looked up before the loop's index had a name."""
@@ -228,7 +229,10 @@ class Loops(Histories):
         self.scope = Scope(outer)
         try:
             iterable = self.eval(generator.iter)
+            count, self.unpacked = self.unpacked, 0
             known = self.known_elements(iterable)
+            if known is None and count and isinstance(iterable, Cell) and not iterable.growing:
+                known = [self.child(iterable, f"[{i}]") for i in range(count)]  # ``c1, c2 = [1 - b**t for b in betas]``
             if known is not None and generator.inner_for_in is None and not generator.ifs:
                 made = []
                 for value in known:

@@ -10,6 +10,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Stored
+from optlint.lift.inputs import turns_into_step
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.store import Store
@@ -88,16 +89,40 @@ def _averaged(post: Expr) -> Symbol | None:
 def moved_gradients(
     frame: Frame, inner: Iterable[Frame], store: Store, changed: Iterable[Entry], name: str
 ) -> Iterator[Recurrence]:
-    """The gradients that a framework hands out and that take a step of states that gather them, as if they were w."""
+    """The gradients that a framework hands out and that take a step of states that gather them, as if they were w.
+
+    Those that become the step, for others to apply, are taken for it.
+    """
     table = entry_values(inner)
     for entry in changed:
         place, post = entry.slot.symbol, resolved(entry.post, table)
-        if _stays(post, place):
+        entries = entries_of(frame, store, inner)
+        if turns_into_step(Entry(entry.slot, post, entry.spans), entries):
+            yield from Grouping(frame, entries, [post], [], name).recurrences()
+        elif _stays(post, place) and not _gains(post, place):
             made = Grouping(frame, entries_of(frame, store, inner), [], [], name).of(
                 State(place.name, place, Symbol(f"{place.name}'"), post, place.initial, entry.spans)
             )
             if any(place in s.post.visible for s in made.states):
                 yield made
+
+
+def kept_steps(
+    frame: Frame, inner: Iterable[Frame], store: Store, stored: Sequence[Stored], name: str
+) -> Iterator[Recurrence]:
+    """The steps that a run leaves at places of objects, where nothing moves: ``layer.step = η·layer.v``."""
+    table = entry_values(inner)
+    entries = entries_of(frame, store, inner)
+    posts = [resolved(one.expr, table) for one in stored if not one.name.isidentifier()]
+    grouping = Grouping(frame, entries, [], [], name)
+    states = {s.post for s in grouping.states}
+    yield from grouping.left_at_places(p for p in dict.fromkeys(posts) if p not in states)
+
+
+def _gains(post: Expr, place: Symbol) -> bool:
+    """g + λ·s, a gradient whose slow part is made stronger: nothing that is taken for w would climb like that."""
+    added = [(s, structure.factors(t)) for s, t in structure.terms(structure.rest(post, place))]
+    return all(sign > 0 and (ex.const(-1), 1) not in parts for sign, parts in added)
 
 
 def moves_with(lost: Recurrence, found: list[Recurrence]) -> bool:

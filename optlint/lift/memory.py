@@ -53,6 +53,7 @@ class Memory:
         self.neighbours: dict[Cell, Symbol] = {}  # lists of which a loop over tensors reads another one's element
         self.appended: dict[Cell, str] = {}  # lists that are histories, and the key of what comes next
         self.scanning = False  # a dry run, which only shows what is written
+        self.unpacked = 0  # how many names take what a comprehension makes
         self.picked: set[str] = set()  # index names by which one object was taken that stands for all of a list
         self.span_of: Callable[[cst.CSTNode], Span | None] = lambda node: None
         self.unit = 0  # which parsed block the running code stands in
@@ -185,6 +186,22 @@ class Memory:
         if expr is not None and not (expr.op == "sym" or key.startswith(".") or home.place.endswith(ACCESSOR)):
             return self._part(home, expr, key, span)
         return self.unveil(home, key)
+
+    def first_list(self, value: Value) -> Value:
+        """The first of the two lists that ``weights + biases`` puts together, where a loop goes over what it gives.
+
+        A sum of arrays is no list of tensors: what is known to be an array, or a number, stays a sum.
+        """
+        if not isinstance(value, Cell) or value.array or value.expr is None or value.expr.op != "add":
+            return value
+        parts = value.expr.args
+        if not all(p.op == "sym" and p.symbol.kind == "place" and not p.symbol.array for p in parts):
+            return value
+        if any(p.symbol.default is not None or p.symbol.initial is not None for p in parts):
+            return value
+        homes = [s.cell for s in self.store.slots if s.symbol in [p.symbol for p in parts]]
+        known = [h for h in homes if isinstance(h, Cell) and h.open and not h.scalar]
+        return known[0] if len(known) == len(homes) > 1 else value
 
     def _element(self, home: Seq, key: str, span: Span | None) -> Value:
         try:

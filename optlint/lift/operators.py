@@ -31,6 +31,10 @@ def _label(operator: type) -> str:
 
 MAX_COORDINATES = 8
 
+# what gives yes or no, element by element, and how such answers are joined
+_ANSWERS = ex.COMPARISONS | {"and", "or", "not"}
+_OF_ANSWERS = {cst.BitAnd: "and", cst.BitOr: "or"}
+
 # what the algebra does not compute (``a @ b``), by the names of its values: it gives a result, and keeps nothing
 OPERATORS = frozenset(
     _label(o) for o in (cst.MatrixMultiply, cst.Modulo, cst.FloorDivide, cst.BitAnd, cst.BitOr, cst.BitXor)
@@ -62,6 +66,8 @@ class Operators(Memory):
             passes, stride = numeric(left), numeric(right)
             if passes is not None and stride is not None and self.strides.get(passes) == stride:
                 return Cell(passes, scalar=True)  # ``i // batch``, where i goes on by the batch: the number of the step
+        if operator in _OF_ANSWERS and all((e := numeric(v)) is not None and e.op in _ANSWERS for v in (left, right)):
+            return self.joined(_OF_ANSWERS[operator], [left, right], span)  # ``(norm > 0) & (size > 0)``
         if name is None or name == "mod":
             label = _label(operator)
             return self.opaque(label, [left, right], span)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import libcst as cst
 
-from optlint.lift.objects import ANY, Cell, Seq, Value
+from optlint.lift.objects import ANY, Cell, Const, Seq, Value
 
 SETTER = ".setter"
+MAX_NUMBERS = 6  # of a tuple that is gone through one by one
 
 
 def record(place: str, parts: dict[str, Value]) -> Cell:
@@ -39,3 +40,14 @@ def accessor(node: cst.FunctionDef) -> str:
     """What tells a property's functions apart, which all have its name: ``@beta.setter``."""
     names = (d.decorator.attr.value for d in node.decorators if isinstance(d.decorator, cst.Attribute))
     return next((f".{n}" for n in names if n in ("setter", "deleter")), "")
+
+
+def numbers_of(value: Value) -> list[Value] | None:
+    """The elements of a tuple of numbers that a default gives: ``betas=(0.9, 0.999)``."""
+    usual = value.items.get("<template>") if isinstance(value, Cell) else None
+    if not isinstance(value, Cell) or not isinstance(usual, Cell) or not 0 < len(usual.items) <= MAX_NUMBERS:
+        return None
+    keys = [f"[{i}]" for i in range(len(usual.items))]
+    if list(usual.items) != keys or not all(isinstance(v, Const) for v in usual.items.values()):
+        return None
+    return [value.items[k] for k in keys] if all(k in value.items for k in keys) else None

@@ -33,6 +33,10 @@ def is_called_gradient(name: str) -> bool:
     return bool(_GRADIENT.search(name))
 
 
+def names_gradient(symbol: Symbol) -> bool:
+    return symbol.name == "g" or is_called_gradient(symbol.name)
+
+
 def attribute(name: str) -> str:
     return f".{name}"
 
@@ -66,8 +70,10 @@ def place_text(place: str) -> str:
 
 
 def belongs_to(place: str, indices: list[Symbol]) -> bool:
-    """Whether a place is one element of a loop over ``indices``."""
-    return any("{" + name + "}" in place for index in indices for name in (index.name, *index.aliases))
+    """Whether a place is one element of a loop over ``indices``, or keyed by what is one (``m[layer.number]``)."""
+    names = [name for index in indices for name in (index.name, *index.aliases)]
+    keys = _INDEX.findall(place)
+    return any("{" + name + "}" in place or any(f"[{name}]" in key for key in keys) for name in names)
 
 
 def indices_of(key: str) -> list[str]:

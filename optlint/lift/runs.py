@@ -11,6 +11,7 @@ from optlint.lift.branches import Choices
 from optlint.lift.changes import changed_elsewhere, has_unseen_base, is_self
 from optlint.lift.expression import Symbol, const
 from optlint.lift.frames import Frame, Leave
+from optlint.lift.hooks import take_corrections
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import (
     ANY,
@@ -44,6 +45,7 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
     if receiver is not None and klass is not None:
         frame.saved = _saved(machine, receiver, klass, func)
         frame.unseen_kin = has_unseen_base(klass)
+        take_corrections(machine, receiver, klass, func, frame)
     scope = Scope(func.scope)
     bound = func.bound(receiver)
     own = len(machine.store.slots)

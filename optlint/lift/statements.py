@@ -38,7 +38,7 @@ from optlint.model import Span
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
 ZERO = const(0)
 PLACES = (cst.Name, cst.Attribute, cst.Subscript)
-CONTENT = frozenset({"data"})  # ``p.data = x`` gives the array p another content
+CONTENT = frozenset({"data", "cached_data"})  # ``p.data = x`` gives the array p another content
 
 
 def _keeps_part(after: Expr, symbol: Symbol) -> bool:
@@ -201,6 +201,11 @@ class Statements(Definitions):
                 made = zip(value.elements, node.value.elements, strict=False)
                 value = Seq([self.made_anew(v, self.span_of(e.value)) for v, e in made])
         else:
+            whole = isinstance(node.value, (cst.ListComp, cst.GeneratorExp)) and isinstance(
+                first, (cst.Tuple, cst.List)
+            )
+            names = first.elements if whole and isinstance(first, (cst.Tuple, cst.List)) else []
+            self.unpacked = 0 if any(isinstance(e, cst.StarredElement) for e in names) else len(names)
             value = self.eval(node.value)
         if isinstance(first, cst.Name) and len(node.targets) == 1:
             value = self._chosen(first.value, value)

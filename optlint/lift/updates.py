@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.inputs import becomes_step, comes_next, is_input
+from optlint.lift.inputs import becomes_step, comes_next, is_input, trails, turns_into_step
 from optlint.lift.objects import Cell, Slot, content, numeric
-from optlint.lift.places import is_called_gradient
+from optlint.lift.places import is_called_gradient, names_gradient
 from optlint.lift.positions import with_velocities
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.sharing import note_sharing
@@ -29,7 +29,7 @@ def updates_of(
     outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
-    handed_on = [resolved(e, table) for e in sinks if e.args and e.op != "opaque"]
+    handed_on = [resolved(e, table) for e in map(_unwrapped, sinks) if e.args and e.op != "opaque"]
     found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
     for recurrence in found:
         note_sharing(recurrence, frame, inner)
@@ -72,6 +72,19 @@ def _without_memos(entries: list[Entry]) -> list[Entry]:
             kept = [e for e in entries if e.slot.symbol not in places]
             return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in kept]
     return entries
+
+
+def _unwrapped(sink: Expr) -> Expr:
+    """What unseen code makes of one value before it is handed on: ``layer.put(checked(w − η·u))``."""
+    while sink.op == "opaque" and len(sink.args) == 1:
+        sink = sink.args[0]
+    return sink
+
+
+def _is_report(output: Expr) -> bool:
+    """How far it went, how large it was: norms and sums, and nothing besides, are no step of an array."""
+    whole = {n: ex.const(0) for n in ex.walk(output) if n.op in ex.REDUCTIONS}
+    return bool(whole) and all(s.default is not None for s in ex.substitute(output, whole).symbols)
 
 
 def _begins_anew(output: Expr) -> bool:
@@ -162,6 +175,11 @@ class Grouping:
         self.inputs = [e for e in fed if numeric(content((e.slot.home, e.slot.key))) != ex.sym(e.slot.symbol)]
         fed += [e for e in entries if e not in fed and (becomes_step(e, entries) or comes_next(e, entries))]
         entries = [e for e in entries if e not in fed]
+        entries = [e for e in entries if not trails(e, entries)]
+        turned = [e for e in entries if turns_into_step(e, entries)]
+        self.outputs[:0] = [e.post for e in turned]
+        self.returned += len(turned)
+        entries = [e for e in entries if e not in turned]
         read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in self.outputs))
         for entry in entries:
             if entry.slot.symbol not in read:  # overwritten before it is read: no state
@@ -183,7 +201,7 @@ class Grouping:
             table = {post: new for post, new in values if post != state.post}
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
-        returned = [o for o in self.outputs[: self.returned] if not self._is_moved(o)]
+        returned = [o for o in self.outputs[: self.returned] if not self._is_moved(o) and not _is_report(o)]
         handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o) and not self._is_look(o)]
         self.outputs, self.returned = returned + handed_on, len(returned)
 
@@ -234,6 +252,32 @@ class Grouping:
         parameter.post = ex.substitute(parameter.post, values)
         return self._make(parameter, None, self.needs(parameter.post))
 
+    def left_at_places(self, posts: Iterable[Expr]) -> Iterator[Recurrence]:
+        """What is left at a place for others to apply: ``self.delta = η·m̂/(√v̂ + ε)``, where η is no state's decay."""
+        values = {s.post: ex.sym(s.new) for s in self.states if s.post.args}
+        for post in posts:
+            step = ex.substitute(post, values)
+            needed = self.needs(step)
+            taken = frozenset().union(*(s.post.visible for s in needed if not s.is_counter))
+            kept = [k for s in needed if (k := structure.retention(s.post, s.old)) is not None]
+            known = frozenset().union(*(k.symbols for k in kept)) | self.by_new.keys() | self.by_old.keys()
+            factors = [f for _, t in structure.terms(step) for f, e in structure.factors(t) if f.op == "sym" and e == 1]
+            sizes = [f for f in factors if not f.symbol.array and f.symbol not in known | taken]
+            gradients = [s for s in taken if names_gradient(s)]
+            if sizes and gradients and self._is_driven(step, gradients):
+                yield self._make(None, step, needed)
+
+    def _is_driven(self, step: Expr, gradients: Sequence[Symbol]) -> bool:
+        """A gradient or its average is a factor of each summand: η/(√v + ε) alone is a rate."""
+
+        def drives(node: Expr) -> bool:
+            averages = (s for symbol in node.visible if (s := self.by_new.get(symbol)) is not None)
+            linear = any(structure.slope(s.post, g) not in (None, ex.const(0)) for s in averages for g in gradients)
+            return linear or bool(node.visible & set(gradients))
+
+        parts = [structure.factors(term) for _, term in structure.terms(step)]
+        return all(any(e == 1 and drives(f) for f, e in factors) for factors in parts)
+
     def recurrences(self) -> list[Recurrence]:
         parameters = [s for s in self.states if self._is_parameter(s)]
         found = []
@@ -241,6 +285,8 @@ class Grouping:
             needed = self.needs(parameter.post, parameters)
             found.append(self._make(parameter, None, needed))
         if not any(r.states for r in found):
+            for position in range(self.returned, len(self.outputs)):
+                self._name_what_is_got(self.outputs[position])
             for position, output in enumerate(self.outputs):
                 needed = self.needs(output)
                 if any(not s.is_counter for s in needed) or _begins_anew(output):
@@ -251,6 +297,19 @@ class Grouping:
         for recurrence in found:
             recurrence.idle = [s for s in self.states if id(s) not in read and not s.is_counter]
         return found
+
+    def _name_what_is_got(self, output: Expr) -> None:
+        """``w = net.get_weights(i)``, and later ``net.put_weights(i, w − η·u)``: a place behind two calls."""
+        taken = [
+            (s, t) for s, t in structure.terms(output) if not t.visible & (self.by_new.keys() | self.by_old.keys())
+        ]
+        got = taken[0][1] if len(taken) == 1 and taken[0][0] > 0 and len(structure.terms(output)) > 1 else None
+        if got is None or got.op != "opaque" or not got.args or is_called_gradient(str(got.value)):
+            return
+        place = ex.sym(Symbol(f"{got.value}()[i]"))
+        for state in self.states:
+            state.post = ex.substitute(state.post, {got: place})
+        self.outputs = [ex.substitute(o, {got: place}) for o in self.outputs]
 
     def _moved_place(self, output: Expr) -> State | None:
         """The place that an output is the next content of, whoever puts it there: ``layer.set(layer.w − η·u)``."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 
-from optlint.lift.objects import Value
-from optlint.lift.vocabulary import jax, keras, numpy, others, python, theano, torch
+from optlint.lift.objects import Func, Klass, Lib, Value
+from optlint.lift.vocabulary import frameworks, jax, keras, numpy, others, python, theano, torch
+from optlint.lift.vocabulary.frameworks import borrowed, wraps
 from optlint.lift.vocabulary.records import made_record
 from optlint.lift.vocabulary.site import Handler, Site
 
@@ -34,19 +35,13 @@ _LIBRARIES = (numpy, torch, keras, theano, jax, others)
 _NAMES: dict[str, Handler] = dict(python.NAMES)
 for _library in _LIBRARIES:
     _NAMES.update(_library.NAMES)
-_ATTRIBUTES: dict[str, Handler] = {**numpy.ATTRIBUTES, **torch.ATTRIBUTES}
+_ATTRIBUTES: dict[str, Handler] = {**numpy.ATTRIBUTES, **torch.ATTRIBUTES, **others.ATTRIBUTES}
 _METHODS = _merged(
     torch.METHODS, numpy.METHODS, python.METHODS, others.METHODS, jax.METHODS, keras.METHODS, theano.METHODS
 )
 
 NUMBERS = {f"{home}.{name}": value for home in ("numpy", "math", "torch")
            for name, value in (("inf", math.inf), ("pi", math.pi), ("e", math.e))}  # fmt: skip
-
-# functions of one array, which as methods take no argument
-UNARY = frozenset({"sqrt", "square", "rsqrt", "exp", "log", "abs", "absolute", "sign", "negative", "reciprocal"})
-
-# functions that mean the same in every library of arrays, also in one that is not known
-_COMMON = UNARY | {"zeros_like", "ones_like", "conj", "conjugate", "maximum", "minimum"}
 
 # modules by other names
 _ALIASES = {
@@ -116,10 +111,10 @@ def name_handler(name: str) -> Handler | None:
     return found
 
 
-def common_handler(name: str) -> Handler | None:
+def common_handler(callee: Lib | Func | Klass, args: list[Value]) -> Handler | None:
     """The meaning of a function of a library that nothing is known of: ``backend.sqrt``."""
-    last = name.rpartition(".")[2]
-    return _NAMES.get(f"numpy.{last}") if last in _COMMON and not is_library(name) else None
+    known = isinstance(callee, Lib) and not callee.level and is_library(callee.name)
+    return frameworks.common(callee.name, args) if args and not known else None
 
 
 def method_handler(name: str) -> Handler | None:
@@ -139,13 +134,14 @@ def unknown_call(site: Site, name: str) -> Value | None:
 
 __all__ = [
     "GLOBAL_NAMES",
-    "UNARY",
     "Handler",
     "Site",
     "attribute_handler",
+    "borrowed",
     "is_library",
     "library_name",
     "method_handler",
     "name_handler",
     "unknown_call",
+    "wraps",
 ]

@@ -1,8 +1,9 @@
-"""MXNet, MLX, tinygrad, Chainer, Jittor and other NumPy-like libraries: what they add to NumPy's language."""
+"""MXNet, MLX, tinygrad, Chainer, Jittor, needle and other NumPy-like libraries: what they add to NumPy's language."""
 
 from __future__ import annotations
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.expression import Expr
 from optlint.lift.objects import Cell, Const, Seq, Value, numeric
 from optlint.lift.places import attribute
@@ -11,13 +12,16 @@ from optlint.lift.vocabulary.site import Handler, Site, filled, same, square
 
 
 def _update_in_place(site: Site) -> Value | None:
-    """Jittor's ``v.update(new)``."""
+    """Jittor's ``v.update(new)``, and ``p.update(p.value - step)`` of an object that holds its array."""
     home, new = site.receiver, site.get(0)
     if not isinstance(home, Cell) or home.growing or home.expr is None or len(site.args) != 1:
         return None
     if not isinstance(new, Cell) or new.growing or new.expr is None:
         return None
-    site.machine.store.fill(home, new.expr, site.span)
+    kept = [c for c in home.items.values() if isinstance(c, Cell) and c.expr is not None and c.expr.op == "sym"]
+    moved = [c for c in kept if (1, c.expr) in structure.terms(new.expr)]
+    target = moved[0] if len(moved) == 1 and not new.expr.symbols & home.expr.symbols else home
+    site.machine.store.fill(target, new.expr, site.span)
     return home
 
 
@@ -70,11 +74,12 @@ METHODS: dict[str, Handler] = {
     "tostype": same,
     "wait_to_read": same,
     "contiguous": same,
+    "realize_cached_data": same,
     **dict.fromkeys(("reshape1f", "reshape2f", "reshape3f", "reshape_f"), argument(0)),
     **dict.fromkeys(("alloc", "alloc1f", "alloc_f"), filled(0)),
     "adam": _thinc_adam,
 }
 
-ATTRIBUTES: dict[str, Handler] = {}
+ATTRIBUTES: dict[str, Handler] = {"cached_data": same}
 
 __all__ = ["ATTRIBUTES", "METHODS", "NAMES", "attribute"]

@@ -18,7 +18,7 @@ from optlint.lift.objects import (
     Value,
     numeric,
 )
-from optlint.lift.parts import parts_of, record
+from optlint.lift.parts import numbers_of, parts_of, record
 from optlint.lift.places import attribute, item, place_of
 from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise
 
@@ -41,7 +41,8 @@ def _keyed(site: Site, home: Value, index: Symbol) -> Value:
     """The element of ``home`` that belongs to ``index``, once the loop has named it."""
     if isinstance(home, Each):
         return home.element
-    return Lazy(lambda: site.machine.child(home, "[{" + index.name + "}]", site.span))
+    machine = site.machine
+    return Lazy(lambda: machine.child(machine.first_list(home), "[{" + index.name + "}]", site.span))
 
 
 def _enumerate(site: Site) -> Value | None:
@@ -55,6 +56,11 @@ def _enumerate(site: Site) -> Value | None:
 
 
 def _zip(site: Site) -> Value | None:
+    known = next((n for v in site.args if (n := numbers_of(v)) is not None), None)
+    if known is not None and not any(isinstance(v, (Each, Seq)) for v in site.args):
+        machine = site.machine
+        rows = ([machine.child(v, f"[{i}]", site.span) for v in site.args] for i in range(len(known)))
+        return Seq([Seq(row) for row in rows])  # ``zip(self.powers, self.betas)``
     index = _anonymous()
     for value in site.args:
         if isinstance(value, Each) and value.index is not None:

@@ -147,7 +147,7 @@ def _gradient(site: Site) -> Value | None:
     symbol = Symbol(f"{home.place}.grad".replace("[{", "[").replace("}]", "]"), array=True)
     made = Cell(ex.sym(symbol), place=f"{home.place}.grad", open=True, array=True)
     site.machine.store.quietly(home, attribute("grad"), made)
-    site.machine.given.append((made, symbol))
+    site.machine.given.append((home, made, symbol))
     return made
 
 
