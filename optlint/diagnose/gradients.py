@@ -56,6 +56,40 @@ def of_summed_gradient(recurrence: Recurrence) -> Recurrence | None:
     return None
 
 
+def of_written_gradient(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with g for the ``sum(w − μ·v + data)`` that all places take in; None without any.
+
+    A gradient that is written out, at a point ahead or beside other parameters: states that only it reads are left out.
+    """
+    parameter = recurrence.parameter
+    if parameter is None or not recurrence.states:
+        return None
+    busy = recurrence.moving | {parameter.old}
+
+    def is_loss(node: Expr) -> bool:
+        data = node.symbols - busy
+        return node.op in ("sum", "mean") and parameter.old in node.symbols and any(s.kind == "place" for s in data)
+
+    shared = (n for n in ex.walk(recurrence.step) if is_loss(n) and not _is_squared_sum(n))
+    made = max(shared, key=lambda n: n.size, default=None)
+    if made is None:
+        return None
+    table = {made: ex.opaque("gradient", (made,), made.origin)}
+    kept, more = [], [ex.substitute(recurrence.step, table)]
+    while more:
+        read = frozenset().union(*(p.visible for p in more))
+        new = [s for s in recurrence.states if s not in kept and {s.old, s.new} & read]
+        kept, more = kept + new, [ex.substitute(s.post, table) for s in new]
+    if len(kept) == len(recurrence.states) and not made.symbols & recurrence.moving:
+        return None
+    return _with(recurrence, [s for s in recurrence.states if s in kept], table)
+
+
+def _is_squared_sum(node: Expr) -> bool:
+    """A squared norm."""
+    return structure.square_root_of(node.args[0]) is not None
+
+
 def _taken_by_all(posts: list[Expr], last: Symbol, others: frozenset[Symbol]) -> Expr | None:
     """The largest expression with the last gradient, and nothing else that is kept, that all of these read."""
     made = {n: None for n in ex.walk(posts[0]) if last in n.symbols and not n.symbols & others and n.args}

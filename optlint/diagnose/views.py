@@ -7,7 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from optlint.diagnose.gradients import of_plain_gradient, of_summed_gradient, with_corrected_gradient
+from optlint.diagnose.gradients import (
+    of_plain_gradient,
+    of_summed_gradient,
+    of_written_gradient,
+    with_corrected_gradient,
+)
 from optlint.intent import meant
 from optlint.knowledge import conventions
 from optlint.lift import expression as ex
@@ -294,6 +299,7 @@ SIMPLER = (
     with_corrected_gradient,
     of_plain_gradient,
     of_summed_gradient,
+    of_written_gradient,
     switched_on,
     with_steady_decays,
     with_steady_momentum,
