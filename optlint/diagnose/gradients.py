@@ -75,7 +75,8 @@ def of_written_gradient(recurrence: Recurrence) -> Recurrence | None:
     if made is None:
         return None
     table = {made: ex.opaque("gradient", (made,), made.origin)}
-    kept, more = [], [ex.substitute(recurrence.step, table)]
+    kept: list[State] = []
+    more = [ex.substitute(recurrence.step, table)]
     while more:
         read = frozenset().union(*(p.visible for p in more))
         new = [s for s in recurrence.states if s not in kept and {s.old, s.new} & read]
