@@ -218,7 +218,7 @@ class Memory:
         return None
 
     def _filled_from_end(self, home: Cell) -> Value | None:
-        """Any element of a list of zeros, or None, whose elements are set from the last one on: ``g[-1]``, ``g[-l]``."""
+        """Any element of a list of zeros, or None, that are set from the last one on: ``g[-1]``, ``g[-l]``."""
         first = home.items[ANY]
         empty = (isinstance(first, Const) and first.value is None) or numeric(first) == ex.const(0)
         if not home.sequence or not home.growing or not empty:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence, Set
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
+from optlint.lift.branches import flag_of
 from optlint.lift.entries import arguments_of, entries_of, entry_values, flat, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_input
 from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.places import is_called_gradient
+from optlint.lift.joins import either, first_step
 from optlint.lift.positions import handed_back, with_velocities
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.sharing import note_sharing
@@ -25,7 +27,7 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it. within: what its inner loops move."""
     inner, within = list(inner), list(within)
     table = entry_values(inner)
-    entries = with_velocities(_without_zeros(entries_of(frame, store, inner)))
+    entries = with_velocities(_without_zeros(_without_flags(entries_of(frame, store, inner))))
     reached = _reached(inner, within, table)
     outputs = []
     if frame.kind == "function":
@@ -59,6 +61,23 @@ def _reached(inner: Iterable[Frame], within: Iterable[Recurrence], table: dict[E
 
 def _is_begun(entry: Expr | None) -> bool:
     return entry is not None and not entry.symbols
+
+
+def _without_flags(entries: list[Entry]) -> list[Entry]:
+    """With the first step told as such where a flag tells it that every step sets: ``if not self.begun: …``."""
+    flags = {e.slot.symbol: e.post for e in entries if _turns(e)}
+    table: dict[Expr, Expr] = {}
+    for node in (n for e in entries if flags for n in ex.walk(e.post) if n.op == "where"):
+        flag = flag_of(node.args[0])
+        if flag is not None and flag[0] in flags:
+            first, later = node.args[1:] if flag[1] else node.args[:0:-1]
+            table[node] = either(first_step(), first, later)
+    return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in entries] if table else entries
+
+
+def _turns(entry: Entry) -> bool:
+    first, post = entry.slot.symbol.initial, entry.post
+    return first is not None and first.op == post.op == "const" and bool(first.value) != bool(post.value)
 
 
 def _without_zeros(entries: list[Entry]) -> list[Entry]:
