@@ -11,9 +11,9 @@ from optlint.lift.entries import arguments_of, entries_of, entry_values, flat, m
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_input
+from optlint.lift.joins import either, first_step
 from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.places import is_called_gradient
-from optlint.lift.joins import either, first_step
 from optlint.lift.positions import handed_back, with_velocities
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.sharing import note_sharing
