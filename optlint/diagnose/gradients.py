@@ -48,12 +48,18 @@ def of_summed_gradient(recurrence: Recurrence) -> Recurrence | None:
         plain = structure.slope(total.post, total.old) == ex.const(1) and total.new in read and total.old not in read
         if not plain or taken.symbols & recurrence.moving or taken.op == "const" or structure.squared_in(taken):
             continue
-        takers = [s for s in others if total.new in s.post.visible]
-        kept = [structure.retention(s.post, s.old) for s in takers]
-        squared = any(ex.sym(total.new) in structure.squared_in(s.post) for s in takers)
-        if squared and all(own not in (None, ex.const(0), ex.const(1)) for own in kept) and not taken.visible & read:
+        takers = [(s, structure.retention(s.post, s.old)) for s in others if total.new in s.post.visible]
+        squared = any(ex.sym(total.new) in structure.squared_in(s.post) for s, _ in takers)
+        gathered = all(own not in (None, ex.const(0), ex.const(1)) or _gathers_square(s, total) for s, own in takers)
+        if squared and gathered and not taken.visible & read:
             return _with(recurrence, others, {ex.sym(total.new): taken})
     return None
+
+
+def _gathers_square(state: State, total: State) -> bool:
+    """v + s²."""
+    own, taken = structure.slope(state.post, state.old), structure.rest(state.post, state.old)
+    return own == ex.const(1) and structure.square_root_of(taken) == ex.sym(total.new)
 
 
 def of_written_gradient(recurrence: Recurrence) -> Recurrence | None:

@@ -327,8 +327,11 @@ def _last_of(home: Cell) -> Value | None:
 def started(entry: Expr) -> Expr | None:
     """The first content of a place that holds ``entry``: what is known of a symbol's own first content.
 
-    A setting has the content that it always has (``self.beta1_power = beta1``).
+    A setting has the content that it always has (``self.beta1_power = beta1``). What unseen code makes of an array of
+    zeros and of nothing else is one (``floatX(zeros)``).
     """
+    if entry.op == "opaque" and entry.args == (ex.const(0),):
+        return entry.args[0]
     if entry.op == "sym":
         symbol = entry.symbol
         return entry if symbol.initial is None and symbol.default is not None else symbol.initial
