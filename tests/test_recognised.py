@@ -130,6 +130,47 @@ def momentum(x, y, alpha, beta, x_last, y_last):
     return x, y, x_now, y_now
 """,
     ),
+    "sums of gradients, which Adagrad takes in": (
+        {"adagrad"},
+        """
+import numpy as np
+
+def adagrad(w, data, gradient, eta=0.01, eps=1e-8, batch=32):
+    count = 0
+    n = len(w)
+    squares = {k: np.zeros_like(w[k]) for k in range(n)}
+    sums = {k: np.zeros_like(w[k]) for k in range(n)}
+    for x in data:
+        for k in range(n):
+            sums[k] += gradient(w, x)[k]
+        count += 1
+        if count % batch == 0:
+            for k in range(n):
+                squares[k] += np.square(sums[k])
+                w[k] -= eta / np.sqrt(squares[k] + eps) * sums[k]
+    return w
+""",
+    ),
+    "zeros of another type": (
+        {"momentum"},
+        """
+import numpy as np
+from somewhere import floatX
+
+class Momentum:
+    def __init__(self, ps, mu=0.9):
+        self.ps, self.mu = ps, mu
+        self.v = [floatX(np.zeros(p.shape)) for p in ps]
+        self.z = 0j
+
+    def step(self, grads, g, lr):
+        for p, g, v in zip(self.ps, grads, self.v):
+            v[:] = self.mu * v - lr * g
+            p += v
+        self.z = self.mu * self.z - lr * g
+        self.w = self.w + self.z
+""",
+    ),
 }  # fmt: skip
 
 
@@ -192,6 +233,25 @@ def adadelta(w, gradient, steps, rho=0.95, eps=1e-6):
         squared_gradients = rho * squared_gradients + (1 - rho) * g
         delta = -np.sqrt(squared_steps + eps) / np.sqrt(squared_gradients + eps) * g
         w = w + delta
+    return w
+""",
+    ),
+    "a sum of gradients, and its square's average for it": (
+        {"OPT112"},
+        """
+import numpy as np
+
+def rmsprop(w, data, gradient, eta=0.01, beta=0.9, eps=1e-8, batch=32):
+    n = len(w)
+    v = [np.zeros_like(p) for p in w]
+    total = [np.zeros_like(p) for p in w]
+    for i in range(len(data)):
+        for j in range(n):
+            total[j] = total[j] + gradient(w, data[i])[j]
+        if i % batch == 0:
+            for k in range(n):
+                v[k] = beta * v[k] + (1 - beta) * total[k] ** 2
+                w[k] -= eta / np.sqrt(v[k] + eps) * v[k]
     return w
 """,
     ),

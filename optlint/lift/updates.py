@@ -50,7 +50,7 @@ def updates_of(
 
 
 def _reached(inner: Iterable[Frame], within: Iterable[Recurrence], table: dict[Expr, Expr]) -> frozenset[Expr]:
-    """Where loops over the steps leave what they move, as one pass from a number that the code begins with.
+    """Where loops over the steps leave what they move, as one pass from what the code begins with.
 
     What stands around such a loop hands it on as a result: ``theta = 0; for …: theta -= …; return theta``.
     """
@@ -60,7 +60,7 @@ def _reached(inner: Iterable[Frame], within: Iterable[Recurrence], table: dict[E
 
 
 def _is_begun(entry: Expr | None) -> bool:
-    return entry is not None and not entry.symbols
+    return entry is not None and entry.op != "sym"
 
 
 def _without_flags(entries: list[Entry]) -> list[Entry]:
