@@ -53,9 +53,9 @@ def _siblings(judged: Sequence[Judged]) -> Iterator[list[Judged]]:
     for recurrence, verdict in judged:
         if recurrence.parameter is None or verdict.status not in ("matched", "unmatched") or not recurrence.states:
             continue
-        recurrence = _with_gradient(recurrence)
-        key = (recurrence.name, tuple(sorted(recurrence.configuration.items())), len(recurrence.states))
-        groups.setdefault(key, {}).setdefault(recurrence.parameter.name, (recurrence, verdict))
+        view = _with_gradient(recurrence)
+        key = (view.name, tuple(sorted(view.configuration.items())), len(view.states))
+        groups.setdefault(key, {}).setdefault(recurrence.parameter.name, (view, verdict))
     for group in groups.values():
         if 2 <= len(group) <= MAX_TWINS:
             yield list(group.values())

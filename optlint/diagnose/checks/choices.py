@@ -92,7 +92,7 @@ def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     wrong, right = next(iter(alone.items()))
     root = next(s.post for s in subject.states if ex.contains(s.post, wrong))
     noted = not mentioned(recurrence) or wrong.op == "mean" or not any(_forgets(s, wrong) for s in subject.states)
-    yield Repair(page.code, made, wrong, right, root=root, written=written, details={"noted": noted})
+    yield Repair(page.code, made, wrong, right, root=root, written=written, details={"noted": "yes"} if noted else {})
 
 
 def _forgets(state: State, taken: Expr) -> bool:
