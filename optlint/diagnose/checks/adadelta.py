@@ -61,17 +61,22 @@ def _delta(subject: Subject, step: Expr) -> Expr:
 
 @check("adadelta-order")
 def adadelta_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """u gathers g² instead of steps, or the step's v has not seen g yet."""
+    """u gathers g² or another step than the one that is taken, or the step's v has not seen g yet, or is u' instead."""
     for v, u in _pairs(subject):
         now: dict[Expr, Expr] = {ex.sym(u.new): ex.sym(u.old), ex.sym(v.old): ex.sym(v.new)}
+        if {u.old, u.new} <= subject.step.symbols and not {v.old, v.new} & subject.step.symbols:
+            now = {ex.sym(u.new): ex.sym(v.new)}
         step = ex.substitute(subject.step, now)
         if not {u.old, v.new} <= step.symbols:
             continue
-        data = _weighed(subject, u)[2]  # type: ignore[index]
+        own, _, data = _weighed(subject, u)  # type: ignore[misc]
         if u.old in data.symbols:
             post = ex.substitute(u.post, {ex.sym(v.old): ex.sym(v.new)})
         elif subject.g in data.symbols and not data.symbols & subject.moving:
             post = ex.substitute(u.post, {ex.sym(subject.g): _delta(subject, step)})
+        elif subject.g in data.symbols and structure.square_root_of(data) is not None:
+            square = ex.op("pow", _delta(subject, step), ex.const(2))
+            post = structure.average(own, u.old, square, u.post.origin)
         else:
             continue
         if post == u.post:  # a step with u', which counts that very step, is off by a thousandth after the first few
