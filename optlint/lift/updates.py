@@ -100,6 +100,10 @@ def _goes_down(state: State) -> bool:
     return len(parts) > 1 and [t for sign, t in parts if sign > 0] == [ex.sym(state.old)]
 
 
+def _is_summed(state: State) -> bool:
+    return structure.slope(state.post, state.old) == ex.const(1)
+
+
 def _begins_anew(output: Expr) -> bool:
     """A step under whose root an average goes on from 0: η·g/√(β·0 + (1 − β)·g²)."""
     roots = (n for n in ex.walk(output) if n.op == "sqrt")
@@ -238,8 +242,10 @@ class Grouping:
         return structure.number_at(own, dict.fromkeys(own.symbols, 0.0)) == 1
 
     def _is_result(self, output: Expr) -> bool:
-        """Made of where parameters are that a loop inside moves (their loss, say), and of no other state."""
+        """Made of where parameters are that a loop inside moves (their loss, say), and of no other state; or a mean."""
         read = [s for symbol in output.visible if (s := self.by_new.get(symbol) or self.by_old.get(symbol)) is not None]
+        if len(read) == 2 == len(output.visible) and output.op == "div" and all(_is_summed(s) for s in read):
+            return any(s.is_counter for s in read)
         return bool(read) and all(s.slot is not None and id(s.slot.cell) in self.within for s in read)
 
     def _is_look(self, output: Expr) -> bool:
@@ -315,6 +321,16 @@ class Grouping:
             and not any({parameter.old, parameter.new} & s.post.visible for s in self.states if s is not parameter)
         )
 
+    def _sums_losses(self, state: State, others: Sequence[State]) -> bool:
+        """s + f(w), where w goes down by itself and f is not linear: a loss there."""
+        read = [s for s in others if {s.old, s.new} & state.post.visible]
+        return bool(read) and all(
+            _goes_down(s)
+            and not {state.old, state.new} & s.post.symbols
+            and any(structure.slope(state.post, x) is None for x in (s.old, s.new))
+            for s in read
+        )
+
     def _is_parameter(self, state: State) -> bool:
         own = structure.slope(state.post, state.old, conditional=True)
         if own is None and (1, ex.sym(state.old)) in structure.terms(state.post):
@@ -327,6 +343,8 @@ class Grouping:
             return False
         visible = state.post.visible - {state.old}
         others = [s for s in self.states if s is not state and not s.is_counter]
+        if own == ex.const(1) and self._sums_losses(state, others):
+            return False
         if any(state.new in s.post.visible for s in others):
             return False
         if any(state.new in o.visible for o in self.outputs):
