@@ -42,7 +42,7 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
     thresholds = _thresholds(posts)
     free = (counting | thresholds.keys()) - have - states
     for symbol in sorted(free, key=lambda s: s.name):
-        if recurrence.is_held(symbol):
+        if recurrence.is_held(symbol) and not is_counted_by_caller(symbol, recurrence):
             continue
         if symbol.default is not None and not float(symbol.default).is_integer():
             continue  # the ψ of β^(t·ψ)
@@ -55,6 +55,11 @@ def clocks_of(recurrence: Recurrence, posts: list[Expr]) -> list[Clock]:
         outer = symbol in recurrence.outer
         clocks.append(Clock(symbol, first if mine else min(1.0, *thresholds[symbol]), 1.0, False, outer=outer))
     return clocks
+
+
+def is_counted_by_caller(symbol: Symbol, recurrence: Recurrence) -> bool:
+    """An attribute of what is called for one parameter after the other: who calls it may well count the steps."""
+    return "." in symbol.name and bool(recurrence.keyed_by)
 
 
 def _thresholds(posts: list[Expr]) -> dict[Symbol, list[float]]:

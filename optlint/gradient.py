@@ -128,7 +128,8 @@ def _peeled(node: Expr, common: set[Expr], settings: set[Symbol]) -> Expr:
             break
         node = data[0]
     base = structure.square_root_of(node)
-    return base if base is not None and base in common and not base.args else node  # g² is made of the gradient
+    plain = base is not None and (base.op == "opaque" or not base.args)
+    return base if base is not None and base in common and plain else node  # g² is made of the gradient
 
 
 def without_sign(gradient: Expr) -> tuple[int, Expr]:

@@ -48,12 +48,53 @@ def of_summed_gradient(recurrence: Recurrence) -> Recurrence | None:
         plain = structure.slope(total.post, total.old) == ex.const(1) and total.new in read and total.old not in read
         if not plain or taken.symbols & recurrence.moving or taken.op == "const" or structure.squared_in(taken):
             continue
-        takers = [s for s in others if total.new in s.post.visible]
-        kept = [structure.retention(s.post, s.old) for s in takers]
-        squared = any(ex.sym(total.new) in structure.squared_in(s.post) for s in takers)
-        if squared and all(own not in (None, ex.const(0), ex.const(1)) for own in kept) and not taken.visible & read:
+        takers = [(s, structure.retention(s.post, s.old)) for s in others if total.new in s.post.visible]
+        squared = any(ex.sym(total.new) in structure.squared_in(s.post) for s, _ in takers)
+        gathered = all(own not in (None, ex.const(0), ex.const(1)) or _gathers_square(s, total) for s, own in takers)
+        if squared and gathered and not taken.visible & read:
             return _with(recurrence, others, {ex.sym(total.new): taken})
     return None
+
+
+def _gathers_square(state: State, total: State) -> bool:
+    """v + s²."""
+    own, taken = structure.slope(state.post, state.old), structure.rest(state.post, state.old)
+    return own == ex.const(1) and structure.square_root_of(taken) == ex.sym(total.new)
+
+
+def of_written_gradient(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with g for the ``sum(w − μ·v + data)`` that all places take in; None without any.
+
+    A gradient that is written out, at a point ahead or beside other parameters: states that only it reads are left out.
+    """
+    parameter = recurrence.parameter
+    if parameter is None or not recurrence.states:
+        return None
+    busy = recurrence.moving | {parameter.old}
+
+    def is_loss(node: Expr) -> bool:
+        data = node.symbols - busy
+        return node.op in ("sum", "mean") and parameter.old in node.symbols and any(s.kind == "place" for s in data)
+
+    shared = (n for n in ex.walk(recurrence.step) if is_loss(n) and not _is_squared_sum(n))
+    made = max(shared, key=lambda n: n.size, default=None)
+    if made is None:
+        return None
+    table = {made: ex.opaque("gradient", (made,), made.origin)}
+    kept: list[State] = []
+    more = [ex.substitute(recurrence.step, table)]
+    while more:
+        read = frozenset().union(*(p.visible for p in more))
+        new = [s for s in recurrence.states if s not in kept and {s.old, s.new} & read]
+        kept, more = kept + new, [ex.substitute(s.post, table) for s in new]
+    if len(kept) == len(recurrence.states) and not made.symbols & recurrence.moving:
+        return None
+    return _with(recurrence, [s for s in recurrence.states if s in kept], table)
+
+
+def _is_squared_sum(node: Expr) -> bool:
+    """A squared norm."""
+    return structure.square_root_of(node.args[0]) is not None
 
 
 def _taken_by_all(posts: list[Expr], last: Symbol, others: frozenset[Symbol]) -> Expr | None:

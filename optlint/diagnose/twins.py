@@ -8,8 +8,10 @@ from itertools import combinations
 import numpy as np
 
 from optlint.diagnose.findings import Context
+from optlint.diagnose.gradients import of_summed_gradient, of_written_gradient
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.repairs import Repair
+from optlint.diagnose.views import after_first_step
 from optlint.knowledge import find_mistake
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -51,11 +53,19 @@ def _siblings(judged: Sequence[Judged]) -> Iterator[list[Judged]]:
     for recurrence, verdict in judged:
         if recurrence.parameter is None or verdict.status not in ("matched", "unmatched") or not recurrence.states:
             continue
-        key = (recurrence.name, tuple(sorted(recurrence.configuration.items())), len(recurrence.states))
-        groups.setdefault(key, {}).setdefault(recurrence.parameter.name, (recurrence, verdict))
+        view = _with_gradient(recurrence)
+        key = (view.name, tuple(sorted(view.configuration.items())), len(view.states))
+        groups.setdefault(key, {}).setdefault(recurrence.parameter.name, (view, verdict))
     for group in groups.values():
         if 2 <= len(group) <= MAX_TWINS:
             yield list(group.values())
+
+
+def _with_gradient(recurrence: Recurrence) -> Recurrence:
+    """From the second step on, and with a gradient that is summed up or written out as one quantity."""
+    for simplify in (after_first_step, of_summed_gradient, of_written_gradient):
+        recurrence = simplify(recurrence) or recurrence
+    return recurrence
 
 
 Difference = tuple[Judged, Subject, Subject, int, Recurrence]

@@ -7,7 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from optlint.diagnose.gradients import of_plain_gradient, of_summed_gradient, with_corrected_gradient
+from optlint.diagnose.gradients import (
+    of_plain_gradient,
+    of_summed_gradient,
+    of_written_gradient,
+    with_corrected_gradient,
+)
 from optlint.intent import meant
 from optlint.knowledge import conventions
 from optlint.lift import expression as ex
@@ -27,8 +32,8 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
     """The recurrence without what it does at its first step alone, without settings that are 0 by default, or both.
 
     Also at a step that is taken, where a switch can leave steps out; with decays and momentum that follow no schedule;
-    with one ε; with a step whose size no norm sets; within its bounds; with the gradient as it is taken in
-    (``gradients``). All of these together come last.
+    with one ε; with a step whose size no norm sets; with a decay of w² for one of |w|; within its bounds; with the
+    gradient as it is taken in (``gradients``). All of these together come last.
     """
     later = after_first_step(recurrence)
     if later is not None:
@@ -46,6 +51,8 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
             together, made = beside or together, made + (beside is not None)
     if made > 1:
         yield together
+    if made and later is not None and (plain := after_first_step(together)) is not None:
+        yield plain
 
 
 def switched_on(recurrence: Recurrence) -> Recurrence | None:
@@ -219,6 +226,17 @@ def _is_one_number(node: Expr, kept: frozenset[Symbol]) -> bool:
     return bool(node.symbols & kept) and scalar(node)
 
 
+def with_plain_decay(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with λ·w for a decoupled λ·sign(w), which shrinks weights by another measure (L1)."""
+    if recurrence.parameter is None or not recurrence.states:
+        return None
+    w, busy = ex.sym(recurrence.parameter.old), recurrence.moving
+    sign = Expr("sign", (w,))
+    shrinking = (t for _, t in structure.terms(recurrence.step) if (sign, 1.0) in structure.factors(t))
+    table = {t: ex.substitute(t, {sign: w}) for t in shrinking if not t.symbols & busy}
+    return recurrence.with_step(lambda step: ex.substitute(step, table)) if table else None
+
+
 def after_first_step(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence without what the code does at the first step alone; None where that is nothing."""
     view = _changed(recurrence, structure.after_first)
@@ -294,10 +312,12 @@ SIMPLER = (
     with_corrected_gradient,
     of_plain_gradient,
     of_summed_gradient,
+    of_written_gradient,
     switched_on,
     with_steady_decays,
     with_steady_momentum,
     with_one_floor,
     of_plain_size,
+    with_plain_decay,
     within_bounds,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -138,8 +138,8 @@ def _taken_over(old: Value | None, made: Value | None, store: Store) -> Iterator
         keyed = {loosely(k): held for k, v in made.items.items() if (held := numeric(v)) is not None}
         yield from ((s, keyed[loosely(s.key)]) for s in known if loosely(s.key) in keyed)
     else:
-        if len(known) > 1:  # its neighbours were read, too: ``self.W[i - 1]``
-            known = [s for s in known if s.symbol in post.symbols]
+        if len(known) > 1:  # its neighbours were read, too: ``self.W[i - 1]``, also by the gradient alone
+            known = [s for s in known if s.symbol in post.visible] or [s for s in known if s.symbol in post.symbols]
         yield from ((s, post) for s in known if len(known) == 1)
 
 
@@ -218,10 +218,14 @@ def arguments_of(frame: Frame, store: Store) -> dict[Symbol, Slot]:
 
 
 def match_returns(
-    frame: Frame, arguments: dict[Symbol, Slot], entries: list[Entry], table: dict[Expr, Expr]
+    frame: Frame, arguments: dict[Symbol, Slot], entries: list[Entry], table: dict[Expr, Expr], reached: Set[Expr]
 ) -> list[Expr]:
-    """Arguments whose new values are returned are state; what fits no argument is the step itself."""
-    returned = [(key, _cancelled(resolved(e, table))) for key, e in _flat(frame.returned)]
+    """Arguments whose new values are returned are state; what fits no argument is the step itself.
+
+    reached: results that are neither.
+    """
+    returned = [(key, _cancelled(resolved(e, table))) for key, e in flat(frame.returned) if e not in reached]
+    returned = [(key, e) for key, e in returned if e not in reached]
     known = [e.post for e in entries]
     taken = {e.slot.symbol for e in entries}
     rest: list[tuple[int, Expr]] = []
@@ -244,7 +248,7 @@ def match_returns(
         best = None
         # what the code takes from another place's new content is that place's, not an argument's
         own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})
-        own_place = {s for s, slot in arguments.items() if isinstance(slot.home, Cell) and slot.key == key}
+        own_place = _of_key(key, arguments)
         passing = _no_trace(own_part, expr, arguments, returned) - own_place
         for symbol, slot in arguments.items():
             if symbol in taken or symbol in passing or symbol not in own_part.visible:
@@ -252,7 +256,8 @@ def match_returns(
             own = structure.retention(own_part, symbol)  # also inside a maximum (AMSGrad's)
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
-            same = slot.key == key if isinstance(slot.home, Cell) else numeric(content((slot.home, slot.key))) == expr
+            of_part = isinstance(slot.home, Cell)
+            same = symbol in own_place if of_part else numeric(content((slot.home, slot.key))) == expr
             if not same and (symbol in named or symbol.default or _is_taken_in(own_part, own, symbol, arguments)):
                 continue  # handed back elsewhere, a setting, or what an average of another argument takes in
             goes_on = same and _goes_on(own_part, symbol)
@@ -285,6 +290,17 @@ def match_returns(
     return [expr for _, expr in sorted(rest, key=lambda r: r[0])]
 
 
+def _of_key(key: str, arguments: Mapping[Symbol, Slot]) -> set[Symbol]:
+    """The elements of arguments that have this key, by whatever loop's index: those of each by their own, if any do."""
+    parts = {s: slot for s, slot in arguments.items() if isinstance(slot.home, Cell)}
+    exact = {id(slot.home) for slot in parts.values() if slot.key == key}
+    return {
+        s
+        for s, slot in parts.items()
+        if slot.key == key or (id(slot.home) not in exact and loosely(slot.key) == loosely(key))
+    }
+
+
 def _is_velocity(expr: Expr, entries: list[Entry]) -> bool:
     """What an object keeps and hands back at once is its step where it gathers what is called a gradient."""
     for entry in (e for e in entries if e.post == expr and isinstance(e.slot.home, Cell)):
@@ -315,15 +331,15 @@ def _is_averaged(post: Expr, symbol: Symbol, arguments: Iterable[Symbol]) -> boo
     )
 
 
-def _flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str, Expr]]:
+def flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str, Expr]]:
     """The numbers inside a value, each with its key in what holds it."""
     if isinstance(value, Seq):
-        return [e for i, v in enumerate(value.elements) for e in _flat(v, f"[{i}]", depth + 1)]
+        return [e for i, v in enumerate(value.elements) for e in flat(v, f"[{i}]", depth + 1)]
     expr = numeric(value)
     if expr is not None:
         return [(key, expr)]
     if isinstance(value, Cell) and depth < 3:
-        return [e for k, v in value.items.items() if k.startswith(("[", ".")) for e in _flat(v, k, depth + 1)]
+        return [e for k, v in value.items.items() if k.startswith(("[", ".")) for e in flat(v, k, depth + 1)]
     return []
 
 

@@ -123,6 +123,8 @@ class Evaluator(Operators):
         return Const(float(node.value.replace("_", "")), self.span_of(node))
 
     def eval_Imaginary(self, node: cst.Imaginary) -> Value:
+        if not node.value.rstrip("jJ").strip("0._"):  # a complex zero is one
+            return Const(0.0, self.span_of(node))
         return self.opaque(node.value, [], self.span_of(node))
 
     def eval_SimpleString(self, node: cst.SimpleString) -> Value:

@@ -332,13 +332,14 @@ class Lifter:
     def _found(self, machine: Interpreter, frame: Frame, name: str) -> list[Recurrence]:
         """The updates of a run's frames, in source order, with what the run knows of them."""
         frames = [frame, *machine.frames]
-        found: list[Recurrence] = []
-        for candidate in frames:
+        made: dict[int, list[Recurrence]] = {}
+        for candidate in sorted(frames, key=lambda f: -f.depth):
             inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
-            made = updates_of(candidate, inner, machine.store, machine.sinks, name)
-            for recurrence in made:
+            within = [r for f in inner for r in made.get(id(f), ())]
+            made[id(candidate)] = updates_of(candidate, inner, machine.store, machine.sinks, name, within)
+            for recurrence in made[id(candidate)]:
                 note_passes(recurrence, candidate, machine.frames)
-            found.extend(made)
+        found = [r for f in frames for r in made[id(f)]]
         if (frame.span is not None or not found) and all(r.parameter is not None for r in found):
             behind = self._rest_of(frame.span)
             lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)

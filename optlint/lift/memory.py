@@ -32,6 +32,7 @@ from optlint.lift.places import ACCESSOR, LAST, WHOLE, indices_of, is_element, k
 from optlint.lift.store import Store, settle
 from optlint.model import Span
 
+_FROM_END = re.compile(r"\[[-−]")
 _NUMBER = re.compile(r"\[\d+\]")
 _OF_A_LOOP = re.compile(r"[\w)\]]\[\{\w+\}\]$")
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
@@ -229,8 +230,21 @@ class Memory:
             if "{" in key and (alike := self.alike(home, key)) is not None:
                 return home.items[alike]
             if ANY in home.items:
-                return self._representative(home, home.items[ANY], key)
+                filled = self._filled_from_end(home)
+                return filled if filled is not None else self._representative(home, home.items[ANY], key)
         return None
+
+    def _filled_from_end(self, home: Cell) -> Value | None:
+        """Any element of a list of zeros, or None, that are set from the last one on: ``g[-1]``, ``g[-l]``."""
+        first = home.items[ANY]
+        empty = (isinstance(first, Const) and first.value is None) or numeric(first) == ex.const(0)
+        if not home.sequence or not home.growing or not empty:
+            return None
+        filled = [e for k, v in home.items.items() if _FROM_END.match(k) and (e := numeric(v)) is not None]
+        parts = [e for e in filled if e.op != "const"]
+        if not parts:
+            return None
+        return Cell(self.collapse(f"elements of {place_text(home.place)}", parts, parts[0].origin), array=True)
 
     def alike(self, home: Cell, key: str, but: Sequence[str] = ()) -> str | None:
         """The one key of a container that stands for all of its elements, as this one does.
@@ -330,8 +344,11 @@ def _last_of(home: Cell) -> Value | None:
 def started(entry: Expr) -> Expr | None:
     """The first content of a place that holds ``entry``: what is known of a symbol's own first content.
 
-    A setting has the content that it always has (``self.beta1_power = beta1``).
+    A setting has the content that it always has (``self.beta1_power = beta1``). What unseen code makes of an array of
+    zeros and of nothing else is one (``floatX(zeros)``).
     """
+    if entry.op == "opaque" and entry.args == (ex.const(0),):
+        return entry.args[0]
     if entry.op == "sym":
         symbol = entry.symbol
         return entry if symbol.initial is None and symbol.default is not None else symbol.initial

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.objects import Slot
 from optlint.lift.recurrence import Entry
 
 
@@ -27,6 +28,22 @@ def with_velocities(entries: Sequence[Entry]) -> list[Entry]:
             found[found.index(place)] = Entry(slot, driven, place.spans)
             found[found.index(moved)] = Entry(moved.slot, post, moved.spans)
     return found
+
+
+def handed_back(
+    returned: Iterable[Expr], arguments: Mapping[Symbol, Slot], entries: Sequence[Entry]
+) -> Iterator[Entry]:
+    """The last positions p that a function takes and for which it returns w: ``x, p = momentum(x, p)``."""
+    moved = {e.slot.symbol: e for e in entries}
+    for expr in dict.fromkeys(returned):
+        entry = moved.get(expr.symbol) if expr.op == "sym" else None
+        if entry is None:
+            continue
+        apart = (n.args for n in ex.walk(entry.post) if n.op == "sub" and expr in n.args)
+        beside = {a.symbol for pair in apart for a in pair if a.op == "sym" and a != expr}
+        free = [p for p in beside if p in arguments and p not in moved and p.default is None]
+        if len(free) == 1:
+            yield Entry(arguments[free[0]], expr, (expr.origin,) if expr.origin is not None else ())
 
 
 def driven_by(post: Expr, w: Symbol, p: Symbol, velocity: Symbol) -> Expr | None:

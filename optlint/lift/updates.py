@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
+from optlint.lift.branches import flag_of
+from optlint.lift.entries import arguments_of, entries_of, entry_values, flat, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_input, trails, turns_into_step
+from optlint.lift.joins import either, first_step
 from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.places import is_called_gradient, names_gradient
-from optlint.lift.positions import with_velocities
+from optlint.lift.positions import handed_back, with_velocities
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.sharing import note_sharing
 from optlint.lift.store import Store
@@ -20,21 +22,62 @@ from optlint.model import Span
 
 
 def updates_of(
-    frame: Frame, inner: Iterable[Frame], store: Store, sinks: Sequence[Expr], name: str
+    frame: Frame, inner: Iterable[Frame], store: Store, sinks: Sequence[Expr], name: str, within: Iterable[Recurrence]
 ) -> list[Recurrence]:
-    """Every parameter that a frame moves, with the states that move it."""
-    inner = list(inner)
+    """Every parameter that a frame moves, with the states that move it. within: what its inner loops move."""
+    inner, within = list(inner), list(within)
     table = entry_values(inner)
-    entries = with_velocities(_without_memos(_without_zeros(entries_of(frame, store, inner))))
-    outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
+    entries = with_velocities(_without_memos(_without_zeros(_without_flags(entries_of(frame, store, inner)))))
+    reached = _reached(inner, within, table)
+    outputs = []
+    if frame.kind == "function":
+        arguments = arguments_of(frame, store)
+        outputs = match_returns(frame, arguments, entries, table, reached)
+        returned = (e for _, e in flat(frame.returned))
+        if last := list(handed_back(returned, arguments, entries)):
+            entries = with_velocities([*entries, *last])
     if not entries:
         return []
     handed_on = [resolved(e, table) for e in map(_unwrapped, sinks) if e.args and e.op != "opaque"]
-    found = Grouping(frame, entries, outputs, handed_on, name).recurrences()
+    handed_on = [e for e in handed_on if e not in reached]
+    slots = [r.parameter.slot for r in within if r.parameter is not None and r.states]
+    arrays = {id(s.cell) for s in slots if s is not None}
+    found = Grouping(frame, entries, outputs, handed_on, name, arrays).recurrences()
     for recurrence in found:
         note_sharing(recurrence, frame, inner)
         recurrence.from_saved = bool(frame.saved)
     return found
+
+
+def _reached(inner: Iterable[Frame], within: Iterable[Recurrence], table: dict[Expr, Expr]) -> frozenset[Expr]:
+    """Where loops over the steps leave what they move, as one pass from what the code begins with.
+
+    What stands around such a loop hands it on as a result: ``theta = 0; for …: theta -= …; return theta``.
+    """
+    moved = {r.parameter.old for r in within if r.parameter is not None}
+    posts = (p for f in inner for s, p in f.posts if s.symbol in moved and _is_begun(s.symbol.entry))
+    return frozenset(resolved(p, table) for p in posts)
+
+
+def _is_begun(entry: Expr | None) -> bool:
+    return entry is not None and entry.op != "sym"
+
+
+def _without_flags(entries: list[Entry]) -> list[Entry]:
+    """With the first step told as such where a flag tells it that every step sets: ``if not self.begun: …``."""
+    flags = {e.slot.symbol: e.post for e in entries if _turns(e)}
+    table: dict[Expr, Expr] = {}
+    for node in (n for e in entries if flags for n in ex.walk(e.post) if n.op == "where"):
+        flag = flag_of(node.args[0])
+        if flag is not None and flag[0] in flags:
+            first, later = node.args[1:] if flag[1] else node.args[:0:-1]
+            table[node] = either(first_step(), first, later)
+    return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in entries] if table else entries
+
+
+def _turns(entry: Entry) -> bool:
+    first, post = entry.slot.symbol.initial, entry.post
+    return first is not None and first.op == post.op == "const" and bool(first.value) != bool(post.value)
 
 
 def _without_zeros(entries: list[Entry]) -> list[Entry]:
@@ -85,6 +128,16 @@ def _is_report(output: Expr) -> bool:
     """How far it went, how large it was: norms and sums, and nothing besides, are no step of an array."""
     whole = {n: ex.const(0) for n in ex.walk(output) if n.op in ex.REDUCTIONS}
     return bool(whole) and all(s.default is not None for s in ex.substitute(output, whole).symbols)
+
+
+def _goes_down(state: State) -> bool:
+    """w − η·g, with nothing added."""
+    parts = structure.terms(state.post)
+    return len(parts) > 1 and [t for sign, t in parts if sign > 0] == [ex.sym(state.old)]
+
+
+def _is_summed(state: State) -> bool:
+    return structure.slope(state.post, state.old) == ex.const(1)
 
 
 def _begins_anew(output: Expr) -> bool:
@@ -161,9 +214,16 @@ class Grouping:
     """Finds the parameters among a frame's entries, and for each the states that it needs."""
 
     def __init__(
-        self, frame: Frame, entries: list[Entry], outputs: list[Expr], handed_on: list[Expr], name: str
+        self,
+        frame: Frame,
+        entries: list[Entry],
+        outputs: list[Expr],
+        handed_on: list[Expr],
+        name: str,
+        within: Set[int] = frozenset(),
     ) -> None:
         self.frame = frame
+        self.within = within  # what loops inside move, with states of their own
         self.name = name
         self.outputs = outputs + handed_on
         self.returned = len(outputs)
@@ -201,8 +261,10 @@ class Grouping:
             table = {post: new for post, new in values if post != state.post}
             state.post = ex.substitute(state.post, table)
         self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
-        returned = [o for o in self.outputs[: self.returned] if not self._is_moved(o) and not _is_report(o)]
+        told = [o for o in self.outputs[: self.returned] if not _is_report(o) and not self._is_result(o)]
+        returned = [o for o in told if not self._is_moved(o)]
         handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o) and not self._is_look(o)]
+        handed_on = [o for o in handed_on if not self._is_result(o)]
         self.outputs, self.returned = returned + handed_on, len(returned)
 
     def _is_moved(self, output: Expr) -> bool:
@@ -221,9 +283,18 @@ class Grouping:
             return (1, ex.sym(state.old)) in structure.terms(state.post)
         return structure.number_at(own, dict.fromkeys(own.symbols, 0.0)) == 1
 
+    def _is_result(self, output: Expr) -> bool:
+        """Made of where parameters are that a loop inside moves (their loss, say), and of no other state; or a mean."""
+        read = [s for symbol in output.visible if (s := self.by_new.get(symbol) or self.by_old.get(symbol)) is not None]
+        if len(read) == 2 == len(output.visible) and output.op == "div" and all(_is_summed(s) for s in read):
+            return any(s.is_counter for s in read)
+        return bool(read) and all(s.slot is not None and id(s.slot.cell) in self.within for s in read)
+
     def _is_look(self, output: Expr) -> bool:
         """What unseen code gets of a place that other states have moved (a line to draw, a loss) is no step."""
-        moved = (s for symbol in output.visible if (s := self.by_new.get(symbol)) is not None and not s.is_counter)
+        moved = [s for symbol in output.visible if (s := self.by_new.get(symbol)) is not None and not s.is_counter]
+        if moved and all(_goes_down(s) and structure.slope(output, s.new) is None for s in moved):
+            return True  # a loss there
         return any(
             (1, ex.sym(s.old)) in structure.terms(s.post) and bool((s.post.visible - {s.new}) & self.by_new.keys())
             for s in moved
@@ -339,6 +410,16 @@ class Grouping:
         read = (p.visible for p in (*(s.post for s in self.states if s is not state), *self.outputs))
         return own is not None and _is_average(state, own) and not any({state.old, state.new} & r for r in read)
 
+    def _sums_losses(self, state: State, others: Sequence[State]) -> bool:
+        """s + f(w), where w goes down by itself and f is not linear: a loss there."""
+        read = [s for s in others if {s.old, s.new} & state.post.visible]
+        return bool(read) and all(
+            _goes_down(s)
+            and not {state.old, state.new} & s.post.symbols
+            and any(structure.slope(state.post, x) is None for x in (s.old, s.new))
+            for s in read
+        )
+
     def _is_parameter(self, state: State) -> bool:
         own = structure.slope(state.post, state.old, conditional=True)
         if own is None and (1, ex.sym(state.old)) in structure.terms(state.post):
@@ -351,6 +432,8 @@ class Grouping:
             return False
         visible = state.post.visible - {state.old}
         others = [s for s in self.states if s is not state and not s.is_counter]
+        if own == ex.const(1) and self._sums_losses(state, others):
+            return False
         if any(state.new in s.post.visible and not self._only_follows(s) for s in others):
             return False
         if any(state.new in o.visible for o in self.outputs):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import permutations
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.intent import mentioned
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.expression import Expr
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 from optlint.subject import Subject
 
@@ -61,17 +63,26 @@ def _delta(subject: Subject, step: Expr) -> Expr:
 
 @check("adadelta-order")
 def adadelta_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """u gathers g² instead of steps, or the step's v has not seen g yet."""
+    """u gathers g² or another step than the one that is taken, or the step's v has not seen g yet, or is u' instead.
+
+    Or there is no u at all, which nothing but a name tells.
+    """
+    yield from _without_steps(subject, page)
     for v, u in _pairs(subject):
         now: dict[Expr, Expr] = {ex.sym(u.new): ex.sym(u.old), ex.sym(v.old): ex.sym(v.new)}
+        if {u.old, u.new} <= subject.step.symbols and not {v.old, v.new} & subject.step.symbols:
+            now = {ex.sym(u.new): ex.sym(v.new)}
         step = ex.substitute(subject.step, now)
         if not {u.old, v.new} <= step.symbols:
             continue
-        data = _weighed(subject, u)[2]  # type: ignore[index]
+        own, _, data = _weighed(subject, u)  # type: ignore[misc]
         if u.old in data.symbols:
             post = ex.substitute(u.post, {ex.sym(v.old): ex.sym(v.new)})
         elif subject.g in data.symbols and not data.symbols & subject.moving:
             post = ex.substitute(u.post, {ex.sym(subject.g): _delta(subject, step)})
+        elif subject.g in data.symbols and structure.square_root_of(data) is not None:
+            square = ex.op("pow", _delta(subject, step), ex.const(2))
+            post = structure.average(own, u.old, square, u.post.origin)
         else:
             continue
         if post == u.post:  # a step with u', which counts that very step, is off by a thousandth after the first few
@@ -82,6 +93,28 @@ def adadelta_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             yield Repair(page.code, made, stale, now[stale], where="step", root=subject.step)
         else:
             yield Repair(page.code, made, u.post, post, where=u.name, root=u.post)
+
+
+def _without_steps(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η·g/√(v' + ε), which is RMSprop's step, for √(u + ε)/√(v' + ε)·g."""
+    w, called = subject.parameter, mentioned(subject.recurrence)
+    if len(subject.states) != 1 or subject.parameter is None or "rmsprop" in called or "adadelta" not in called:
+        return
+    v = subject.states[0]
+    own = structure.retention(v.post, v.old)
+    floors = [a for p in subject.posts for n in ex.walk(p) for a, _ in structure.floored(n) if subject.is_hyper(a)]
+    if own in (None, ZERO, ex.const(1)) or v.old not in subject.second or len(set(floors)) != 1:
+        return
+    assert own is not None and w is not None
+    old = Symbol("u")
+    u = State(old.name, old, Symbol("u'"), ZERO, ZERO)
+    above, below = (ex.op("sqrt", ex.op("add", ex.sym(s), floors[0])) for s in (old, v.new))
+    delta = ex.op("mul", ex.op("div", above, below), ex.sym(subject.g))
+    gathered = structure.average(own, old, ex.op("pow", delta, ex.const(2)))
+    states = [v, replace(u, post=gathered)]
+    step = ex.op("sub", ex.sym(w), delta, origin=subject.step.origin)
+    made, says = subject.with_states(states, step), {"says": "missing"}
+    yield Repair(page.code, made, subject.step, step, where="step", root=subject.step, details=says)
 
 
 @check("adadelta-accumulator")

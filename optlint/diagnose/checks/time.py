@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from optlint.clocks import is_counted_by_caller
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -82,8 +83,8 @@ def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if exponent.symbols & subject.time or len(held) != 1 or not subject.frozen_at(held[0].symbol):
             continue
         symbol = held[0].symbol
-        if "." in symbol.name and subject.recurrence.keyed_by:
-            continue  # who calls it for one parameter after the other may well count the steps
+        if is_counted_by_caller(symbol, subject.recurrence):
+            continue
         moving = Clock(symbol, 1.0)
         hypers = [h for h in subject.hypers if h.symbol is not symbol]
         posts = [ex.substitute(p, {exponent: ex.sym(symbol)}) for p in subject.posts]
