@@ -250,7 +250,7 @@ class Statements(Definitions):
         elif isinstance(target, cst.Subscript):
             home = self._holder(target.value)
             key = self.subscript(target)
-            if isinstance(home, Cell) and home.growing and isinstance(target.slice[0].slice, cst.Index):
+            if isinstance(home, Cell) and (home.growing or home.open) and isinstance(target.slice[0].slice, cst.Index):
                 take_pairs(self.whole, Seq([self.eval(target.slice[0].slice.value), value]), span)
             if isinstance(home, Cell):
                 self.put_item(home, key, value, span)

@@ -159,5 +159,21 @@ def commit(machine: Interpreter) -> None:
         machine.pending = done
 
     machine.store.journal.append(undo)
+    keys = {t.expr: _named_by_key(machine, t) for t, _, _ in done if t.expr is not None and _is_key(t.expr)}
+    table = {key: cell.expr for key, cell in keys.items() if cell.expr is not None}
     for target, expr, span in done:
-        machine.store.fill(target, expr, span)
+        place = keys.get(target.expr, target) if target.expr is not None else target
+        machine.store.fill(place, ex.substitute(expr, table), span)
+
+
+def _is_key(expr: Expr) -> bool:
+    return expr.op == "sym" and expr.symbol.kind == "index" and expr.symbol.iterates == "key"
+
+
+def _named_by_key(machine: Interpreter, target: Cell) -> Cell:
+    """The variable that is a dictionary's key: ``for p, g in grads.items(): updates[p] = p − η·g``."""
+    assert target.expr is not None
+    symbol = Symbol(target.expr.symbol.name)
+    cell = machine.adopt(symbol, symbol.name, None)
+    machine.store.add_slot(Slot(cell, "", symbol, cell))
+    return cell

@@ -97,6 +97,17 @@ def _values(site: Site) -> Value | None:
     return Each(_keyed(site, site.receiver, index), index)
 
 
+def _first(method: Handler) -> Handler:
+    """``six.iteritems(d)``: a method as a function of its object."""
+
+    def handler(site: Site) -> Value | None:
+        if not site.args:
+            return None
+        return method(Site(site.machine, site.args[1:], site.kwargs, site.span, site.text, site.args[0]))
+
+    return handler
+
+
 def _same_elements(site: Site) -> Value | None:
     return site.args[0] if site.args else None
 
@@ -358,6 +369,11 @@ NAMES: dict[str, Handler] = {
     "copy.copy": copy,
     "functools.partial": _partial,
     "itertools.count": _range,
+    "itertools.izip": _zip,
+    "itertools.imap": _map,
+    "six.iteritems": _first(_items),
+    "six.iterkeys": _first(_keys),
+    "six.itervalues": _first(_values),
 }  # fmt: skip
 
 METHODS: dict[str, Handler] = {
