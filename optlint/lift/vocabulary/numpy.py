@@ -161,7 +161,8 @@ NAMES: dict[str, Handler] = {
     "numpy.full_like": _full,
     **{f"numpy.{n}": same for n in (
         "asarray", "ascontiguousarray", "asanyarray", "atleast_1d", "atleast_2d", "squeeze", "ravel", "reshape",
-        "transpose", "asmatrix", "asnumpy", "expand_dims", "broadcast_to", "nan_to_num", "conj", "conjugate", "real",
+        "transpose", "asmatrix", "mat", "asnumpy", "expand_dims", "broadcast_to", "nan_to_num", "conj", "conjugate",
+        "real",
     )},
     **{f"numpy.{n}": copy for n in ("copy", "float32", "float64", "float16", "float_", "matrix", "cast")},
     "numpy.array": _array,
