@@ -278,8 +278,13 @@ class Grouping:
             return True
         return plain and not any(state.old in s.post.visible for s in others if not _remembers(s, state))
 
+    def _is_of_elsewhere(self, state: State, span: Span) -> bool:
+        """A running product that another method advances: where that stands is no part of the update."""
+        own = self.frame.span is None or self.frame.span.covers(span)
+        return not own and state.slot is not None and state.slot.local and structure.is_scaled(state.post, state.old)
+
     def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
-        spans = [sp for s in needed for sp in s.spans]
+        spans = [sp for s in needed for sp in s.spans if not self._is_of_elsewhere(s, sp)]
         if parameter is not None:
             spans.extend(parameter.spans)
         post = parameter.post if parameter is not None else output

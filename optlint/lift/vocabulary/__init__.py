@@ -61,6 +61,7 @@ _ALIASES = {
     "tensorflow.python.ops.array_ops": "tensorflow", "tensorflow.python.ops.state_ops": "tensorflow",
     "tensorflow.python.ops.variables": "tensorflow", "tensorflow.python.ops.control_flow_ops": "tensorflow",
     "tensorflow.python.ops.gen_math_ops": "tensorflow", "tensorflow.python.ops.clip_ops": "tensorflow",
+    "tensorflow.python.framework.ops": "tensorflow", "tensorflow.python.ops.variable_scope": "tensorflow",
     "tensorflow.compat.v2.math": "tensorflow", "tensorflow.linalg": "tensorflow",
     "keras.backend": "keras", "tensorflow.keras.backend": "keras", "tensorflow.python.keras.backend": "keras",
     ".backend": "keras", "backend": "keras", "tensorflow.contrib.keras.backend": "keras",
