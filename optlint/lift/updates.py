@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.entries import arguments_of, entries_of, entry_values, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.inputs import becomes_step, comes_next, is_input
+from optlint.lift.inputs import becomes_step, comes_next, is_input, with_next_descents
 from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.positions import with_velocities
@@ -25,7 +25,7 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it."""
     inner = list(inner)
     table = entry_values(inner)
-    entries = with_velocities(_without_zeros(entries_of(frame, store, inner)))
+    entries = with_velocities(with_next_descents(_without_zeros(entries_of(frame, store, inner))))
     outputs = match_returns(frame, arguments_of(frame, store), entries, table) if frame.kind == "function" else []
     if not entries:
         return []
