@@ -50,8 +50,13 @@ def _enumerate(site: Site) -> Value | None:
     if isinstance(inner, Each) and inner.index is not None and inner.index.name == "·":
         inner.index.iterates, inner.index.start = "count", start
         return Each(Seq([Cell(ex.sym(inner.index), scalar=True), inner.element]), inner.index)
-    index = Symbol("·", kind="index", iterates="count", start=start)
+    counts = not place_of(inner).endswith(_PARAMETERS)
+    index = Symbol("·", kind="index", iterates="count" if counts else "key", start=start)
     return Each(Seq([Cell(ex.sym(index), scalar=True), _keyed(site, inner, index)]), index)
+
+
+# what a framework keeps parameters in: the number of one of them is none of a step
+_PARAMETERS = (".param_groups", "['params']", ".parameters()", ".trainable_variables")
 
 
 def _zip(site: Site) -> Value | None:
