@@ -32,7 +32,7 @@ from optlint.lift.places import WHOLE, attribute
 from optlint.lift.vocabulary import Site
 from optlint.lift.vocabulary.elements import element as element_of
 from optlint.lift.vocabulary.elements import is_list
-from optlint.lift.vocabulary.graph import take_pairs
+from optlint.lift.vocabulary.graph import as_shared, take_pairs
 from optlint.model import Span
 
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
@@ -302,6 +302,7 @@ class Statements(Definitions):
             return
         if "{" in key and key not in home.items:  # ``m[k]`` for k in ``m`` was ``m[k]`` for k in ``grads``
             key = self.alike(home, key, but=self.counted) or key
+        value = as_shared(self.whole, home, value)
         self.note(f"{home.place}{key}", value, span)
         self.store.put(home, key, value, span)
 

@@ -269,6 +269,8 @@ class Grouping:
             return False
         plain = own == ex.const(1) or (1, ex.sym(state.old)) in structure.terms(state.post)
         plain |= _decays_beside_a_gradient(state, own)
+        if not plain and state.initial == ex.const(0) and any(state.old in o.visible for o in self.outputs):
+            return False  # what the step that is handed back reads of before (Adadelta's steps, squared by their parts)
         reads_new = any(s.new in visible for s in others)
         reads_old = any(
             s.old in visible and (state.old not in structure.after_first(s.post).visible or (plain and _keeps_part(s)))
