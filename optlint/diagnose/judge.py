@@ -81,6 +81,8 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
     setting that is 0 unless the user sets it may be left out. A cautious step is judged where nothing holds it back.
     What only breaks a law may be a known optimizer's mistake in such a view.
     """
+    if recurrence.set_aside and meant(recurrence.called) is None:
+        return None  # statistics of gradients, for all that the code says
     recurrence = without_caution(recurrence) or recurrence
     inside = recurrence.within_parameter
     if inside is not None:

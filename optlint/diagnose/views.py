@@ -128,9 +128,8 @@ def _is_array(node: Expr) -> bool:
 
 
 def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
-    """The recurrence with √v + ε for √(v + 1e-15) + ε, which is for rounding, or for optax's √(v + ε₀) + ε.
-
-    None without any.
+    """The recurrence with √v + ε for √(v + 1e-15) + ε or √max(v, 1e-15) + ε, which are for rounding, or for optax's
+    √(v + ε₀) + ε. None without any.
     """
     table: dict[Expr, Expr] = {}
     w = {recurrence.parameter.old} if recurrence.parameter is not None else frozenset()
@@ -138,13 +137,22 @@ def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
     for post in recurrence.posts():
         for node in ex.walk(post):
             for root, floor in (node.args, node.args[::-1]) if node.op == "add" else ():
-                if root.op != "sqrt" or root.args[0].op != "add" or floor.op not in ("sym", "const") or floor in kept:
+                known = floor.op in ("sym", "const") and floor not in kept
+                if root.op != "sqrt" or root.args[0].op not in ("add", "max") or not known:
                     continue
                 inside, small = root.args[0].args
+                if root.args[0].op == "max":
+                    if _is_bound(small, 1) and 0 < ex.substitute(small, _defaults(small)).number <= NEGLIGIBLE:
+                        table[root] = ex.op("sqrt", inside, origin=root.origin)
+                    continue
                 named = small.op == "sym" and small not in kept and small != floor and not small.symbol.array
                 if named or (small.op == "const" and 0 < small.number <= NEGLIGIBLE):
                     table[root] = ex.op("sqrt", inside, origin=root.origin)
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
+
+
+def _defaults(node: Expr) -> dict[Expr, Expr]:
+    return {ex.sym(s): ex.const(s.default) for s in node.symbols if s.default is not None}
 
 
 def within_bounds(recurrence: Recurrence) -> Recurrence | None:

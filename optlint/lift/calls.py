@@ -87,7 +87,7 @@ class Calls(Arguments):
         self.stack: list[cst.CSTNode] = []
         self.classes: list[Klass | None] = []
         self.shared: list[tuple[str, ...]] = []  # names that one assignment binds to the same array
-        self.nested: list[Func] = []  # functions defined inside functions
+        self.nested: list[tuple[str, Func, Klass | None]] = []  # what is defined inside functions, and in which class
         self.changes: dict[cst.CSTNode, Changes] = {}  # by function: what it does to attributes
         self.imports: set[str] = set()
         self.spans: dict[int, Callable[[cst.CSTNode], Span | None]] = {}

@@ -15,6 +15,11 @@ def is_self(node: cst.BaseExpression) -> bool:
     return isinstance(node, cst.Name) and node.value == "self"
 
 
+def own_attribute(node: cst.BaseExpression) -> str:
+    """x of ``self.x``."""
+    return node.attr.value if isinstance(node, cst.Attribute) and is_self(node.value) else ""
+
+
 class _Visitor(cst.CSTVisitor):
     def __init__(self, changes: Changes) -> None:
         self.changes = changes
@@ -23,6 +28,8 @@ class _Visitor(cst.CSTVisitor):
         target, value = node.targets[0].target, node.value
         if isinstance(target, cst.Attribute) and isinstance(value, cst.Attribute) and is_self(target.value):
             self.changes.saved[target.attr.value] = value
+        if len(node.targets) == 1 and (name := own_attribute(target)):
+            self._note(name, value)
 
     def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
         targets = [e.value for e in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]
@@ -35,6 +42,24 @@ class _Visitor(cst.CSTVisitor):
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
         if isinstance(node.target, cst.Attribute) and isinstance(node.target.value, cst.Name):
             self.changes.mutated.add(node.target.attr.value)
+        if isinstance(node.operator, cst.MultiplyAssign) and (name := own_attribute(node.target)):
+            self.changes.products.setdefault(name, []).append(node.value)
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """``self.power.assign(self.power * self.beta)``"""
+        func = node.func
+        called = isinstance(func, cst.Attribute) and func.attr.value == "assign" and bool(node.args)
+        if called and isinstance(func, cst.Attribute) and (name := own_attribute(func.value)):
+            self._note(name, node.args[0].value)
+
+    def _note(self, name: str, value: cst.BaseExpression) -> None:
+        product = isinstance(value, cst.BinaryOperation) and isinstance(value.operator, cst.Multiply)
+        factors = [value.left, value.right] if product and isinstance(value, cst.BinaryOperation) else []
+        others = [f for f in factors if own_attribute(f) != name]
+        if len(others) == 1:
+            self.changes.products.setdefault(name, []).append(others[0])
+        else:
+            self.changes.made.setdefault(name, []).append(value)
 
 
 def changed_elsewhere(known: dict[cst.CSTNode, Changes], klass: Klass) -> Changes:

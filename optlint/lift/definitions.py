@@ -9,6 +9,8 @@ from optlint.lift.objects import Func, Klass, Lib, Scope
 from optlint.lift.parts import accessor
 from optlint.lift.vocabulary import GLOBAL_NAMES, is_library
 
+_RECEIVERS = frozenset({"self", "cls", "this", "mcs", "_"})
+
 
 class Definitions(Calls):
     """Binds names to what is imported and defined."""
@@ -40,7 +42,7 @@ class Definitions(Calls):
     def exec_FunctionDef(self, node: cst.FunctionDef) -> None:
         func = self.function(node, None)
         if len(self.stack) and not self.scanning and not self.is_abroad:
-            self.nested.append(func)
+            self.nested.append((node.name.value, func, None))
         self.store.bind(self.scope, node.name.value, func)
 
     def function(self, node: cst.FunctionDef, klass: Klass | None) -> Func:
@@ -52,7 +54,10 @@ class Definitions(Calls):
         return func
 
     def exec_ClassDef(self, node: cst.ClassDef) -> None:
-        self.store.bind(self.scope, node.name.value, self.klass(node))
+        klass = self.klass(node)
+        if len(self.stack) and not self.scanning and not self.is_abroad:
+            self.nested.extend(m for m in klass.methods(klass.name) if m[1].name != "__init__")
+        self.store.bind(self.scope, node.name.value, klass)
 
     def klass(self, node: cst.ClassDef) -> Klass:
         bases = [self.base_class(self.eval(b.value)) for b in node.bases]
@@ -72,9 +77,20 @@ class Definitions(Calls):
                 elif isinstance(statement, cst.SimpleStatementLine):
                     self.run([statement])
             klass.members.update({k: v for k, v in self.scope.vars.items() if k not in klass.members})
+            _tell_static(klass)
         finally:
             self.scope = outer
         return klass
+
+
+def _tell_static(klass: Klass) -> None:
+    """A class that is a mere namespace: its functions do not agree on what the object is called, as methods do."""
+    own = [m for m in klass.members.values() if isinstance(m, Func) and not m.static and m.klass is klass]
+    firsts = {f.node.params.params[0].name.value if f.node.params.params else "" for f in own}
+    decorated = any(isinstance(f.node, cst.FunctionDef) and f.node.decorators for f in own)
+    if len(firsts) > 1 and not firsts & _RECEIVERS and not decorated:
+        for func in own:
+            func.static = True
 
 
 def _module_name(node: cst.ImportFrom) -> str:

@@ -8,7 +8,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Value, content, numeric
+from optlint.lift.objects import ANY, Cell, Each, Scope, Seq, Slot, Value, content, numeric
 from optlint.lift.places import attribute, is_called_gradient, loosely, names_gradient
 from optlint.lift.recurrence import Entry
 from optlint.lift.store import Store
@@ -238,9 +238,10 @@ def match_returns(
         if isinstance(slot.home, Cell) and slot.key == key and _goes_on(expr, symbol)
     }
     order = sorted(range(len(returned)), key=lambda i: returned[i][1].size)  # what a step is made of comes before it
+    velocities = all(_is_velocity(expr, entries) for _, expr in returned)
     for number in order:
         key, expr = returned[number]
-        if expr in matched or (len(returned) == 1 and _is_velocity(expr, entries)):  # the new average is the step, too
+        if expr in matched or velocities:  # the new average is the step, too
             rest.append((number, expr))
             continue
         if expr in known or not expr.args or expr.op == "opaque" or _is_begun_anew(expr, arguments):
@@ -262,7 +263,8 @@ def match_returns(
                 continue  # handed back elsewhere, a setting, or what an average of another argument takes in
             goes_on = same and _goes_on(own_part, symbol)
             # in its own place of a record it is no gradient, though the step reads it (Adadelta's E[Δw²])
-            fed = _feeds(symbol, expr, returned) and not (goes_on and isinstance(slot.home, Cell))
+            feeds = _feeds(symbol, expr, returned) or any(symbol in p.visible and ex.contains(expr, p) for p in known)
+            fed = feeds and not (goes_on and isinstance(slot.home, Cell))
             if own is None and not (goes_on and not fed):
                 continue
             left = None if own is None else _at_zero(own)
@@ -335,6 +337,8 @@ def flat(value: Value | None, key: str = "", depth: int = 0) -> list[tuple[str, 
     """The numbers inside a value, each with its key in what holds it."""
     if isinstance(value, Seq):
         return [e for i, v in enumerate(value.elements) for e in flat(v, f"[{i}]", depth + 1)]
+    if isinstance(value, Each):
+        return flat(value.element, ANY, depth + 1)
     expr = numeric(value)
     if expr is not None:
         return [(key, expr)]

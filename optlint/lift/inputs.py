@@ -129,6 +129,18 @@ def _moves(entry: Entry, entries: Sequence[Entry]) -> bool:
     return any(e is not entry and e.post.args and ex.contains(entry.post, e.post) for e in entries)
 
 
+def with_next_descents(entries: list[Entry]) -> list[Entry]:
+    """With −∇ for what takes that in at the end of each step, for the next: ``w += η·d; d = −gradient(w)``."""
+    for entry in [e for e in entries if e.post.op == "neg"]:
+        ahead = Entry(entry.slot, entry.post.args[0], entry.spans)
+        if comes_next(ahead, [ahead if e is entry else e for e in entries]):
+            entries = [e for e in entries if e is not entry]
+            here = ex.substitute(entry.post, {e.post: ex.sym(e.slot.symbol) for e in entries}, into_opaque=True)
+            table = {ex.sym(entry.slot.symbol): here}
+            entries = [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in entries]
+    return entries
+
+
 def comes_next(entry: Entry, entries: Sequence[Entry]) -> bool:
     """The next step's gradient, taken at the end of this one: ``w −= η·g; g = gradient(w)``."""
     symbol, post = entry.slot.symbol, entry.post

@@ -10,6 +10,7 @@ from functools import partial
 from optlint.lift.abroad import Abroad
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import lift_wholes, views_of
+from optlint.lift.directions import kept_directions
 from optlint.lift.dropped import (
     decays_in_vain,
     forget_what_is_written,
@@ -210,7 +211,7 @@ class Lifter:
                     if not choices.given:
                         for inner in list(machine.nested):
                             if found or len(self.result.recurrences) > before or machine.effort < enough:
-                                self.nested(machine, inner, f"{name}.{inner.name}")
+                                self.nested(machine, inner, name)
                     dropped = {d.span for d in machine.dropped if not d.bound or not lasts(d, machine, frame)}
                 if machine.unsure:
                     self.result.unsure.setdefault(name)
@@ -278,8 +279,10 @@ class Lifter:
         finally:
             machine.keeps_results = False
 
-    def nested(self, machine: Interpreter, func: Func, name: str) -> None:
-        """A function inside a function: its home's variables are state where it writes them."""
+    def nested(self, machine: Interpreter, inner: tuple[str, Func, Klass | None], home: str) -> None:
+        """A function inside a function, or a method of a class there: its home's variables are state where it writes
+        them."""
+        name, func, klass = inner
         saved = machine.frames, machine.stored, machine.choices
         paths = Paths(NESTED_PATHS)
         while paths:
@@ -288,7 +291,7 @@ class Lifter:
             mark, slots = machine.store.mark(), len(machine.store.slots)
             machine.frames, machine.stored, machine.choices = [], [], choices
             try:
-                lifted = self.collect(machine, run_entry(machine, func, None), name)
+                lifted = self.collect(machine, run_entry(machine, func, klass), f"{home}.{name}")
             except (Unsupported, RecursionError):
                 pass
             finally:
@@ -350,6 +353,8 @@ class Lifter:
             found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
         for candidate in frames if not found else ():
             found.extend(kept_steps(candidate, machine.frames, machine.store, machine.stored, name))
+        if not found and frame.span is not None:
+            found = kept_directions(frame, machine.frames, machine.store, name)
         found = [r for r in found if not any(goes_beyond(r, inner) for inner in found)]
         found.sort(key=lambda r: (-len(r.states), -r.depth))
         kept: list[Recurrence] = []

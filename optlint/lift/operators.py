@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
-
 import libcst as cst
 
 from optlint.lift import expression as ex
@@ -53,8 +51,8 @@ class Operators(Memory):
             return Const(self.text(left) + self.text(right), span)
         if name == "add" and isinstance(left, Seq) and isinstance(right, Seq):
             return Seq(left.elements + right.elements)
-        if name == "add" and _is_list(left) and _is_list(right):
-            return _concatenated(left, right)
+        if name == "add" and (first := _as_list(left)) is not None and (second := _as_list(right)) is not None:
+            return _concatenated(first, second)
         vector = coordinates(left) if name in ("add", "sub") else {}
         if vector and isinstance(left, Cell) and isinstance(right, Cell) and right.expr is not None:
             return self._moved(name or "add", left, vector, right, span)
@@ -164,8 +162,13 @@ def _is_container(value: Value) -> bool:
     return isinstance(first, Cell) and first.growing and first.expr is None
 
 
-def _is_list(value: Value) -> TypeGuard[Cell]:
-    return isinstance(value, Cell) and value.growing and value.expr is None
+def _as_list(value: Value) -> Cell | None:
+    """A list, or as one what a tuple, a generator or ``zip`` holds."""
+    if isinstance(value, Seq):
+        return Cell(growing=True, items={f"[{n}]": v for n, v in enumerate(value.elements)})
+    if isinstance(value, Each):
+        return Cell(growing=True, items={ANY: value.element})
+    return value if isinstance(value, Cell) and value.growing and value.expr is None else None
 
 
 def _concatenated(left: Cell, right: Cell) -> Cell:

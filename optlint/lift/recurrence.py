@@ -86,6 +86,7 @@ class Recurrence:
     seen_in: str = ""  # another file of the project, whose call of the update shows it
     compounded: frozenset[Span] = frozenset()  # where a name is multiplied anew for each tensor (``lr = lr * …``)
     handed_on: bool = False  # the output goes to a call of unseen code, which makes the step of it
+    set_aside: bool = False  # nothing moves: the output is left in a place, for others to take
     on_data: frozenset[str] = frozenset()  # the conditions of its path that look at computed quantities
     advanced: frozenset[Symbol] = frozenset()  # what the same run changes, in this loop or around it
     contents: Mapping[Symbol, Expr] = field(

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import libcst as cst
 
+from optlint.lift.between import RunningProducts, make_ready
 from optlint.lift.branches import Choices
 from optlint.lift.changes import changed_elsewhere, has_unseen_base, is_self
 from optlint.lift.expression import Symbol, const
@@ -24,6 +25,7 @@ from optlint.lift.objects import (
     Value,
     content,
     is_filled,
+    is_none,
     numeric,
     one_of,
 )
@@ -54,6 +56,11 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
     for slot in machine.store.slots[first:own]:
         slot.local = True
     body = func.node.body
+    products: RunningProducts | None = None
+    if receiver is not None and klass is not None:
+        own_products = machine.changes[func.node].products if func.node in machine.changes else ()
+        products = RunningProducts(machine, receiver, changed_elsewhere(machine.changes, klass), own_products)
+        products.before()
     with machine.inside(bound, scope):
         mark = machine.store.mark()
         machine.scanning = True
@@ -77,9 +84,20 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
                 continue
             machine.refresh(target, None)
         frame.returned = _body(machine, body)
+        if products is not None:
+            products.after(_read(machine, frame))
         take_pairs(machine, frame.returned, frame.span)
         commit(machine)
     return frame
+
+
+def _read(machine: Interpreter, frame: Frame) -> set[Symbol]:
+    """Every symbol in what a run leaves somewhere, or hands back."""
+    left = [numeric(content((s.home, s.key))) for s in (*machine.store.slots, *frame.slots)]
+    left += [post for one in machine.frames for _, post in one.posts]
+    left += [expr for _, expr, _ in machine.pending] + [*machine.sinks]
+    left += machine.leaves(frame.returned) if frame.returned is not None else []
+    return set().union(*(e.symbols for e in left if e is not None and e.args))
 
 
 def _is_there(machine: Interpreter, home: Cell, key: str) -> bool:
@@ -116,6 +134,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
             machine.setting(cell, key, value)
     changes = changed_elsewhere(machine.changes, klass)
+    empty = {n for n in changes.made if (held := cell.items.get(attribute(n))) is None or is_none(held)}
     for name in sorted(changes.rebound | changes.mutated | changes.filled):
         held = cell.items.get(attribute(name))
         if name not in changes.rebound | changes.mutated:  # it was None at first, and has become a container
@@ -126,6 +145,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
                 machine.refresh((held, ""), None)
         elif held is not None:
             _made_unknown(machine, cell, name)
+    make_ready(machine, cell, changes, empty)
     for part in _parts(cell):
         assert part.klass is not None
         for name in sorted(changes.rebound | changed_elsewhere(machine.changes, part.klass).rebound):

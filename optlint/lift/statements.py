@@ -32,7 +32,7 @@ from optlint.lift.places import WHOLE, attribute
 from optlint.lift.vocabulary import Site
 from optlint.lift.vocabulary.elements import element as element_of
 from optlint.lift.vocabulary.elements import is_list
-from optlint.lift.vocabulary.graph import take_pairs
+from optlint.lift.vocabulary.graph import as_shared, take_pairs
 from optlint.model import Span
 
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
@@ -255,7 +255,7 @@ class Statements(Definitions):
         elif isinstance(target, cst.Subscript):
             home = self._holder(target.value)
             key = self.subscript(target)
-            if isinstance(home, Cell) and home.growing and isinstance(target.slice[0].slice, cst.Index):
+            if isinstance(home, Cell) and (home.growing or home.open) and isinstance(target.slice[0].slice, cst.Index):
                 take_pairs(self.whole, Seq([self.eval(target.slice[0].slice.value), value]), span)
             if isinstance(home, Cell):
                 self.put_item(home, key, value, span)
@@ -307,6 +307,7 @@ class Statements(Definitions):
             return
         if "{" in key and key not in home.items:  # ``m[k]`` for k in ``m`` was ``m[k]`` for k in ``grads``
             key = self.alike(home, key, but=self.counted) or key
+        value = as_shared(self.whole, home, value)
         self.note(f"{home.place}{key}", value, span)
         self.store.put(home, key, value, span)
 

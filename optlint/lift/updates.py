@@ -10,7 +10,7 @@ from optlint.lift.branches import flag_of
 from optlint.lift.entries import arguments_of, entries_of, entry_values, flat, match_returns, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.inputs import becomes_step, comes_next, is_input, trails, turns_into_step
+from optlint.lift.inputs import becomes_step, comes_next, is_input, trails, turns_into_step, with_next_descents
 from optlint.lift.joins import either, first_step
 from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.places import is_called_gradient, names_gradient
@@ -27,7 +27,8 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it. within: what its inner loops move."""
     inner, within = list(inner), list(within)
     table = entry_values(inner)
-    entries = with_velocities(_without_memos(_without_zeros(_without_flags(entries_of(frame, store, inner)))))
+    entries = _without_memos(_without_zeros(_without_flags(entries_of(frame, store, inner))))
+    entries = with_velocities(with_next_descents(entries))
     reached = _reached(inner, within, table)
     outputs = []
     if frame.kind == "function":
@@ -440,6 +441,8 @@ class Grouping:
             return False
         plain = own == ex.const(1) or (1, ex.sym(state.old)) in structure.terms(state.post)
         plain |= _decays_beside_a_gradient(state, own)
+        if not plain and state.initial == ex.const(0) and any(state.old in o.visible for o in self.outputs):
+            return False  # what the step that is handed back reads of before (Adadelta's steps, squared by their parts)
         reads_new = any(s.new in visible for s in others)
         reads_old = any(
             s.old in visible and (state.old not in structure.after_first(s.post).visible or (plain and _keeps_part(s)))
@@ -449,8 +452,13 @@ class Grouping:
             return True
         return plain and not any(state.old in s.post.visible for s in others if not _remembers(s, state))
 
+    def _is_of_elsewhere(self, state: State, span: Span) -> bool:
+        """A running product that another method advances: where that stands is no part of the update."""
+        own = self.frame.span is None or self.frame.span.covers(span)
+        return not own and state.slot is not None and state.slot.local and structure.is_scaled(state.post, state.old)
+
     def _make(self, parameter: State | None, output: Expr | None, needed: list[State]) -> Recurrence:
-        spans = [sp for s in needed for sp in s.spans]
+        spans = [sp for s in needed for sp in s.spans if not self._is_of_elsewhere(s, sp)]
         if parameter is not None:
             spans.extend(parameter.spans)
         post = parameter.post if parameter is not None else output

@@ -134,12 +134,15 @@ def _out_of_sight(subject: Subject) -> bool:
     """The correction may lie elsewhere.
 
     An unknown call makes something of a decay (``lr * debias(beta2, step)``), or gives what is taken from 1
-    (``1 - self.kept("beta1_power")``); unseen code gets m/√v and gives it its size; or an unseen caller hands in the
-    moments and beside them a step size that is not called a learning rate.
+    (``1 - self.kept("beta1_power")``), or some place does that no decay is (``1 - self.beta1_power``); unseen code
+    gets m/√v and gives it its size; or an unseen caller hands in the moments and beside them a step size that is not
+    called a learning rate.
     """
     recurrence = subject.recurrence
-    whole = (f for f, _ in structure.factors(subject.drive))
-    if any(f.op == "sub" and f.args[0] == ex.const(1) and f.args[1].op == "opaque" for f in whole):
+    kept = [structure.retention(s.post, s.old) for s in recurrence.states]
+    decays = frozenset().union(*(own.symbols for own in kept if own is not None))
+    whole = [f.args[1] for f, _ in structure.factors(subject.drive) if f.op == "sub" and f.args[0] == ex.const(1)]
+    if any(x.op == "opaque" or (x.op == "sym" and _may_be_a_product(x.symbol, decays)) for x in whole):
         return True
     sizes = [f for f, _ in structure.factors(subject.drive) if f.symbols and not f.symbols & subject.moving]
     if recurrence.handed_on and not sizes:
@@ -147,10 +150,12 @@ def _out_of_sight(subject: Subject) -> bool:
     given = [f.symbol for f in sizes if f.op == "sym" and f.symbol.external]
     if given and not any(_RATE.search(s.name) for s in given) and all(s.initial is None for s in recurrence.states):
         return True
-    kept = [structure.retention(s.post, s.old) for s in recurrence.states]
-    decays = frozenset().union(*(own.symbols for own in kept if own is not None))
     nodes = (n for post in recurrence.posts() for n in ex.walk(post))
     return any(n.op == "opaque" and n.args and n.symbols & decays for n in nodes)
+
+
+def _may_be_a_product(symbol: Symbol, decays: frozenset[Symbol]) -> bool:
+    return symbol.kind == "place" and symbol.default is None and "." in symbol.name and symbol not in decays
 
 
 def dead_corrections(subject: Subject) -> list[tuple[str, Span | None]]:

@@ -56,12 +56,14 @@ _ALIASES = {
     "tensorflow.python.ops.array_ops": "tensorflow", "tensorflow.python.ops.state_ops": "tensorflow",
     "tensorflow.python.ops.variables": "tensorflow", "tensorflow.python.ops.control_flow_ops": "tensorflow",
     "tensorflow.python.ops.gen_math_ops": "tensorflow", "tensorflow.python.ops.clip_ops": "tensorflow",
+    "tensorflow.python.framework.ops": "tensorflow", "tensorflow.python.ops.variable_scope": "tensorflow",
     "tensorflow.compat.v2.math": "tensorflow", "tensorflow.linalg": "tensorflow",
     "keras.backend": "keras", "tensorflow.keras.backend": "keras", "tensorflow.python.keras.backend": "keras",
     ".backend": "keras", "backend": "keras", "tensorflow.contrib.keras.backend": "keras",
     "keras.ops": "tensorflow", "keras.src.ops": "tensorflow", "tensorflow.keras.ops": "tensorflow",
     "theano.tensor": "theano", "aesara.tensor": "theano", "pytensor.tensor": "theano", "aesara": "theano",
-    "pytensor": "theano", "theano.tensor.extra_ops": "theano",
+    "pytensor": "theano", "theano.tensor.extra_ops": "theano", "theano.compat.six": "six",
+    "sklearn.externals.six": "six",
     "optax.tree": "optax", "optax.tree_utils": "optax", "optax.transforms": "optax", "optax.transforms._accumulation":
     "optax", "optax._src.numerics": "optax", "optax._src.utils": "optax", "optax._src.update": "optax",
     "optax._src.base": "optax", "optax.numerics": "optax", "optax.tree_utils._tree_math": "optax",
@@ -80,9 +82,15 @@ GLOBAL_NAMES = {
 }  # fmt: skip
 
 
+# what libraries hand on from Python's own for old versions of it: ``from theano.compat import OrderedDict``
+_HANDED_ON = frozenset({"OrderedDict", "defaultdict"})
+
+
 def library_name(name: str) -> str:
     """The canonical dotted name: ``cupy.sqrt`` is ``numpy.sqrt``."""
     head, dot, last = name.rpartition(".")
+    if last in _HANDED_ON and head:
+        return f"collections.{last}"
     while head:
         if head in _ALIASES:
             return f"{_ALIASES[head]}.{last}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.objects import Cell, Const, Func, Seq, Slot, Value, numeric
+from optlint.lift.objects import Cell, Const, Func, Seq, Slot, Value, is_filled, numeric
 from optlint.lift.vocabulary.elements import records
 from optlint.lift.vocabulary.site import Handler, Site
 from optlint.model import Span
@@ -51,9 +51,10 @@ def take_pairs(machine: Interpreter, value: Value | None, span: Span | None, sta
     found = False
     if builds_graphs(machine):
         for inner in records(value):
-            if is_pair(inner, stated):
-                assert isinstance(inner, Seq)
-                target, new = inner.elements
+            pair = machine.forced(inner)  # ``zip(variables, values)``
+            if is_pair(pair, stated):
+                assert isinstance(pair, Seq)
+                target, new = pair.elements
                 assert isinstance(target, Cell)
                 expr = machine.number(new)
                 defer(machine, target, expr, expr.origin or span)
@@ -105,6 +106,20 @@ def variable(site: Site) -> Value | None:
 
 def zero_variable(site: Site) -> Value | None:
     return new_state(site, Cell(ex.const(0), array=True))
+
+
+def as_shared(machine: Interpreter, home: Cell, value: Value) -> Value:
+    """``params["m_w"] = np.zeros(shape)`` of what Theano code is handed: its owner makes a shared variable of it.
+
+    An array of zeros by itself would be of no use in a graph.
+    """
+    handed_in = home.open and not home.growing and not home.array
+    if not (handed_in and is_filled(value) and any(name.split(".")[0] == "theano" for name in machine.imports)):
+        return value
+    symbol = Symbol("")
+    cell = machine.adopt(symbol, "", value)
+    machine.store.add_slot(Slot(cell, "", symbol, cell))
+    return cell
 
 
 def new_state(site: Site, start: Value | None) -> Cell:
@@ -159,5 +174,21 @@ def commit(machine: Interpreter) -> None:
         machine.pending = done
 
     machine.store.journal.append(undo)
+    keys = {t.expr: _named_by_key(machine, t) for t, _, _ in done if t.expr is not None and _is_key(t.expr)}
+    table = {key: cell.expr for key, cell in keys.items() if cell.expr is not None}
     for target, expr, span in done:
-        machine.store.fill(target, expr, span)
+        place = keys.get(target.expr, target) if target.expr is not None else target
+        machine.store.fill(place, ex.substitute(expr, table), span)
+
+
+def _is_key(expr: Expr) -> bool:
+    return expr.op == "sym" and expr.symbol.kind == "index" and expr.symbol.iterates == "key"
+
+
+def _named_by_key(machine: Interpreter, target: Cell) -> Cell:
+    """The variable that is a dictionary's key: ``for p, g in grads.items(): updates[p] = p − η·g``."""
+    assert target.expr is not None
+    symbol = Symbol(target.expr.symbol.name)
+    cell = machine.adopt(symbol, symbol.name, None)
+    machine.store.add_slot(Slot(cell, "", symbol, cell))
+    return cell

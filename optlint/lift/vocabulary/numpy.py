@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce as fold
-
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Cell, Const, Each, Lib, Value, numeric
@@ -23,6 +21,7 @@ from optlint.lift.vocabulary.site import (
     square,
     uninitialized,
 )
+from optlint.lift.vocabulary.stacks import extreme, stack
 
 
 def _full(site: Site) -> Value | None:
@@ -93,31 +92,6 @@ def _of_coordinates(site: Site, value: Value) -> Expr | None:
     return found.pop() if len(found) == 1 and len(elements) > 1 else None
 
 
-def _stack(site: Site) -> Value | None:
-    """``stack([v, u])``, whose parts are told apart as long as nothing is made of it."""
-    parts = written_out(site.args[0]) if len(site.args) == 1 else site.args
-    made = site.opaque()
-    if isinstance(made, Cell) and len(parts) > 1 and all(numeric(part) is not None for part in parts):
-        made.items, made.array, made.open = {f"[{i}]": part for i, part in enumerate(parts)}, True, False
-    return made
-
-
-def _extreme(name: str) -> Handler:
-    """``max(stack([v, u]), axis=0)`` is the larger of the two, element by element."""
-    reduce = reduction(f"a{name}")
-
-    def handler(site: Site) -> Value | None:
-        value = site.receiver if site.receiver is not None else site.get(0)
-        axis = site.kwargs.get("axis") or site.kwargs.get("dim")
-        parts = list(value.items.values()) if isinstance(value, Cell) and not value.open else []
-        exprs = [e for part in parts if (e := numeric(part)) is not None]
-        if not isinstance(axis, Const) or axis.value != 0 or len(parts) < 2 or len(exprs) < len(parts):
-            return reduce(site)
-        return site.result(fold(lambda a, b: ex.op(name, a, b, origin=site.span), exprs), *parts)
-
-    return handler
-
-
 def _differentiate(site: Site) -> Value | None:
     """``grad(loss)``: a function whose results are derivatives, and are named so."""
     return Lib(f"derivative of {place_of(site.args[0]) or 'a function'}") if site.args else None
@@ -161,7 +135,8 @@ NAMES: dict[str, Handler] = {
     "numpy.full_like": _full,
     **{f"numpy.{n}": same for n in (
         "asarray", "ascontiguousarray", "asanyarray", "atleast_1d", "atleast_2d", "squeeze", "ravel", "reshape",
-        "transpose", "asmatrix", "asnumpy", "expand_dims", "broadcast_to", "nan_to_num", "conj", "conjugate", "real",
+        "transpose", "asmatrix", "mat", "asnumpy", "expand_dims", "broadcast_to", "nan_to_num", "conj", "conjugate",
+        "real",
     )},
     **{f"numpy.{n}": copy for n in ("copy", "float32", "float64", "float16", "float_", "matrix", "cast")},
     "numpy.array": _array,
@@ -172,12 +147,12 @@ NAMES: dict[str, Handler] = {
     "numpy.mean": reduction("mean"),
     "numpy.average": reduction("mean"),
     "numpy.linalg.norm": reduction("norm"),
-    "numpy.stack": _stack,
-    "numpy.vstack": _stack,
-    "numpy.max": _extreme("max"),
-    "numpy.amax": _extreme("max"),
-    "numpy.min": _extreme("min"),
-    "numpy.amin": _extreme("min"),
+    "numpy.stack": stack,
+    "numpy.vstack": stack,
+    "numpy.max": extreme("max"),
+    "numpy.amax": extreme("max"),
+    "numpy.min": extreme("min"),
+    "numpy.amin": extreme("min"),
     **{f"math.{n}": elementwise(n, 1) for n in ("sqrt", "exp", "log", "floor", "tanh", "atan")},
     **{n: _differentiate for n in (  # noqa: C420
         "autograd.grad", "autograd.elementwise_grad", "jax.grad", "autograd.numpy.grad", "numdifftools.Gradient",

@@ -51,8 +51,13 @@ def _enumerate(site: Site) -> Value | None:
     if isinstance(inner, Each) and inner.index is not None and inner.index.name == "·":
         inner.index.iterates, inner.index.start = "count", start
         return Each(Seq([Cell(ex.sym(inner.index), scalar=True), inner.element]), inner.index)
-    index = Symbol("·", kind="index", iterates="count", start=start)
+    counts = not place_of(inner).endswith(_PARAMETERS)
+    index = Symbol("·", kind="index", iterates="count" if counts else "key", start=start)
     return Each(Seq([Cell(ex.sym(index), scalar=True), _keyed(site, inner, index)]), index)
+
+
+# what a framework keeps parameters in: the number of one of them is none of a step
+_PARAMETERS = (".param_groups", "['params']", ".parameters()", ".trainable_variables")
 
 
 def _zip(site: Site) -> Value | None:
@@ -101,6 +106,17 @@ def _values(site: Site) -> Value | None:
     index = _anonymous()
     assert site.receiver is not None
     return Each(_keyed(site, site.receiver, index), index)
+
+
+def _first(method: Handler) -> Handler:
+    """``six.iteritems(d)``: a method as a function of its object."""
+
+    def handler(site: Site) -> Value | None:
+        if not site.args:
+            return None
+        return method(Site(site.machine, site.args[1:], site.kwargs, site.span, site.text, site.args[0]))
+
+    return handler
 
 
 def _same_elements(site: Site) -> Value | None:
@@ -364,6 +380,11 @@ NAMES: dict[str, Handler] = {
     "copy.copy": copy,
     "functools.partial": _partial,
     "itertools.count": _range,
+    "itertools.izip": _zip,
+    "itertools.imap": _map,
+    "six.iteritems": _first(_items),
+    "six.iterkeys": _first(_keys),
+    "six.itervalues": _first(_values),
 }  # fmt: skip
 
 METHODS: dict[str, Handler] = {

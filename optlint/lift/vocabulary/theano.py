@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from optlint.lift import expression as ex
-from optlint.lift.objects import Cell, Const, Value
-from optlint.lift.vocabulary.graph import builds_graphs, choice, commit, take_pairs, variable, zero_variable
+from optlint.lift.objects import Cell, Const, Seq, Value
+from optlint.lift.vocabulary.elements import records
+from optlint.lift.vocabulary.graph import (
+    builds_graphs,
+    choice,
+    commit,
+    is_pair,
+    take_pairs,
+    variable,
+    zero_variable,
+)
 from optlint.lift.vocabulary.site import Handler, Site, elementwise, same, unknown
 
 
@@ -43,15 +52,23 @@ def _set_value(site: Site) -> Value | None:
     return Const(None)
 
 
-_OF_ZEROS = frozenset({"shared_like", "shared0s", "shared_zeros", "shared_floatx_zeros"})
+_OF_ZEROS = ("shared_like", "shared0s")
 
 
 def made_elsewhere(site: Site, name: str) -> Value | None:
-    """``sharedX(…)``, ``shared_like(p)``: a library's helper that makes a shared variable."""
+    """What an unseen helper of a graph library makes.
+
+    ``sharedX(…)``, ``shared_zeros_like(p)``: a shared variable. ``floatX(1.0)``: its argument. ``concat(…)``: the
+    pairs that it is given.
+    """
+    if not builds_graphs(site.machine):
+        return None
     last = name.rpartition(".")[2].lower()
-    if last.startswith("shared") and builds_graphs(site.machine):
-        return zero_variable(site) if last in _OF_ZEROS else variable(site)
-    return None
+    if last.startswith("shared"):
+        return zero_variable(site) if last in _OF_ZEROS or "zero" in last else variable(site)
+    if last.endswith("floatx"):
+        return same(site)
+    return Seq(list(site.args)) if any(is_pair(v) for a in site.args for v in records(a)) else None
 
 
 NAMES: dict[str, Handler] = {

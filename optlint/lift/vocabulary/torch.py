@@ -18,6 +18,7 @@ from optlint.lift.vocabulary.site import (
     same,
     uninitialized,
 )
+from optlint.lift.vocabulary.stacks import extreme, extreme_and_index, stack
 
 
 def _operands(site: Site, x: Value, args: list[Value], foreach: bool) -> Operands:
@@ -269,6 +270,9 @@ NAMES: dict[str, Handler] = {
     )},
     **{f"torch.{n}": constant(True) for n in ("is_floating_point", "cuda.is_available")},
     "torch.where": _where,
+    **{f"torch.{n}": extreme_and_index(n, _names[f"torch.{n}"]) for n in ("max", "min")},
+    **{f"torch.a{n}": extreme(n) for n in ("max", "min")},
+    **{f"torch.{n}": stack for n in ("cat", "concat", "stack", "vstack")},
     "torch.norm": _norm,
     "torch.linalg.norm": _norm,
     "torch.linalg.vector_norm": _norm,
@@ -290,6 +294,8 @@ METHODS: dict[str, Handler] = {
     **_methods,
     **dict.fromkeys(_SAME_METHODS, same),
     **dict.fromkeys(("clone", "masked_select", "detach_copy"), copy),
+    **{n: extreme_and_index(n, _methods[n]) for n in ("max", "min")},
+    **{f"a{n}": extreme(n) for n in ("max", "min")},
     "new_zeros": filled(0),
     **dict.fromkeys(("new_empty", "new"), uninitialized),
     **{n: filled(1) for n in ("new_ones",)},
