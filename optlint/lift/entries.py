@@ -249,7 +249,7 @@ def match_returns(
         best = None
         # what the code takes from another place's new content is that place's, not an argument's
         own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})
-        own_place = _of_key(key, arguments)
+        own_place = _of_key(key, own_part, arguments)
         passing = _no_trace(own_part, expr, arguments, returned) - own_place
         for symbol, slot in arguments.items():
             if symbol in taken or symbol in passing or symbol not in own_part.visible:
@@ -292,14 +292,15 @@ def match_returns(
     return [expr for _, expr in sorted(rest, key=lambda r: r[0])]
 
 
-def _of_key(key: str, arguments: Mapping[Symbol, Slot]) -> set[Symbol]:
-    """The elements of arguments that have this key, by whatever loop's index: those of each by their own, if any do."""
+def _of_key(key: str, post: Expr, arguments: Mapping[Symbol, Slot]) -> set[Symbol]:
+    """The elements of arguments that have this key; else those that go on there, by whatever loop's index."""
     parts = {s: slot for s, slot in arguments.items() if isinstance(slot.home, Cell)}
     exact = {id(slot.home) for slot in parts.values() if slot.key == key}
     return {
         s
         for s, slot in parts.items()
-        if slot.key == key or (id(slot.home) not in exact and loosely(slot.key) == loosely(key))
+        if slot.key == key
+        or (id(slot.home) not in exact and loosely(slot.key) == loosely(key) and _stays_partly(post, s))
     }
 
 
@@ -355,8 +356,12 @@ def _feeds(symbol: Symbol, expr: Expr, returned: list[tuple[str, Expr]]) -> bool
 
 def _goes_on(post: Expr, symbol: Symbol) -> bool:
     """A part of the content stays, whatever else reads it (Adadelta's steps), or it is carried on as a whole."""
+    return _carries(post, symbol) or _stays_partly(post, symbol)
+
+
+def _stays_partly(post: Expr, symbol: Symbol) -> bool:
     slopes = [structure.slope(t, symbol) for s, t in structure.terms(post) if s > 0]
-    return _carries(post, symbol) or any(own is not None and own != ex.const(0) for own in slopes)
+    return any(own is not None and own != ex.const(0) for own in slopes)
 
 
 def _carries(post: Expr, symbol: Symbol) -> bool:
