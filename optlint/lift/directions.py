@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.entries import entries_of, entry_values, resolved
 from optlint.lift.frames import Frame
 from optlint.lift.objects import Cell
-from optlint.lift.places import is_called_gradient
+from optlint.lift.places import is_called_gradient, names_gradient
 from optlint.lift.recurrence import Recurrence
 from optlint.lift.store import Store
 from optlint.lift.updates import Grouping
@@ -27,8 +28,27 @@ def kept_directions(frame: Frame, inner: Iterable[Frame], store: Store, name: st
     whole = [p for p in made if not any(p != o and ex.contains(o, p) for o in made)]
     found = Grouping(frame, entries, whole, [], name).recurrences() if whole else []
     for recurrence in found:
-        recurrence.set_aside = True
+        recurrence.set_aside = not _is_sized(recurrence)
     return [r for r in found if r.parameter is None]
+
+
+def _is_sized(recurrence: Recurrence) -> bool:
+    """η·m̂/(√v̂ + ε), where η is no state's decay: a step, whatever it is called.
+
+    A gradient or its average is a factor of each summand: η/(√v + ε) alone is a rate.
+    """
+    states = [s for s in recurrence.states if not s.is_counter]
+    taken = frozenset().union(*(s.post.visible for s in states))
+    kept = [k for s in states if (k := structure.retention(s.post, s.old)) is not None]
+    known = taken.union(*(k.symbols for k in kept), *({s.old, s.new} for s in states))
+    gradients = [s for s in taken if names_gradient(s)]
+    averages = {s.new for s in states if any(structure.slope(s.post, g) not in (None, ex.const(0)) for g in gradients)}
+    parts = [structure.factors(term) for _, term in structure.terms(recurrence.step)]
+    sizes = [f for factors in parts for f, e in factors if f.op == "sym" and e == 1]
+    driven = averages.union(gradients)
+    return any(not f.symbol.array and f.symbol not in known for f in sizes) and all(
+        any(e > 0 and f.visible & driven for f, e in factors) for factors in parts
+    )
 
 
 def _is_gradient(symbol: ex.Symbol) -> bool:

@@ -24,7 +24,7 @@ from optlint.lift.entries import changed_gradients, entry_values, resolved
 from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.lost import kept_steps, lost_averages, lost_updates, moved_gradients, moves_with
+from optlint.lift.lost import lost_averages, lost_updates, moved_gradients, moves_with
 from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
 from optlint.lift.passes import note_passes
 from optlint.lift.program import Program
@@ -351,8 +351,6 @@ class Lifter:
         changed = changed_gradients(machine.given, machine.store)
         for candidate in frames if not found else ():
             found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
-        for candidate in frames if not found else ():
-            found.extend(kept_steps(candidate, machine.frames, machine.store, machine.stored, name))
         if not found and frame.span is not None:
             found = kept_directions(frame, machine.frames, machine.store, name)
         found = [r for r in found if not any(goes_beyond(r, inner) for inner in found)]

@@ -107,18 +107,6 @@ def moved_gradients(
                 yield made
 
 
-def kept_steps(
-    frame: Frame, inner: Iterable[Frame], store: Store, stored: Sequence[Stored], name: str
-) -> Iterator[Recurrence]:
-    """The steps that a run leaves at places of objects, where nothing moves: ``layer.step = η·layer.v``."""
-    table = entry_values(inner)
-    entries = entries_of(frame, store, inner)
-    posts = [resolved(one.expr, table) for one in stored if not one.name.isidentifier()]
-    grouping = Grouping(frame, entries, [], [], name)
-    states = {s.post for s in grouping.states}
-    yield from grouping.left_at_places(p for p in dict.fromkeys(posts) if p not in states)
-
-
 def _gains(post: Expr, place: Symbol) -> bool:
     """g + λ·s, a gradient whose slow part is made stronger: nothing that is taken for w would climb like that."""
     added = [(s, structure.factors(t)) for s, t in structure.terms(structure.rest(post, place))]

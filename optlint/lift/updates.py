@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -13,7 +13,7 @@ from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_input, trails, turns_into_step, with_next_descents
 from optlint.lift.joins import either, first_step
 from optlint.lift.objects import Cell, Slot, content, numeric
-from optlint.lift.places import is_called_gradient, names_gradient
+from optlint.lift.places import is_called_gradient
 from optlint.lift.positions import handed_back, with_velocities
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.sharing import note_sharing
@@ -323,32 +323,6 @@ class Grouping:
         values = {s.post: ex.sym(s.new) for s in self.states if s.post.args}
         parameter.post = ex.substitute(parameter.post, values)
         return self._make(parameter, None, self.needs(parameter.post))
-
-    def left_at_places(self, posts: Iterable[Expr]) -> Iterator[Recurrence]:
-        """What is left at a place for others to apply: ``self.delta = η·m̂/(√v̂ + ε)``, where η is no state's decay."""
-        values = {s.post: ex.sym(s.new) for s in self.states if s.post.args}
-        for post in posts:
-            step = ex.substitute(post, values)
-            needed = self.needs(step)
-            taken = frozenset().union(*(s.post.visible for s in needed if not s.is_counter))
-            kept = [k for s in needed if (k := structure.retention(s.post, s.old)) is not None]
-            known = frozenset().union(*(k.symbols for k in kept)) | self.by_new.keys() | self.by_old.keys()
-            factors = [f for _, t in structure.terms(step) for f, e in structure.factors(t) if f.op == "sym" and e == 1]
-            sizes = [f for f in factors if not f.symbol.array and f.symbol not in known | taken]
-            gradients = [s for s in taken if names_gradient(s)]
-            if sizes and gradients and self._is_driven(step, gradients):
-                yield self._make(None, step, needed)
-
-    def _is_driven(self, step: Expr, gradients: Sequence[Symbol]) -> bool:
-        """A gradient or its average is a factor of each summand: η/(√v + ε) alone is a rate."""
-
-        def drives(node: Expr) -> bool:
-            averages = (s for symbol in node.visible if (s := self.by_new.get(symbol)) is not None)
-            linear = any(structure.slope(s.post, g) not in (None, ex.const(0)) for s in averages for g in gradients)
-            return linear or bool(node.visible & set(gradients))
-
-        parts = [structure.factors(term) for _, term in structure.terms(step)]
-        return all(any(e == 1 and drives(f) for f, e in factors) for factors in parts)
 
     def recurrences(self) -> list[Recurrence]:
         parameters = [s for s in self.states if self._is_parameter(s)]
