@@ -31,6 +31,7 @@ from optlint.lift.objects import (
 from optlint.lift.operators import Operators
 from optlint.lift.parts import parts_of
 from optlint.lift.places import WHOLE, attribute, item
+from optlint.lift.vocabulary.keras import MADE_ANEW
 from optlint.model import Span
 
 MAX_WORK = 60_000  # evaluation steps of one run
@@ -305,8 +306,8 @@ class Evaluator(Operators):
             return self.eval(node.right)
         right = self.eval(node.right)
         made = self.called[0] if isinstance(node.right, cst.Call) else None
-        if name == "or" and isinstance(made, Method) and made.name == "_fallback_apply_state":
-            return right  # Keras hands in what this call makes anew
+        if name == "or" and isinstance(made, Method) and made.name in MADE_ANEW:
+            return right
         return self.joined(name, [left, right], self.span_of(node))
 
     def eval_IfExp(self, node: cst.IfExp) -> Value:

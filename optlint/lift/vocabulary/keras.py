@@ -114,6 +114,8 @@ NAMES: dict[str, Handler] = {
     "keras.zeros": zero_variable,
 }  # fmt: skip
 
+MADE_ANEW = frozenset({"_fallback_apply_state"})  # after an ``or``: what Keras hands in, this call makes as well
+
 METHODS: dict[str, Handler] = {
     "assign": assigned(replace),
     "assign_add": assigned(plus),
