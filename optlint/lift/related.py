@@ -43,7 +43,7 @@ def made_at(recurrence: Recurrence) -> Iterator[Span]:
 
 
 def _is_part(part: Recurrence, whole: Recurrence) -> bool:
-    less = len(part.states) < len(whole.states) or (begins_anew(whole) and not begins_anew(part))
+    less = len(part.states) < len(whole.states) or (begins_anew(whole) and not _decays_zeros(part))
     return (part.parameter is None or is_bare(part)) and less
 
 
@@ -54,8 +54,11 @@ def is_bare(recurrence: Recurrence) -> bool:
 
 def begins_anew(recurrence: Recurrence) -> bool:
     """A loop hands the step zeros each time: β·0 + …, where nothing takes the new content back."""
-    zeros = (n for p in recurrence.posts() for n in walk(p) if n.op == "mul" and const(0) in n.args)
-    return recurrence.frame == "loop" and any(zeros)
+    return recurrence.frame == "loop" and _decays_zeros(recurrence)
+
+
+def _decays_zeros(recurrence: Recurrence) -> bool:
+    return any(n.op == "mul" and const(0) in n.args for p in recurrence.posts() for n in walk(p))
 
 
 def note_what_stands_still(recurrences: list[Recurrence]) -> None:
