@@ -129,7 +129,7 @@ class Recurrence:
 
     def is_held(self, symbol: Symbol) -> bool:
         """A stored number that nothing advances: neither what is in sight, nor a base class that is not."""
-        open_to_kin = self.unseen_kin and symbol.name.startswith("self.")
+        open_to_kin = self.unseen_kin and symbol.name.startswith("self.") and symbol.default in (0, 1)
         return symbol.default is not None and not symbol.external and symbol not in self.advanced and not open_to_kin
 
     @property
