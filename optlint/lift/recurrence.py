@@ -129,9 +129,11 @@ class Recurrence:
         return count in self.outer or (index and self.frame == "loop" and not self.of_parts)
 
     def is_held(self, symbol: Symbol) -> bool:
-        """A stored number that nothing advances: neither what is in sight, nor a base class that is not."""
-        open_to_kin = self.unseen_kin and symbol.name.startswith("self.")
-        return symbol.default is not None and not symbol.external and symbol not in self.advanced and not open_to_kin
+        """A stored number that nothing advances: nothing in sight, nor a base class that is not (``self.t``)."""
+        owner, _, name = symbol.name.partition(".")
+        if self.unseen_kin and owner == "self" and name.isidentifier() and symbol.default in (0, 1):
+            return False
+        return symbol.default is not None and not symbol.external and symbol not in self.advanced
 
     @property
     def serves_several(self) -> bool:

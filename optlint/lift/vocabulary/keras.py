@@ -17,7 +17,7 @@ from optlint.lift.vocabulary.graph import (
     variable,
     zero_variable,
 )
-from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise, reduction, same
+from optlint.lift.vocabulary.site import Handler, Site, composed, copy, elementwise, reduction, same
 
 
 def _get_variable(site: Site) -> Value | None:
@@ -81,6 +81,12 @@ def _coefficients(site: Site) -> Value | None:
     return site.machine.child(table, item(site.machine.key(Seq(site.args[:2]))), site.span)
 
 
+def _relu(site: Site) -> Value | None:
+    """``K.relu(x)``, without a slope or a bound."""
+    plain = len(site.args) == 1 and not site.kwargs
+    return composed(lambda x: ex.op("max", x, ex.const(0)), 1)(site) if plain else None
+
+
 def _index_of(site: Site) -> Value | None:
     """``self._get_variable_index(v)``: the place of v among all variables."""
     return site.args[0] if site.args and isinstance(site.args[0], Cell) else None
@@ -112,6 +118,7 @@ NAMES: dict[str, Handler] = {
     "tensorflow.zeros_initializer": lambda site: Cell(ex.const(0), array=True),
     "tensorflow.constant_initializer": copy,
     "keras.zeros": zero_variable,
+    "keras.relu": _relu,
 }  # fmt: skip
 
 MADE_ANEW = frozenset({"_fallback_apply_state"})  # after an ``or``: what Keras hands in, this call makes as well
