@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from optlint.diagnose.gradients import (
+    of_decayed_gradient,
     of_plain_gradient,
     of_summed_gradient,
     of_written_gradient,
@@ -313,6 +314,7 @@ SIMPLER = (
     of_plain_gradient,
     of_summed_gradient,
     of_written_gradient,
+    of_decayed_gradient,
     switched_on,
     with_steady_decays,
     with_steady_momentum,
