@@ -171,6 +171,46 @@ class Momentum:
         self.w = self.w + self.z
 """,
     ),
+    "momentum that decays to nothing": (
+        {"adam"},
+        """
+import numpy as np
+
+class DemonAdam:
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8, epochs=100):
+        self.lr, self.beta1, self.beta2, self.eps, self.epochs = lr, beta1, beta2, eps, epochs
+        self.m, self.v = {}, {}
+
+    def step(self, params, grads, t, epoch):
+        left = 1 - epoch / self.epochs
+        beta1 = self.beta1 * (left / (1 - self.beta1 + self.beta1 * left))
+        for k in params:
+            self.m[k] = beta1 * self.m.get(k, 0) + (1 - beta1) * grads[k]
+            self.v[k] = self.beta2 * self.v.get(k, 0) + (1 - self.beta2) * grads[k] ** 2
+            m_hat = self.m[k] / (1 - beta1**t)
+            v_hat = self.v[k] / (1 - self.beta2**t)
+            params[k] -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+""",
+    ),
+    "corrections that are kept from 0": (
+        {"adam"},
+        """
+import numpy as np
+
+class Adam:
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
+        self.m, self.v = {}, {}
+
+    def step(self, params, grads, t):
+        for k in params:
+            self.m[k] = self.beta1 * self.m.get(k, 0) + (1 - self.beta1) * grads[k]
+            self.v[k] = self.beta2 * self.v.get(k, 0) + (1 - self.beta2) * grads[k] ** 2
+            m_hat = self.m[k] / (1 - self.beta1**t + self.eps)
+            v_hat = self.v[k] / (1 - self.beta2**t + self.eps)
+            params[k] -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+""",
+    ),
 }  # fmt: skip
 
 
@@ -253,6 +293,25 @@ def rmsprop(w, data, gradient, eta=0.01, beta=0.9, eps=1e-8, batch=32):
                 v[k] = beta * v[k] + (1 - beta) * total[k] ** 2
                 w[k] -= eta / np.sqrt(v[k] + eps) * v[k]
     return w
+""",
+    ),
+    "corrections that are kept from 0": (
+        {"OPT103"},
+        """
+import numpy as np
+
+class Adam:
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
+        self.m, self.v = {}, {}
+
+    def step(self, params, grads, t):
+        for k in params:
+            self.m[k] = self.beta1 * self.m.get(k, 0) + (1 - self.beta1) * grads[k]
+            self.v[k] = self.beta2 * self.v.get(k, 0) + (1 - self.beta2) * grads[k]
+            m_hat = self.m[k] / (1 - self.beta1**t + self.eps)
+            v_hat = self.v[k] / (1 - self.beta2**t + self.eps)
+            params[k] -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
 """,
     ),
 }  # fmt: skip

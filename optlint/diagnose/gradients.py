@@ -92,6 +92,34 @@ def of_written_gradient(recurrence: Recurrence) -> Recurrence | None:
     return _with(recurrence, [s for s in recurrence.states if s in kept], table)
 
 
+def of_decayed_gradient(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with η·(g + λ·w) for the η·g + η·λ·w of a velocity that takes in both apart; None without any."""
+    parameter = recurrence.parameter
+    if (
+        parameter is None
+        or len(recurrence.states) != 1
+        or structure.slope(parameter.post, parameter.old) != ex.const(1)
+    ):
+        return None
+    velocity, w = recurrence.states[0], ex.sym(parameter.old)
+    parts = structure.terms(velocity.post)
+    taken = [(s, t) for s, t in parts if velocity.old not in t.symbols]
+    (sign, driven), *more = sorted(taken, key=lambda p: parameter.old in p[1].symbols) or [(1, w)]
+    if len(more) != 1 or parameter.old in driven.visible or (w, 1.0) not in structure.factors(more[0][1]):
+        return None
+    turned, decay = more[0]
+    sizes = [p for p in structure.factors(driven) if p in structure.factors(decay)]
+    left = [structure.without_factors(t, structure.product(sizes)) for t in (driven, decay)]
+    if not sizes or any(e != 1 for _, e in sizes) or None in left or len(left[0] or ()) != 1:
+        return None
+    g, shrinking = (structure.product(p or ()) for p in left)
+    whole = ex.op("add" if sign == turned else "sub", g, shrinking, origin=decay.origin)
+    kept = [p for p in parts if p not in taken]
+    made = ex.op("mul", structure.product(sizes), whole)
+    post = structure.total([*kept, (sign, made)], velocity.post.origin)
+    return recurrence.changed(lambda p: post if p is velocity.post else p)
+
+
 def _is_squared_sum(node: Expr) -> bool:
     """A squared norm."""
     return structure.square_root_of(node.args[0]) is not None

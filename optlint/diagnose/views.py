@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from optlint.diagnose.gradients import (
+    of_decayed_gradient,
     of_plain_gradient,
     of_summed_gradient,
     of_written_gradient,
@@ -25,6 +26,7 @@ from optlint.subject import pseudo
 ZERO, ONE = ex.const(0), ex.const(1)
 _OF_TIME = frozenset({"pow", "log", "exp", "min", "max", "where", "eq", "ne", "lt", "le", "gt", "ge"})
 _PRODUCT = frozenset({"mul", "div", "neg"})
+TINY = 1e-6  # beside a correction
 NEGLIGIBLE = 1e-12  # below a root, beside an ε outside
 
 
@@ -32,8 +34,8 @@ def views(recurrence: Recurrence) -> Iterator[Recurrence]:
     """The recurrence without what it does at its first step alone, without settings that are 0 by default, or both.
 
     Also at a step that is taken, where a switch can leave steps out; with decays and momentum that follow no schedule;
-    with one ε; with a step whose size no norm sets; with a decay of w² for one of |w|; within its bounds; with the
-    gradient as it is taken in (``gradients``). All of these together come last.
+    with one ε, and none in a correction; with a step whose size no norm sets; with a decay of w² for one of |w|; within
+    its bounds; with the gradient as it is taken in (``gradients``). All of these together come last.
     """
     later = after_first_step(recurrence)
     if later is not None:
@@ -90,15 +92,37 @@ def _stands_still(recurrence: Recurrence, switch: Expr) -> bool:
 
 
 def with_steady_decays(recurrence: Recurrence) -> Recurrence | None:
-    """The recurrence with β for β·λᵗ in what the averages keep (Kingma & Ba 2015, section 4); None without any."""
+    """The recurrence with β for β·λᵗ in what the averages keep (Kingma & Ba 2015, section 4); None without any.
+
+    Also for β·(1 − t/T)/(1 − β + β·(1 − t/T)) and the like, which are β at t = 0 (Chen et al. 2019, Demon,
+    arXiv:1910.04952).
+    """
     kept = [structure.retention(s.post, s.old) for s in recurrence.states]
     table: dict[Expr, Expr] = {}
     for own in kept:
+        first = _at_zero_time(own) if own is not None and not own.symbols & recurrence.moving else None
+        if own is not None and first is not None:
+            table[own] = first
         parts = structure.factors(own) if own is not None else []
         powers = [f for f, e in parts if e == 1 and f.op == "pow" and f.args[1].op != "const" and f.args[0].op == "sym"]
         if 0 < len(powers) < len(parts):
             table |= dict.fromkeys(powers, ex.const(1))
     return _changed(recurrence, lambda post: structure.tidy(ex.substitute(post, table))) if table else None
+
+
+def _at_zero_time(own: Expr) -> Expr | None:
+    """The β that a quotient of settings is where one of them, which it divides by another, is 0."""
+    nodes = list(ex.walk(own))
+    if any(n.op not in ("add", "sub", "mul", "div", "sym", "const") or _is_array(n) for n in nodes):
+        return None
+    counts = {n.args[0].symbol for n in nodes if n.op == "div" and n.args[0].op == n.args[1].op == "sym"}
+    usual = {s: 0.3 + 0.5 * k / len(own.symbols) for k, s in enumerate(sorted(own.symbols, key=lambda s: s.name))}
+    for count in sorted(counts, key=lambda s: s.name):
+        value = evaluate(own, {**usual, count: 0.0}, pseudo)
+        for symbol in own.symbols - {count}:
+            if np.isclose(float(value), usual[symbol], rtol=1e-12):
+                return ex.sym(symbol)
+    return None
 
 
 def with_steady_momentum(recurrence: Recurrence) -> Recurrence | None:
@@ -184,6 +208,22 @@ def _is_bound(node: Expr, sign: int) -> bool:
         node, sign = node.args[0], -sign
     value = node.symbol.default if node.op == "sym" else node.value if node.op == "const" else None
     return isinstance(value, (int, float)) and value * sign > 0
+
+
+def with_plain_corrections(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with 1 − βᵗ for 1 − βᵗ + ε, or its root, which is never 0 anyhow; None without any."""
+    table: dict[Expr, Expr] = {}
+    for node in (n for p in recurrence.posts() for n in ex.walk(p) if n.op == "add"):
+        for inner, floor in (node.args, node.args[::-1]):
+            bare = inner.args[0] if inner.op == "sqrt" else inner
+            if bare.op == "sub" and bare.args[0] == ONE and bare.args[1].op == "pow" and _is_tiny(floor):
+                table[node] = inner
+    return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
+
+
+def _is_tiny(node: Expr) -> bool:
+    value = node.symbol.default if node.op == "sym" else node.value if node.op == "const" else None
+    return isinstance(value, (int, float)) and 0 < value <= TINY
 
 
 def of_plain_size(recurrence: Recurrence) -> Recurrence | None:
@@ -321,10 +361,12 @@ SIMPLER = (
     of_plain_gradient,
     of_summed_gradient,
     of_written_gradient,
+    of_decayed_gradient,
     switched_on,
     with_steady_decays,
     with_steady_momentum,
     with_one_floor,
+    with_plain_corrections,
     of_plain_size,
     with_plain_decay,
     within_bounds,
