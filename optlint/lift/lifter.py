@@ -103,7 +103,8 @@ class Lifter:
 
     def run(self) -> Lifted:
         """Lift every path of the module's own code, and (once) all its functions."""
-        paths = Paths(MODULE_PATHS + (CHOSEN_PATHS if self.program.selectors else 0))
+        of_script = any("." not in name for name in self.program.selectors)
+        paths = Paths(MODULE_PATHS + (CHOSEN_PATHS if of_script else 0))
         while paths:
             choices = paths.next()
             machine = self._interpreter(choices)
