@@ -138,7 +138,7 @@ def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
                     if _is_bound(small, 1) and 0 < ex.substitute(small, _defaults(small)).number <= NEGLIGIBLE:
                         table[root] = ex.op("sqrt", inside, origin=root.origin)
                     continue
-                named = small.op == "sym" and small not in kept and small != floor and not small.symbol.array
+                named = small.op == "sym" and small not in kept and not small.symbol.array
                 if named or (small.op == "const" and 0 < small.number <= NEGLIGIBLE):
                     table[root] = ex.op("sqrt", inside, origin=root.origin)
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
