@@ -362,10 +362,13 @@ class Lifter:
         contents = {s.symbol: post for f in frames for s, post in f.posts}
         advanced = set(contents)
         begun: set[Symbol] = set()
+        counted: set[Symbol] = set()
         for slot in machine.store.slots:
             held = numeric(content((slot.home, slot.key)))
             if held != sym(slot.symbol):
                 advanced.add(slot.symbol)
+                if held is not None and held.op == "add" and held.args[0] == sym(slot.symbol):
+                    counted |= {slot.symbol} if held.args[1].op == "const" else set()
                 if held is not None and (held.op == "const" or is_begun_there(held, slot)):
                     begun.add(slot.symbol)
         kept.sort(key=lambda r: (r.span.line, r.span.column))
@@ -374,6 +377,7 @@ class Lifter:
         skipped = tuple(resolved(condition, table) for condition in machine.skipped)
         for recurrence in kept:
             recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
+            recurrence.counted = frozenset(counted)
             recurrence.contents = contents
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth
