@@ -20,6 +20,7 @@ from optlint.subject import pseudo
 ZERO, ONE = ex.const(0), ex.const(1)
 _OF_TIME = frozenset({"pow", "log", "exp", "min", "max", "where", "eq", "ne", "lt", "le", "gt", "ge"})
 _PRODUCT = frozenset({"mul", "div", "neg"})
+SMALL = 1e-5  # beside 1 − βᵗ
 NEGLIGIBLE = 1e-12  # below a root, beside an ε outside
 
 
@@ -141,6 +142,17 @@ def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
                 named = small.op == "sym" and small not in kept and not small.symbol.array
                 if named or (small.op == "const" and 0 < small.number <= NEGLIGIBLE):
                     table[root] = ex.op("sqrt", inside, origin=root.origin)
+    return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
+
+
+def with_bare_corrections(recurrence: Recurrence) -> Recurrence | None:
+    """The recurrence with 1 − βᵗ for 1 − βᵗ + ε, which nothing needs from the first step on; None without any."""
+    table: dict[Expr, Expr] = {}
+    for node in (n for post in recurrence.posts() for n in ex.walk(post) if n.op == "add"):
+        whole, small = node.args
+        power = whole.op == "sub" and whole.args[0] == ONE and whole.args[1].op == "pow"
+        if power and _is_bound(small, 1) and ex.substitute(small, _defaults(small)).number <= SMALL:
+            table[node] = whole
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
 
 
@@ -299,6 +311,7 @@ def _changed(recurrence: Recurrence, change: Callable[[Expr], Expr]) -> Recurren
 
 
 SIMPLER = (
+    with_bare_corrections,
     with_corrected_gradient,
     of_plain_gradient,
     of_summed_gradient,
