@@ -323,8 +323,9 @@ def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _corrected_inside(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """η/(1 − βᵗ)·(β·m + (1 − β)·g/(1 − βᵗ)): one summand has the correction of the whole once more."""
-    whole = {f for f, e in structure.factors(subject.drive) if e == -1 and f.symbols & subject.timed}
-    for total in (n for n in ex.walk(subject.step) if n.op in ("add", "sub")):
+    below = (f for f, _ in _below(subject.drive) if f.op == "sub" and f.args[0] == ex.const(1))
+    whole = {f for f in below if f.args[1].op == "pow" and f.symbols & subject.timed}
+    for total in (n for n in ex.walk(subject.drive) if n.op in ("add", "sub") and n.symbols & subject.moving):
         for node in (n for side in total.args for n in ex.walk(side)):
             if node.op == "div" and node.args[1] in whole and not any(f in whole for f, _ in _below(total)):
                 posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, node.args[0])]
