@@ -11,9 +11,9 @@ ROOTS = {"sqrt", "rsqrt", "sqrt_", "rsqrt_", "_foreach_sqrt", "_foreach_sqrt_"}
 SELF_UPDATES = {
     "mul_", "lerp_", "add_", "addcmul_", "addcdiv_", "sub_", "copyto", "assign", "assign_add", "assign_sub",
     "update_moment", "update", "copy_", "div_", "_foreach_mul_", "_foreach_lerp_", "_foreach_add_", "_foreach_sub_",
-    "_foreach_addcmul_", "_foreach_addcdiv_", "tree_map", "map",
+    "_foreach_addcmul_", "_foreach_addcdiv_", "tree_map", "map", "_axpbyz",
 }  # fmt: skip
-STEPS = {"addcdiv_", "assign_sub", "_foreach_addcdiv_", "sub_", "_foreach_sub_"}
+STEPS = {"addcdiv_", "assign_sub", "_foreach_addcdiv_", "sub_", "_foreach_sub_", "_axpbyz"}
 SCALED_STEPS = {"add_", "_foreach_add_"}  # steps where a scale is given: ``p.add_(buf, alpha=-lr)``
 SUMS, PRODUCTS = {"add", "sub", "subtract"}, {"mul", "multiply"}  # and what is no method of sets alone:
 FUSED = {"lerp", "addcmul", "addcdiv"}

@@ -312,6 +312,25 @@ def train(w, grad, n):
 	return w
 """,
     ),
+    "linear combinations on the device": (
+        "momentum",
+        """
+from itertools import izip
+from pycuda import gpuarray
+
+class Momentum(object):
+    def __init__(self, model):
+        self.model = model
+        self.velocity = [gpuarray.zeros_like(p) for p in model.parameters]
+
+    def update(self, gradients, rate, momentum):
+        steps = []
+        for g, v in izip(gradients, self.velocity):
+            v._axpbyz(momentum, g, -rate, v)
+            steps.append((v, 1.0))
+        self.model.update_parameters(steps)
+""",
+    ),
     "only the caller counts": (
         "adam",
         """

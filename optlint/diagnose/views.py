@@ -26,7 +26,7 @@ from optlint.subject import pseudo
 ZERO, ONE = ex.const(0), ex.const(1)
 _OF_TIME = frozenset({"pow", "log", "exp", "min", "max", "where", "eq", "ne", "lt", "le", "gt", "ge"})
 _PRODUCT = frozenset({"mul", "div", "neg"})
-TINY = 1e-6  # beside a correction
+TINY = 1e-5  # beside a correction
 NEGLIGIBLE = 1e-12  # below a root, beside an ε outside
 
 
@@ -169,7 +169,7 @@ def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
                     if _is_bound(small, 1) and 0 < ex.substitute(small, _defaults(small)).number <= NEGLIGIBLE:
                         table[root] = ex.op("sqrt", inside, origin=root.origin)
                     continue
-                named = small.op == "sym" and small not in kept and small != floor and not small.symbol.array
+                named = small.op == "sym" and small not in kept and not small.symbol.array
                 if named or (small.op == "const" and 0 < small.number <= NEGLIGIBLE):
                     table[root] = ex.op("sqrt", inside, origin=root.origin)
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
@@ -357,6 +357,7 @@ def _changed(recurrence: Recurrence, change: Callable[[Expr], Expr]) -> Recurren
 
 
 SIMPLER = (
+    with_plain_corrections,
     with_corrected_gradient,
     of_plain_gradient,
     of_summed_gradient,
@@ -366,7 +367,6 @@ SIMPLER = (
     with_steady_decays,
     with_steady_momentum,
     with_one_floor,
-    with_plain_corrections,
     of_plain_size,
     with_plain_decay,
     within_bounds,

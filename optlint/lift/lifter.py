@@ -103,7 +103,8 @@ class Lifter:
 
     def run(self) -> Lifted:
         """Lift every path of the module's own code, and (once) all its functions."""
-        paths = Paths(MODULE_PATHS + (CHOSEN_PATHS if self.program.selectors else 0))
+        of_script = any("." not in name for name in self.program.selectors)
+        paths = Paths(MODULE_PATHS + (CHOSEN_PATHS if of_script else 0))
         while paths:
             choices = paths.next()
             machine = self._interpreter(choices)
@@ -362,10 +363,13 @@ class Lifter:
         contents = {s.symbol: post for f in frames for s, post in f.posts}
         advanced = set(contents)
         begun: set[Symbol] = set()
+        counted: set[Symbol] = set()
         for slot in machine.store.slots:
             held = numeric(content((slot.home, slot.key)))
             if held != sym(slot.symbol):
                 advanced.add(slot.symbol)
+                if held is not None and held.op == "add" and held.args[0] == sym(slot.symbol):
+                    counted |= {slot.symbol} if held.args[1].op == "const" else set()
                 if held is not None and (held.op == "const" or is_begun_there(held, slot)):
                     begun.add(slot.symbol)
         kept.sort(key=lambda r: (r.span.line, r.span.column))
@@ -374,6 +378,7 @@ class Lifter:
         skipped = tuple(resolved(condition, table) for condition in machine.skipped)
         for recurrence in kept:
             recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
+            recurrence.counted = frozenset(counted)
             recurrence.contents = contents
             recurrence.stored = list(machine.stored)
             recurrence.worth = machine.worth

@@ -16,8 +16,8 @@ from optlint.modules import Modules
 from optlint.source import Unit
 
 _COMPARED = re.compile(
-    r"(?<![\w.])(?P<left>[^\W\d]\w*)\s*==\s*(?P<q>['\"])(?P<text>\w+)(?P=q)"
-    r"|(?P<r>['\"])(?P<first>\w+)(?P=r)\s*==\s*(?P<right>[^\W\d]\w*)\b(?![.(\[])"
+    r"(?<![\w.])(?P<left>(?:self\.)?[^\W\d]\w*)\s*==\s*(?P<q>['\"])(?P<text>\w+)(?P=q)"
+    r"|(?P<r>['\"])(?P<first>\w+)(?P=r)\s*==\s*(?P<right>(?:self\.)?[^\W\d]\w*)\b(?![.(\[])"
 )
 
 

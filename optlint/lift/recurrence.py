@@ -92,6 +92,7 @@ class Recurrence:
     contents: Mapping[Symbol, Expr] = field(
         default_factory=dict
     )  # of what its loops change: what each pass leaves there
+    counted: frozenset[Symbol] = frozenset()  # of the advanced, what the run adds a number to
     begun: frozenset[Symbol] = frozenset()  # of the advanced, what gets a number: a first content
     of_parts: bool = False  # its loop goes over objects that hold the parameters, and not over steps
     outer: frozenset[Symbol] = frozenset()  # counters of the loops around the one that updates

@@ -62,19 +62,31 @@ def _decays_zeros(recurrence: Recurrence) -> bool:
 
 
 def note_what_stands_still(recurrences: list[Recurrence]) -> None:
-    """A count that one path leaves as it is, and that another path advances which differs only in how it computes."""
+    """A count that one path leaves as it is, and that another path advances which differs only in how it computes.
+
+    Or another method of the class does, where this one counts up another part of the same object, which it never reads.
+    """
     for recurrence in recurrences:
         mine = {_list_of(c.old.name) for c in recurrence.counters}
         symbols = (s for p in recurrence.posts() for s in p.symbols)
         read = {name: s for s in symbols if (name := _list_of(s.name)) not in mine}
         counted: set[str] = set()
+        idle = {_holder(s.name) for s in recurrence.counted if _list_of(s.name) not in mine | read.keys()} - {""}
+        owner = _holder(recurrence.name)
         for other in recurrences if read else ():
+            if owner and other.name != recurrence.name and _holder(other.name) == owner:
+                counted |= {name for c in other.counters if _holder(name := _list_of(c.old.name)) in idle}
             if other.name == recurrence.name and set(other.writes) & set(recurrence.writes):
                 ways = recurrence.configuration
                 turned = [c for c, way in other.configuration.items() if ways.get(c, way) != way]
                 if len(turned) == 1 and says_how(turned[0]):
                     counted |= {_list_of(c.old.name) for c in other.counters}
         recurrence.stuck = frozenset(read[name] for name in counted & read.keys())
+
+
+def _holder(name: str) -> str:
+    """What has an attribute of that name."""
+    return name.rpartition(".")[0]
 
 
 def _list_of(name: str) -> str:

@@ -10,7 +10,7 @@ import libcst as cst
 from optlint.lift.between import RunningProducts, make_ready
 from optlint.lift.branches import Choices
 from optlint.lift.changes import changed_elsewhere, has_unseen_base, is_self
-from optlint.lift.expression import Symbol, const
+from optlint.lift.expression import Symbol, const, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.hooks import take_corrections
 from optlint.lift.interpreter import Interpreter
@@ -133,6 +133,9 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     for key, value in list(cell.items.items()):
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
             machine.setting(cell, key, value)
+        elif isinstance(value, Const) and isinstance(value.value, str) and cell.place + key in machine.selectors:
+            symbol = Symbol(cell.place + key, external=True, literal=(value.value,))  # for its user to set
+            machine.store.restore(cell, key, Cell(sym(symbol), place=symbol.name, open=True))
     changes = changed_elsewhere(machine.changes, klass)
     empty = {n for n in changes.made if (held := cell.items.get(attribute(n))) is None or is_none(held)}
     for name in sorted(changes.rebound | changes.mutated | changes.filled):

@@ -290,6 +290,22 @@ def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
         if any(p.symbols & subject.timed for p in posts[len(subject.states) :]):  # else it was corrected once
             yield Repair(page.code, subject.replaced(posts), node, new)
+    yield from _corrected_inside(subject, page)
+
+
+def _corrected_inside(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """η/(1 − βᵗ)·(β·m + (1 − β)·g/(1 − βᵗ)): one summand has the correction of the whole once more."""
+    below = (f for f, _ in _below(subject.drive) if f.op == "sub" and f.args[0] == ex.const(1))
+    whole = {f for f in below if f.args[1].op == "pow" and f.symbols & subject.timed}
+    for total in (n for n in ex.walk(subject.drive) if n.op in ("add", "sub") and n.symbols & subject.moving):
+        for node in (n for side in total.args for n in ex.walk(side)):
+            if node.op == "div" and node.args[1] in whole and not any(f in whole for f, _ in _below(total)):
+                posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, node.args[0])]
+                yield Repair(page.code, subject.replaced(posts), node, node.args[0])
+
+
+def _below(node: Expr) -> list[tuple[Expr, float]]:
+    return [(f, e) for f, e in structure.factors(node) if e < 0]
 
 
 @check("corrected-though-whole")

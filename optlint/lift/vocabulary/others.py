@@ -35,6 +35,20 @@ def _axpby(site: Site) -> Value | None:
     return Const(None)
 
 
+def _axpbyz(site: Site) -> Value | None:
+    """PyCUDA's ``x._axpbyz(a, y, b, out)``, and ``x.mul_add(a, y, b)`` as a new array: a·x + b·y."""
+    if site.receiver is None or len(site.args) < 3 or any(numeric(v) is None for v in site.args[:3]):
+        return None
+    x, (a, y, b) = site.expr(site.receiver), (site.expr(v) for v in site.args[:3])
+    new = ex.op("add", ex.op("mul", a, x), ex.op("mul", b, y), origin=site.span)
+    if len(site.args) == 3:
+        return Cell(new, array=True)
+    if not isinstance(site.args[3], Cell):
+        return None
+    site.machine.store.fill(site.args[3], new, site.span)
+    return site.args[3]
+
+
 def _index_count(site: Site) -> Value | None:
     return Const(None) if isinstance(site.receiver, Cell) else None
 
@@ -68,6 +82,8 @@ METHODS: dict[str, Handler] = {
     "update": _update_in_place,
     "_update_count": _index_count,
     "realize": _realized,
+    "_axpbyz": _axpbyz,
+    "mul_add": _axpbyz,
     "asscalar": same,
     "as_in_context": same,
     "as_in_ctx": same,
