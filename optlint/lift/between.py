@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Set
+from collections.abc import Collection, Iterable, Set
 
 import libcst as cst
 from libcst import matchers
@@ -63,7 +63,12 @@ class RunningProducts:
             if old is not None and first is not None and first in (ex.const(1), factor, started):
                 self.following[key] = old, ex.op("mul", old, factor)
 
-    def before(self) -> None:
+    def before(self, written: Iterable[tuple[object, str]]) -> None:
+        """written: what the run itself writes, be that by a method that it calls."""
+        known = {(id(home), key) for home, key in written}
+        for key in list(self.following):
+            if {(id(self.receiver), key), (id(self.receiver.items.get(key)), "")} & known:
+                del self.following[key]
         for key, (old, new) in self.following.items():
             if old.symbol.initial == ex.const(1):
                 self._put(key, new)

@@ -60,7 +60,6 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
     if receiver is not None and klass is not None:
         own_products = machine.changes[func.node].products if func.node in machine.changes else ()
         products = RunningProducts(machine, receiver, changed_elsewhere(machine.changes, klass), own_products)
-        products.before()
     with machine.inside(bound, scope):
         mark = machine.store.mark()
         machine.scanning = True
@@ -70,6 +69,8 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
         finally:
             machine.scanning = False
         machine.store.rollback(mark)
+        if products is not None:
+            products.before(log)
         calls = [Symbol(s.key, kind="index", iterates="count", start=ZERO) for s in frame.slots if s.local]
         begun = machine.histories((t for t in log if t[1] == ANY), calls, None)
         for target in log:
