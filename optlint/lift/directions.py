@@ -8,11 +8,11 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.entries import entries_of, entry_values, resolved
 from optlint.lift.frames import Frame
+from optlint.lift.grouping import Grouping
 from optlint.lift.objects import Cell
 from optlint.lift.places import is_called_gradient, names_gradient
 from optlint.lift.recurrence import Recurrence
 from optlint.lift.store import Store
-from optlint.lift.updates import Grouping
 from optlint.lift.written import made_anew
 
 

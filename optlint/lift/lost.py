@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.entries import arguments_of, entries_of, entry_values, resolved
+from optlint.lift.entries import entries_of, entry_values, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Stored
+from optlint.lift.grouping import Grouping
 from optlint.lift.inputs import turns_into_step
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
+from optlint.lift.returned import arguments_of
 from optlint.lift.store import Store
-from optlint.lift.updates import Grouping
 from optlint.model import Span
 
 _LOOP = re.compile(r"\s*(?:async )?for (?P<target>.+?) in (?P<over>.*):\s*(#.*)?$")
