@@ -309,7 +309,6 @@ class Context:
         other = page.options.get(repair.details.get("says", ""))
         message, severity = _as_it_bites(page, other or page.message, latent)
         severity = severity or (_milder(page) if repair.details.get("mild") else None)
-        severity = "note" if repair.details.get("noted") else severity
         evidence = self.evidence(seen, page.meant, right)
         if page.options.get("assumes"):
             evidence = replace(evidence, ran=f"{page.options['assumes']}, {evidence.ran}")

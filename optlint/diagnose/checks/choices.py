@@ -16,7 +16,6 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import REDUCTIONS, Expr, Symbol
 from optlint.lift.frames import Stored
-from optlint.lift.recurrence import State
 from optlint.sandbox.laws import keeps_coordinates_apart
 from optlint.subject import Clock, Hyper, Subject
 
@@ -91,14 +90,7 @@ def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     written = subject.replaced([ex.substitute(p, beside) for p in subject.posts], hypers=hypers)
     wrong, right = next(iter(alone.items()))
     root = next(s.post for s in subject.states if ex.contains(s.post, wrong))
-    noted = not mentioned(recurrence) or wrong.op == "mean" or not any(_forgets(s, wrong) for s in subject.states)
-    yield Repair(page.code, made, wrong, right, root=root, written=written, details={"noted": "yes"} if noted else {})
-
-
-def _forgets(state: State, taken: Expr) -> bool:
-    """An average of what it takes in, and no sum of all (AdaGrad-Norm)."""
-    own = structure.retention(state.post, state.old)
-    return ex.contains(state.post, taken) and own not in (None, ex.const(0), ex.const(1))
+    yield Repair(page.code, made, wrong, right, root=root, written=written)
 
 
 def _of_two(name: str, one: Expr, two: Expr) -> Expr:
