@@ -9,8 +9,6 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from optlint.knowledge import rules_folder
-
 if TYPE_CHECKING:
     from optlint.importers import Importer
 
@@ -91,6 +89,8 @@ class Modules:
 
     def _told(self, parts: list[str]) -> str | None:
         """A library's module out of sight, as ``rules/libraries`` tells what its helpers do."""
+        from optlint.knowledge import rules_folder
+
         path = str(rules_folder().joinpath("libraries", *parts).with_suffix(".py"))
         if path not in self._texts:
             self._texts[path], _ = _text(path)

@@ -44,6 +44,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT317": "whether the averages begin at zero or their corrections go is a choice",
     "OPT316": "where the number is made is not where it is read",
     "OPT313-4": "the product needs a place for each tensor",
+    "OPT704-8": "the average of steps needs a place of its own",
     "OPT314": "what counts the steps has to be named",
     "OPT402": "decoupled decay takes another coefficient",
     "OPT408-3": "the caller's dictionary holds the gradient: where the sum should go is a choice",

@@ -93,8 +93,8 @@ def turns_into_step(entry: Entry, entries: Sequence[Entry]) -> bool:
     kept = Symbol("kept", kind="role")
     part = ex.substitute(post, {e.post: ex.sym(kept) for e in taken})
     own = structure.slope(part, symbol)
-    if own is None or kept not in part.visible:
-        return False
+    if own is None or kept not in part.visible or (1, ex.sym(symbol)) in structure.terms(part):
+        return False  # all of it stays, and a step is added: g −= η·g/(√v + ε)
     return kept in own.visible or own == ex.const(0)
 
 

