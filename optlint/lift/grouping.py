@@ -64,6 +64,18 @@ def _is_squared(term: Expr) -> bool:
     return any(f.symbols and structure.exponent_of(term, f) == 2 for f, _ in structure.factors(term))
 
 
+def _draws_in_squares(state: State) -> bool:
+    """s + c·(x² − s): an average of squares, even of what is made of s itself (Adadelta's steps)."""
+    old = (1, ex.sym(state.old))
+    taken = [term for term in structure.terms(state.post) if term != old]
+    if len(taken) != 1 or taken[0][0] < 0:
+        return False
+    sums = (structure.terms(f) for f, e in structure.factors(taken[0][1]) if e == 1 and f.op == "sub")
+    return any(
+        (-1, old[1]) in parts and all(sign > 0 and _is_squared(t) for sign, t in parts if t != old[1]) for parts in sums
+    )
+
+
 def _is_average(state: State, own: Expr) -> bool:
     """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does.
 
@@ -288,7 +300,7 @@ class Grouping:
     def _is_parameter(self, state: State) -> bool:
         own = structure.slope(state.post, state.old, conditional=True)
         if own is None and (1, ex.sym(state.old)) in structure.terms(state.post):
-            if any(self._moves_by(s, state) for s in self.states if s is not state):
+            if _draws_in_squares(state) or any(self._moves_by(s, state) for s in self.states if s is not state):
                 return False  # an accumulator that the real parameter reads (Adadelta's)
             own = ex.const(1)  # w − η·f(w): the gradient is written out
         if own is None or state.is_counter or _is_average(state, own) or _gathers_squares(state):
