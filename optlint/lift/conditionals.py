@@ -26,7 +26,7 @@ from optlint.lift.creation import Creation
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Leave
 from optlint.lift.joins import first_step
-from optlint.lift.objects import Const, Target, Unsupported, content, numeric
+from optlint.lift.objects import Target, Unsupported, content, numeric
 from optlint.lift.operators import multiples
 
 
@@ -65,8 +65,6 @@ class Conditionals(Creation):
                 return
             if branch is not None and self.create(branch, other, creating.tested, count, none_there):
                 return
-        if no is None and self._stands_in(node):
-            return
         if no is None and (
             self._ends_a_search(node.body) or (only_leaves(node.body) and not self._hands_back(node.body))
         ):
@@ -78,27 +76,12 @@ class Conditionals(Creation):
                 self.join_returns(expr, node.body, behind)
             elif self.join(expr, node.body, no):
                 return
+        if no is None and _stands_in(node, expr):
+            return
         taken = self.choices.take(expr, self.span_of(node.test), self.is_abroad)
         if taken:
             self.strides |= multiples(expr)
         self.take(node.body if taken else no)
-
-    def _stands_in(self, node: cst.If) -> bool:
-        """``if t == 0: t = 1``: a number in place of one that no step has. It is no other way to make the step."""
-        line = node.body.body[0] if len(node.body.body) == 1 else None
-        only = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-        test = node.test
-        if not isinstance(only, cst.Assign) or len(only.targets) != 1 or not isinstance(test, cst.Comparison):
-            return False
-        name, against = only.targets[0].target, test.comparisons[0]
-        numbers = (self.eval(only.value), self.eval(against.comparator))
-        return (
-            isinstance(name, cst.Name)
-            and isinstance(test.left, cst.Name)
-            and test.left.value == name.value
-            and isinstance(against.operator, (cst.Equal, cst.LessThan, cst.LessThanEqual))
-            and all(isinstance(n, Const) and isinstance(n.value, (int, float)) for n in numbers)
-        )
 
     def _ends_a_search(self, body: cst.BaseSuite) -> bool:
         """``if norm <= tolerance: return Result(x, …)`` in a loop of the function itself: until then it goes on."""
@@ -186,3 +169,15 @@ def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.
     mention = matchers.OneOf(*(matchers.Name(name) for name in sorted(names)))
     here, there = (any(matchers.findall(side, mention)) for side in (node.body, no))
     return None if here == there else node.body if here else no
+
+
+def _stands_in(node: cst.If, condition: Expr) -> bool:
+    """``if t == 0: t = 1``: a number in place of one that no step has. It is no other way to make the step."""
+    name = matchers.SaveMatchedNode(matchers.Name(), "name")
+    number = matchers.Integer() | matchers.Float()
+    set_to = matchers.Assign(targets=[matchers.AssignTarget(target=name)], value=number)
+    found = matchers.extract(node.body, matchers.IndentedBlock(body=[matchers.SimpleStatementLine(body=[set_to])]))
+    tested = found is not None and matchers.matches(
+        node.test, matchers.Comparison(left=matchers.Name(value=cst.ensure_type(found["name"], cst.Name).value))
+    )
+    return tested and condition.op in ("eq", "lt", "le") and [a.op for a in condition.args] == ["sym", "const"]

@@ -267,7 +267,7 @@ class Creation(Joins):
                 assert isinstance(target[0], (Scope, Cell))
                 self.store.restore(target[0], target[1], shared[id(before)])
                 continue
-            if target[1] == ANY and isinstance(target[0], Cell):
+            if target[1] == ANY and isinstance(target[0], Cell) and (target[0].growing or {*target[0].items} == {ANY}):
                 if ANY in target[0].items:  # else it was emptied again
                     self._filled(target[0])
                 continue
