@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_input, trails, turns_into_step
-from optlint.lift.objects import Cell, Slot, content, numeric
+from optlint.lift.objects import Cell, Scope, Slot, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
@@ -58,6 +58,14 @@ def _gathers_squares(state: State) -> bool:
         return False
     parts = structure.terms(structure.rest(state.post, state.old))
     return all(sign > 0 and _is_squared(term) for sign, term in parts)
+
+
+def _gathers_lengths(state: State) -> bool:
+    """A name that begins with 0, and adds up the norms of tensors: a length over all of them, not over time."""
+    if state.slot is None or not isinstance(state.slot.home, Scope) or state.initial != ex.const(0):
+        return False
+    one_more = structure.slope(state.post, state.old) == ex.const(1)
+    return one_more and _is_report(structure.rest(state.post, state.old))
 
 
 def _is_squared(term: Expr) -> bool:
@@ -237,7 +245,10 @@ class Grouping:
                 self._name_what_is_got(self.outputs[position])
             for position, output in enumerate(self.outputs):
                 needed = self.needs(output)
-                if any(not s.is_counter for s in needed) or _begins_anew(output):
+                moving = [s for s in needed if not s.is_counter]
+                if moving and position >= self.returned and all(map(_gathers_lengths, moving)):
+                    continue  # gradients that are clipped by the length of all of them, for another one's step
+                if moving or _begins_anew(output):
                     moved = self._moved_place(output)
                     found.append(self._make(moved, None if moved is not None else output, needed))
                     found[-1].handed_on = position >= self.returned
