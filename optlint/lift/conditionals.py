@@ -76,6 +76,8 @@ class Conditionals(Creation):
                 self.join_returns(expr, node.body, behind)
             elif self.join(expr, node.body, no):
                 return
+        if no is None and _stands_in(node, expr):
+            return
         taken = self.choices.take(expr, self.span_of(node.test), self.is_abroad)
         if taken:
             self.strides |= multiples(expr)
@@ -167,3 +169,15 @@ def _one_that_names(names: frozenset[str], node: cst.If) -> cst.BaseSuite | cst.
     mention = matchers.OneOf(*(matchers.Name(name) for name in sorted(names)))
     here, there = (any(matchers.findall(side, mention)) for side in (node.body, no))
     return None if here == there else node.body if here else no
+
+
+def _stands_in(node: cst.If, condition: Expr) -> bool:
+    """``if t == 0: t = 1``: a number in place of one that no step has. It is no other way to make the step."""
+    name = matchers.SaveMatchedNode(matchers.Name(), "name")
+    number = matchers.Integer() | matchers.Float()
+    set_to = matchers.Assign(targets=[matchers.AssignTarget(target=name)], value=number)
+    found = matchers.extract(node.body, matchers.IndentedBlock(body=[matchers.SimpleStatementLine(body=[set_to])]))
+    tested = found is not None and matchers.matches(
+        node.test, matchers.Comparison(left=matchers.Name(value=cst.ensure_type(found["name"], cst.Name).value))
+    )
+    return tested and condition.op in ("eq", "lt", "le") and [a.op for a in condition.args] == ["sym", "const"]

@@ -46,6 +46,7 @@ class Creation(Joins):
         mark = self.reached()
         held = {t: numeric(content(t)) for t in self.store.origins} if other is None else {}
         named = {n: v for n, v in self.scope.vars.items() if isinstance(v, Cell) and v.place and v.place != n}
+        used = self._used_in_names() if other is None else set()
         with self.store.watching() as log:
             self.quietly(branch)
             self._put_back({n: v for n, v in named.items() if place_text(v.place) == tested})
@@ -60,6 +61,7 @@ class Creation(Joins):
         asked = {place_text(self.place_text(t)): t for t in log if self._answers(t, tested)}
         renewed = [h for t in log if (h := held.get(t)) is not None and h.args]
         known = any(s.name in asked for h in renewed for s in h.symbols)
+        known |= bool(used & log.keys()) and all(isinstance(home, Cell) for home, _ in log)
         if known or any(held.get(t) in renewed for t in asked.values()):
             self._learnt(log, mark.changes)  # ``if k in state: b = a * state[k]``, and then ``if k not in state: …``
         elif other is None:
@@ -74,6 +76,17 @@ class Creation(Joins):
             self._counted_apart(starts)
         self._at_first(made, count)
         return True
+
+    def _used_in_names(self) -> set[Target]:
+        """Places that hold what they held, of which names are made already: a gradient ahead of ``w - mu * self.v``."""
+        made = (expr for v in self.scope.vars.values() if (expr := numeric(v)) is not None and expr.args)
+        symbols = {s for expr in made for s in expr.symbols}
+        slots = (*self.store.slots, *(s for loop in self.loops for s in loop.slots))
+        return {
+            (s.home, s.key)
+            for s in slots
+            if s.symbol in symbols and numeric(content((s.home, s.key))) == ex.sym(s.symbol)
+        }
 
     def _put_back(self, named: dict[str, Cell]) -> None:
         """``if not state: state = {…}`` of ``state = self.state[p]``, where later ``self.state[p] = state``."""
@@ -235,7 +248,8 @@ class Creation(Joins):
             first = numeric(start)
             if current is not None and current.op == "sym" and first is not None and first.op == "const":
                 assert isinstance(current.value, Symbol)
-                current.value.initial = current.value.initial or first
+                known = current.value.initial
+                current.value.initial = known if known is not None and known.op == "const" else first
 
     # places whose content is forgotten
 
@@ -253,7 +267,7 @@ class Creation(Joins):
                 assert isinstance(target[0], (Scope, Cell))
                 self.store.restore(target[0], target[1], shared[id(before)])
                 continue
-            if target[1] == ANY and isinstance(target[0], Cell) and target[0].growing:
+            if target[1] == ANY and isinstance(target[0], Cell) and (target[0].growing or {*target[0].items} == {ANY}):
                 if ANY in target[0].items:  # else it was emptied again
                     self._filled(target[0])
                 continue

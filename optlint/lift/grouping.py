@@ -9,7 +9,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_input, trails, turns_into_step
-from optlint.lift.objects import Cell, Slot, content, numeric
+from optlint.lift.objects import Cell, Scope, Slot, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
@@ -60,8 +60,28 @@ def _gathers_squares(state: State) -> bool:
     return all(sign > 0 and _is_squared(term) for sign, term in parts)
 
 
+def _gathers_lengths(state: State) -> bool:
+    """A name that begins with 0, and adds up the norms of tensors: a length over all of them, not over time."""
+    if state.slot is None or not isinstance(state.slot.home, Scope) or state.initial != ex.const(0):
+        return False
+    one_more = structure.slope(state.post, state.old) == ex.const(1)
+    return one_more and _is_report(structure.rest(state.post, state.old))
+
+
 def _is_squared(term: Expr) -> bool:
     return any(f.symbols and structure.exponent_of(term, f) == 2 for f, _ in structure.factors(term))
+
+
+def _draws_in_squares(state: State) -> bool:
+    """s + c·(x² − s): an average of squares, even of what is made of s itself (Adadelta's steps)."""
+    old = (1, ex.sym(state.old))
+    taken = [term for term in structure.terms(state.post) if term != old]
+    if len(taken) != 1 or taken[0][0] < 0:
+        return False
+    sums = (structure.terms(f) for f, e in structure.factors(taken[0][1]) if e == 1 and f.op == "sub")
+    return any(
+        (-1, old[1]) in parts and all(sign > 0 and _is_squared(t) for sign, t in parts if t != old[1]) for parts in sums
+    )
 
 
 def _is_average(state: State, own: Expr) -> bool:
@@ -225,7 +245,10 @@ class Grouping:
                 self._name_what_is_got(self.outputs[position])
             for position, output in enumerate(self.outputs):
                 needed = self.needs(output)
-                if any(not s.is_counter for s in needed) or _begins_anew(output):
+                moving = [s for s in needed if not s.is_counter]
+                if moving and position >= self.returned and all(map(_gathers_lengths, moving)):
+                    continue  # gradients that are clipped by the length of all of them, for another one's step
+                if moving or _begins_anew(output):
                     moved = self._moved_place(output)
                     found.append(self._make(moved, None if moved is not None else output, needed))
                     found[-1].handed_on = position >= self.returned
@@ -288,7 +311,7 @@ class Grouping:
     def _is_parameter(self, state: State) -> bool:
         own = structure.slope(state.post, state.old, conditional=True)
         if own is None and (1, ex.sym(state.old)) in structure.terms(state.post):
-            if any(self._moves_by(s, state) for s in self.states if s is not state):
+            if _draws_in_squares(state) or any(self._moves_by(s, state) for s in self.states if s is not state):
                 return False  # an accumulator that the real parameter reads (Adadelta's)
             own = ex.const(1)  # w − η·f(w): the gradient is written out
         if own is None or state.is_counter or _is_average(state, own) or _gathers_squares(state):
