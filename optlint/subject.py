@@ -221,7 +221,7 @@ class Subject:
 
     def is_hyper(self, node: Expr) -> bool:
         """Made of constants and hyper-parameters alone."""
-        known = {h.symbol for h in self.hypers}
+        known = {h.symbol for h in self.hypers if not h.symbol.array or h.symbol.default is not None}
         return all(n.op != "opaque" or not n.symbols for n in ex.walk(node)) and node.symbols <= known
 
     def frozen_at(self, symbol: Symbol) -> bool:

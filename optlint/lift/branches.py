@@ -25,6 +25,7 @@ class Choices:
     taken: dict[str, bool] = field(default_factory=dict)
     spans: dict[str, Span | None] = field(default_factory=dict)
     on_data: set[str] = field(default_factory=set)  # the conditions that look at data, not at a setting
+    passed: dict[str, bool] = field(default_factory=dict)  # what the guards that were passed have settled
 
     def take(self, condition: Expr, span: Span | None, quietly: bool = False) -> bool:
         """Which way to go. quietly: a question about the library's version has no other way that is worth a run."""
@@ -35,6 +36,8 @@ class Choices:
         if condition.op == "or":
             return any(self.take(part, span, quietly) for part in condition.args)
         name, positive = plain(condition)
+        if name in self.passed and name not in self.taken:
+            return self.passed[name] == positive
         if quietly and name not in self.taken and name.startswith("hasattr "):
             return by_default(condition) is not False
         if name not in self.taken:
@@ -52,6 +55,15 @@ class Choices:
                 else:
                     self.taken[name] = usual if positive else not usual
         return self.taken[name] == positive
+
+    def pass_by(self, guard: Expr) -> None:
+        """``if g is None: continue``: whoever goes on from there is not None."""
+        if guard.op == "or":
+            for part in guard.args:
+                self.pass_by(part)
+        elif guard.op == "opaque" and guard.value in ("is None", "is not None"):
+            name, positive = plain(guard)
+            self.passed[name] = not positive
 
     def told(self, condition: Expr) -> bool | None:
         """What this run has answered already, if it was asked."""

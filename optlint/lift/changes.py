@@ -38,12 +38,23 @@ class _Visitor(cst.CSTVisitor):
                 self.changes.rebound.add(target.attr.value)
             elif isinstance(target, cst.Subscript) and isinstance(target.value, cst.Attribute):
                 self.changes.filled.add(target.value.attr.value)
+                self._note_entry(target)
 
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
         if isinstance(node.target, cst.Attribute) and isinstance(node.target.value, cst.Name):
             self.changes.mutated.add(node.target.attr.value)
+        elif isinstance(node.target, cst.Subscript):
+            self._note_entry(node.target)
         if isinstance(node.operator, cst.MultiplyAssign) and (name := own_attribute(node.target)):
             self.changes.products.setdefault(name, []).append(node.value)
+
+    def _note_entry(self, target: cst.Subscript) -> None:
+        """``self.state["step"] = …``"""
+        key = target.slice[0].slice
+        word = key.value if isinstance(key, cst.Index) else None
+        text = word.evaluated_value if isinstance(word, cst.SimpleString) else ""
+        if (name := own_attribute(target.value)) and isinstance(text, str) and text:
+            self.changes.entries.add((name, text))
 
     def visit_Call(self, node: cst.Call) -> None:
         """``self.power.assign(self.power * self.beta)``"""

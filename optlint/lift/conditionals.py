@@ -70,6 +70,7 @@ class Conditionals(Creation):
         ):
             if goes_away(node.body):
                 self.skipped.append(expr)
+                self.choices.pass_by(expr)
             return
         if (follows_time(expr) or asks_for_zero(expr)) and not (no is None and is_gate(expr)):
             if no is None and None not in (last_return(node.body), last_return(behind)):

@@ -267,6 +267,8 @@ class Memory:
         if isinstance(found, Cell) and (found.klass is not None or found.expr is None):
             self.picked.update(indices_of(key))
         if isinstance(found, Cell) and home.place:
+            if found.place == home.place + ANY and "{" in key:  # ``append`` knew no key of it
+                found.place = ""
             if not found.place:
                 settle(found, home.place + key)
                 if found.expr is not None and found.expr.op == "sym" and not found.expr.symbol.name:

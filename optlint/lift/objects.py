@@ -117,12 +117,14 @@ class Changes:
     """Attributes that a function binds anew, those that it only changes in place, and those of which it sets items.
 
     saved: those that are given what another attribute holds (``self.before = self.net.weights``).
+    entries: the items of those of the object itself: (attribute, key).
     made: what those of the object itself are given; products: what those are multiplied with that are multiplied.
     """
 
     rebound: set[str] = field(default_factory=set)
     mutated: set[str] = field(default_factory=set)
     filled: set[str] = field(default_factory=set)
+    entries: set[tuple[str, str]] = field(default_factory=set)
     saved: dict[str, cst.Attribute] = field(default_factory=dict)
     made: dict[str, list[cst.BaseExpression]] = field(default_factory=dict)
     products: dict[str, list[cst.BaseExpression]] = field(default_factory=dict)
@@ -131,6 +133,7 @@ class Changes:
         self.rebound |= other.rebound
         self.mutated |= other.mutated
         self.filled |= other.filled
+        self.entries |= other.entries
         self.saved |= other.saved
         for mine, others in ((self.made, other.made), (self.products, other.products)):
             for name, values in others.items():

@@ -29,7 +29,7 @@ from optlint.lift.objects import (
     numeric,
     one_of,
 )
-from optlint.lift.places import attribute, place_text
+from optlint.lift.places import attribute, item, place_text
 from optlint.lift.vocabulary.graph import commit, take_pairs
 
 ZERO = const(0)
@@ -148,13 +148,19 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
             if held.expr is not None and held.expr.op != "sym":  # one array may have two names
                 machine.refresh((held, ""), None)
         elif held is not None:
-            _made_unknown(machine, cell, name)
+            _made_unknown(machine, cell, attribute(name))
+    for name, key in sorted(changes.entries):  # ``self.state["step"] += 1``, perhaps through a property
+        home = machine.child(cell, attribute(name)) if attribute(name) in cell.items or klass.find(name) else None
+        place = item(repr(key))
+        first = (machine.lookup(home, place) or machine.initial_of(home, place)) if isinstance(home, Cell) else None
+        if isinstance(home, Cell) and first is not None and numeric(first) is not None:
+            _made_unknown(machine, home, place)
     make_ready(machine, cell, changes, empty)
     for part in _parts(cell):
         assert part.klass is not None
         for name in sorted(changes.rebound | changed_elsewhere(machine.changes, part.klass).rebound):
             if attribute(name) in part.items:
-                _made_unknown(machine, part, name)
+                _made_unknown(machine, part, attribute(name))
     lists: dict[int, Value] = {}  # one may have two names: ``self.m = self.v = [zeros, …]``
     for key, value in list(cell.items.items()):
         if id(value) in lists:
@@ -166,10 +172,10 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     return cell
 
 
-def _made_unknown(machine: Interpreter, home: Cell, name: str) -> None:
-    """Another method gives the attribute its number: what it begins with says nothing of what it is."""
-    machine.refresh((home, attribute(name)), None)
-    now = numeric(home.items[attribute(name)])
+def _made_unknown(machine: Interpreter, home: Cell, key: str) -> None:
+    """Another method gives the place its number: what it begins with says nothing of what it is."""
+    machine.refresh((home, key), None)
+    now = numeric(home.items[key])
     if now is not None and now.op == "sym":
         now.symbol.default = None
 

@@ -56,6 +56,9 @@ def tree_map(skip: int = 0) -> Handler:
             return None
         func, trees = site.args[skip], site.args[skip + 1 :]
         leaves = [element(site, t) for t in trees]
+        for leaf in leaves:  # ``params=None`` is no setting, whatever its default
+            if isinstance(leaf, Cell) and leaf.expr is not None and leaf.expr.op == "sym":
+                leaf.array = leaf.expr.symbol.array = True
         made = site.machine.call(func, leaves, {}, site.span, "tree_map")
         return listed(made, *trees)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from optlint.lift import expression as ex
 from optlint.lift.expression import Symbol
 from optlint.lift.objects import (
+    ANY,
     Cell,
     Const,
     Each,
@@ -328,9 +329,20 @@ def _maximum(name: str) -> Handler:
     def handler(site: Site) -> Value | None:
         if len(site.args) == 2 and all(numeric(a) is not None for a in site.args):
             return elementwise(name, 2)(site)
-        return None
+        return _of_a_group(site.args[0]) if len(site.args) == 1 else None
 
     return handler
+
+
+def _of_a_group(values: Value) -> Value | None:
+    """The one of ``group["lr"] for group in self.param_groups``, as a group stands for all of them."""
+    items = values.items if isinstance(values, Cell) and values.growing else {}
+    one = values.element if isinstance(values, Each) else items.get(ANY) if len(items) == 1 else None
+    expr = numeric(one) if one is not None else None
+    if expr is None or expr.op != "sym" or expr.symbol.array:
+        return None
+    home, among, key = expr.symbol.name.partition(_PARAMETERS[0] + "[")
+    return one if "[" not in home and key.count("[") == bool(among) else None  # without a place among them: a default
 
 
 def _none(site: Site) -> Value | None:

@@ -117,6 +117,18 @@ def _tensor(site: Site) -> Value | None:
     return None
 
 
+def _in_place(handler: Handler) -> Handler:
+    """``torch.zeros(())``: a tensor, too, whose ``+=`` all its names see."""
+
+    def made(site: Site) -> Value | None:
+        value = handler(site)
+        if isinstance(value, Cell):
+            value.array, value.scalar = True, False
+        return value
+
+    return made
+
+
 def _full(site: Site) -> Value | None:
     value = site.get(1, "fill_value")
     expr = numeric(value)
@@ -256,9 +268,9 @@ _SAME_METHODS = (
 NAMES: dict[str, Handler] = {
     **_names,
     **{f"torch.{n}": same for n in _SAME_NAMES},
-    **{f"torch.{n}": filled(0) for n in ("zeros", "zeros_like")},
+    **{f"torch.{n}": _in_place(filled(0)) for n in ("zeros", "zeros_like")},
     **{f"torch.{n}": uninitialized for n in ("empty", "empty_like")},
-    **{f"torch.{n}": filled(1) for n in ("ones", "ones_like")},
+    **{f"torch.{n}": _in_place(filled(1)) for n in ("ones", "ones_like")},
     **{f"torch.{n}": copy for n in ("clone", "FloatTensor", "Tensor", "FloatStorage")},
     **{f"torch.{n}": _full for n in ("full", "full_like")},
     "torch.nn.init.constant_": _replaced(),
@@ -296,7 +308,7 @@ METHODS: dict[str, Handler] = {
     **dict.fromkeys(("clone", "masked_select", "detach_copy"), copy),
     **{n: extreme_and_index(n, _methods[n]) for n in ("max", "min")},
     **{f"a{n}": extreme(n) for n in ("max", "min")},
-    "new_zeros": filled(0),
+    "new_zeros": _in_place(filled(0)),
     **dict.fromkeys(("new_empty", "new"), uninitialized),
     **{n: filled(1) for n in ("new_ones",)},
     "new_full": _full,
