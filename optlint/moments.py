@@ -21,8 +21,12 @@ from optlint.subject import BEGINNING, Subject
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A state's equation that reads nothing but the state itself, g and t. decay: what keeps the old content."""
+    """A state's equation that reads nothing but the state itself, g and t. decay: what keeps the old content.
 
+    families: of the optimizers that have it.
+    """
+
+    families: set[str]
     old: Symbol
     decay: Symbol | None
     runner: Runner
@@ -45,7 +49,8 @@ def moments() -> tuple[Moment, ...]:
             text = _anonymous(post, old, decay)
             runner = Runner(System([(old, new, post)], ex.sym(new), None))
             scaled = form.symbols.get("eta") in post.symbols
-            found.setdefault(text, Moment(old, decay, runner, form.symbols["g"], form.symbols.get("t"), scaled))
+            moment = Moment(set(), old, decay, runner, form.symbols["g"], form.symbols.get("t"), scaled)
+            found.setdefault(text, moment).families.add(form.variant.family)
     return tuple(found.values())
 
 
@@ -56,8 +61,8 @@ def _anonymous(post: Expr, old: Symbol, decay: Symbol | None) -> str:
     return repr(ex.substitute(post, table))
 
 
-def known_moments(subject: Subject) -> frozenset[Symbol]:
-    """The (old) symbols of the states that behave as some published moment on every probe."""
+def known_moments(subject: Subject, families: frozenset[str] | None = None) -> frozenset[Symbol]:
+    """The (old) symbols of the states that behave as some published moment (of certain families) on every probe."""
     if subject.gradient is None or not subject.clean:
         return frozenset()
     contents = subject.beginning.states
@@ -66,24 +71,25 @@ def known_moments(subject: Subject) -> frozenset[Symbol]:
         own = structure.retention(state.post, state.old)
         decay = subject.value(own) if own is not None else None
         if not state.post.symbols & subject.time and any(
-            _same(content, theirs, scaled) for theirs, scaled in _published(decay, subject.initial(state))
+            (families is None or moment.families & families) and _same(content, theirs, moment.scaled)
+            for moment, theirs in _published(decay, subject.initial(state))
         ):
             found.add(state.old)
     return frozenset(found)
 
 
-def _published(decay: Array | None, start: Array | float) -> list[tuple[Array, bool]]:
+def _published(decay: Array | None, start: Array | float) -> list[tuple[Moment, Array]]:
     key = None if decay is None else np.ascontiguousarray(decay).tobytes()
     first = np.ascontiguousarray(np.broadcast_to(np.asarray(start, dtype=float), (LANES, 1)))
     return _runs()(key, first.tobytes())
 
 
 @derived
-def _runs() -> Callable[[bytes | None, bytes], list[tuple[Array, bool]]]:
+def _runs() -> Callable[[bytes | None, bytes], list[tuple[Moment, Array]]]:
     return lru_cache(maxsize=512)(_run_all)
 
 
-def _run_all(decay: bytes | None, start: bytes) -> list[tuple[Array, bool]]:
+def _run_all(decay: bytes | None, start: bytes) -> list[tuple[Moment, Array]]:
     own = None if decay is None else np.frombuffer(decay).reshape(LANES, 1)
     first = np.frombuffer(start).reshape(LANES, 1)
     made = []
@@ -97,7 +103,7 @@ def _run_all(decay: bytes | None, start: bytes) -> list[tuple[Array, bool]]:
         if moment.t is not None:
             series[moment.t] = [float(k + 1) for k in range(BEGINNING)]
         run = moment.runner.run(bound, series, {moment.old: first}, 0.0, BEGINNING, (LANES, 2))
-        made.append((run.states[0], moment.scaled))
+        made.append((moment, run.states[0]))
     return made
 
 

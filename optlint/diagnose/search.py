@@ -19,7 +19,7 @@ from optlint.subject import Subject
 
 DEPTH = 3
 WIDTH = 80  # partial explanations kept at each depth
-TRIES = 600
+TRIES = 1500
 
 
 @dataclass(slots=True)
@@ -55,7 +55,8 @@ class _Partial:
 
     @property
     def strange(self) -> int:
-        return len(self.subject.states) - len(self.known)
+        taking = (s for s in self.subject.states if self.subject.g in s.post.symbols)  # not what only follows another
+        return sum(s.old not in self.known for s in taking)
 
 
 def explain(
@@ -68,17 +69,21 @@ def explain(
     """Repair one mistake, then two, then three, until a published optimizer comes out.
 
     Three mistakes can make almost anything of anything, and so can two where the states are all in order; two count
-    only where the code says (``intent``: its names and comments) which optimizer it means, three only where one of them
-    was made twice. Once one mistake alone does not explain the update, a state that by itself is a published moment
-    stays as it is. families: those that it may turn out to be, if not as its name says; depth: mistakes, at most.
+    only where the code says (``intent``: its names and comments) which optimizer it means. Three count where one of
+    them was made twice, or where the update itself is called after the optimizer and two of them put its states in
+    order. Once one mistake alone does not explain the update, a state that by itself is a published moment (of the
+    optimizer that is meant) stays as it is. families: those that it may turn out to be, if not as its name says; depth:
+    mistakes, at most.
     """
-    level = [_Partial([], subject, known_moments(subject))]
-    seen: set[tuple[object, ...]] = {_key(subject)}
-    intended = families or meant_families(subject.recurrence.called)
+    called = meant_families(subject.recurrence.called)
+    intended = families or called
     said = families_in(intent)
     descends = intended is not None or speaks_of_descent(intent)
     if intended is not None and intended <= SIMPLE and subject.second:
         intended = None  # it is called after the method that all others are built on
+    level = [_Partial([], subject, known_moments(subject, intended))]
+    seen: set[tuple[object, ...]] = {_key(subject)}
+    named = called is not None and intended is not None
     tries = 0
     proposals = Proposals(intent, families or frozenset())
     for made in range(depth):
@@ -87,7 +92,7 @@ def explain(
         for partial in level:
             last = made == DEPTH - 1
             codes = frozenset(r.code for r in partial.done)
-            only = codes if last else None
+            only = codes if last and (partial.strange or not named) else None
             if made and not partial.strange and not said:  # then only the same slip once more
                 only = codes if len(codes) == 1 else frozenset()
             for repair in proposals.of(partial.subject, only):
@@ -115,7 +120,8 @@ def explain(
                 if match is not None:
                     hits.append(Explanation([*partial.done, repair], match))
                 elif not last and not alone:
-                    following.append(_Partial([*partial.done, repair], repair.subject, known_moments(repair.subject)))
+                    known = known_moments(repair.subject, intended)
+                    following.append(_Partial([*partial.done, repair], repair.subject, known))
         if hits:
             return _choose(hits, intended or frozenset(), subject.recurrence.beside)
         level = sorted(following, key=lambda p: p.strange)[:WIDTH]

@@ -136,9 +136,13 @@ def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> l
     """What the average may decay by: the base of a correction that no other state's decay explains.
 
     Where there is none, the usual number of the optimizer that the update's name speaks of, or the base that all share.
+    Adadelta's two averages have one decay.
     """
     corrected = _bases(posts)
     named = mentioned(recurrence)
+    if "adadelta" in named:
+        kept = (structure.slope(term, s.old) for s in states for _, term in structure.terms(s.post))
+        return [own for own in kept if own not in (None, ONE, ex.const(0))] or [ex.const(0.9)]
     usual = [0.999] if named & _ADAPTIVE else [0.9] if "rmsprop" in named else []
     return _unexplained(corrected, states) or [ex.const(number) for number in usual] or corrected
 
