@@ -143,9 +143,11 @@ DERIVATIVE = "derivative of "  # how the vocabulary names the result of a differ
 def is_derivative(subject: Subject) -> bool:
     """The gradient is visibly the derivative of a loss: a differentiator made it, or PyTorch's ``backward``.
 
-    What a framework of the author's own keeps in ``p.grad`` may well be its negative.
+    What a framework of the author's own keeps in ``p.grad`` may well be its negative, and ``-rate(loss)·p.grad`` is.
     """
     assert subject.gradient is not None
+    if sum(factor == ex.const(-1) for factor, _ in structure.factors(subject.gradient)) % 2:
+        return False
     torch = any(name.split(".")[0] == "torch" for name in subject.recurrence.imports)
     for node in ex.walk(subject.gradient):
         if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
