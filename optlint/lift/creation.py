@@ -179,8 +179,8 @@ class Creation(Joins):
             return False
         for target in log:
             start, cell = starts[target], content(target)
-            if start is not None and isinstance(cell, Cell):
-                self.store.restore(*target, self._begins(start, cell))
+            if start is not None and isinstance(cell, Cell) and isinstance(target[0], (Scope, Cell)):
+                self.store.restore(target[0], target[1], self._begins(start, cell))
         return True
 
     def _begins(self, start: Expr, held: Cell) -> Cell:
