@@ -18,6 +18,7 @@ from optlint.lift.objects import (
     Each,
     Func,
     Klass,
+    Lazy,
     Lib,
     Scope,
     Seq,
@@ -106,6 +107,8 @@ class Memory:
                 return [e for v in value.elements for e in self.leaves(v, depth + 1)]
             if isinstance(value, Each):
                 return self.leaves(value.element, depth + 1)
+            if isinstance(value, Lazy):  # ``sum(map(f, xs))``
+                return self.leaves(value.force(), depth + 1)
             if isinstance(value, Cell):
                 return [e for v in list(value.items.values())[:20] for e in self.leaves(v, depth + 1)]
         return []
