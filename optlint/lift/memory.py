@@ -60,6 +60,7 @@ class Memory:
         self.aliases: dict[str, set[str]] = {}  # index names → the names under which elements were met first
         self.fields: dict[cst.CSTNode, Cell] = {}  # what functions hold as attributes
         self.named: dict[Expr, str] = {}  # the key under which elements of something unknown were met first
+        self.variables: dict[Cell, str] = {}  # a graph's variables, and the index of the loop that makes them
         self.counted: list[str] = []  # the indices of the loops that run, also of those that run dry
         self.looked: dict[Cell, set[str]] = {}  # the keys of elements that a dry run has looked at
         self.met: dict[Cell, set[str]] = {}  # of these, the ones that it had not written before
@@ -157,8 +158,10 @@ class Memory:
         place = place_of(value)
         expr = numeric(value)
         if place and expr is not None and (expr.op == "sym" or _is_object(value) or _is_element_of_a_loop(value)):
-            stands_alone = any(s.home is value and not s.key for s in self.store.slots)  # a graph's variable: no index
-            return place if "{" in place or stands_alone else "{" + place + "}"
+            loop = self.variables.get(value) if isinstance(value, Cell) else None
+            if "{" in place or loop is not None:
+                return f"{place} of {{{loop}}}" if loop and "{" not in place else place
+            return "{" + place + "}"
         if expr is not None:
             return self.text(value)
         if isinstance(value, (Lib, Klass, Func)):  # ``group[names.BETA1]``: a constant of elsewhere
