@@ -62,7 +62,9 @@ def _gathers_squares(state: State) -> bool:
 
 def _gathers_lengths(state: State) -> bool:
     """A name that begins with 0, and adds up the norms of tensors: a length over all of them, not over time."""
-    if state.slot is None or not isinstance(state.slot.home, Scope) or state.initial != ex.const(0):
+    home = state.slot.home if state.slot is not None else None
+    in_place = isinstance(home, Cell) and state.slot is not None and not state.slot.key and home.place.isidentifier()
+    if not (isinstance(home, Scope) or in_place) or state.initial != ex.const(0):
         return False
     one_more = structure.slope(state.post, state.old) == ex.const(1)
     return one_more and _is_report(structure.rest(state.post, state.old))
