@@ -92,15 +92,24 @@ def _exponents(
 ) -> list[Expr]:
     """What settings are raised to (βᵗ), or what a decay is the exponent of where the two are exchanged (t^β).
 
-    The κ of a schedule t^κ is neither.
+    The κ of a schedule t^κ is neither, not even where it is not seen that t counts, once the time is told by a decay.
     """
     powers = [n for p in posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const"]
     powers = [n for n in powers if not n.args[0].symbols & moving]
+    told = {s for n in powers if n.args[0] in decays for s in n.args[1].visible}
+    powers = [n for n in powers if not told or n.args[1].visible & told or not _may_count(n.args[0], decays)]
     return [
         n.args[0] if n.args[1] in decays else n.args[1]
         for n in powers
         if n.args[1] in decays or n.args[1].symbols & counters or not n.args[0].symbols & counters
     ]
+
+
+def _may_count(base: Expr, decays: set[Expr | None]) -> bool:
+    """A quantity of which nothing says that it is below 1."""
+    if base.op != "sym" or base in decays:
+        return False
+    return base.symbol.default is None or base.symbol.default >= 1
 
 
 def _counting(exponents: list[Expr], counters: set[Symbol]) -> set[Symbol]:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 
 from optlint import lint_source
+from optlint.lift import expression as ex
+from optlint.lift import grouping
+from optlint.lift.expression import Symbol
+from optlint.lift.objects import Cell, Slot
+from optlint.lift.recurrence import State
 
 
 def test_what_is_out_of_sight_is_listed() -> None:
@@ -134,3 +139,12 @@ def test_an_element_of_the_parameter_is_no_state_of_its_own(name: str, status: s
     report = lint_source(_OVER_ITEMS.format(name=name), "items.py")
     assert [u.status for u in report.updates] == [status]
     assert all(f.severity == "note" for f in report.findings)
+
+
+@pytest.mark.parametrize(("place", "expected"), [("norm", True), ("self.norm", False)])
+def test_a_local_array_that_adds_up_norms_is_a_length(place: str, expected: bool) -> None:
+    old, taken = Symbol(place), ex.sym(Symbol("grads[i]"))
+    post = ex.op("add", ex.sym(old), ex.op("sum", ex.op("mul", taken, taken)))
+    home = Cell(post, place=place, array=True)  # an array that a loop changes in place: ``norm += np.sum(g**2)``
+    state = State(place, old, Symbol(f"{place}'"), post, ex.const(0), (), Slot(home, "", old, home))
+    assert grouping._gathers_lengths(state) is expected

@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 
 from optlint import Report, lint_source
+from optlint.diagnose.twins import _are_moments
 from optlint.forms import compile_variant
 from optlint.knowledge import MistakePage, Variant, mistakes, read_convention, read_mistake, rules_folder
+from optlint.lift import expression as ex
+from optlint.lift.expression import Symbol
 from optlint.model import SEVERITIES
 
 MISTAKES = sorted((rules_folder() / "mistakes").glob("*.md"))
@@ -175,3 +178,11 @@ def test_a_convention_compiles(variant: Variant) -> None:
     assert "g" in form.symbols and form.symbols["g"] in form.needs
     assert variant.cites and (variant.epsilon == "none" or "eps" in form.symbols)
     assert variant.deviation or not variant.cue, "only a deviation has to be cited"
+
+
+def test_averages_of_a_gradient_and_of_its_square_are_no_twins() -> None:
+    gradient, kept = ex.sym(Symbol("cache['g']")), ex.sym(Symbol("beta"))
+    first, second = (ex.op("mul", kept, taken) for taken in (gradient, ex.op("mul", gradient, gradient)))
+    assert _are_moments(first, second, {})
+    assert _are_moments(second, first, {})
+    assert not _are_moments(first, second, {ex.sym(Symbol("db")): gradient})  # a twin's own gradient, not squared

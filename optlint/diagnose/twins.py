@@ -83,6 +83,8 @@ def _odd_one(siblings: list[Judged]) -> Difference | None:
             continue
         if {s.old for s in a.states} & {s.old for s in b.states}:
             continue  # two results of one update, not two updates
+        if a.gradient is not None and a.gradient == b.gradient:
+            continue  # averages of g and of g², of which other code makes one step
         for one, mine, other, theirs in ((i, a, j, b), (j, b, i, a)):
             found = _with_part_of(mine, theirs)
             if found is not None:
@@ -123,7 +125,7 @@ def _with_part_of(mine: Subject, theirs: Subject) -> tuple[Subject, int] | None:
             mixed = mine.replaced(posts)
             if not _alike(mine, mixed):
                 differing.append((mixed, index))
-            if _opposed(mine, mixed) or _is_penalized(own, other, mine):
+            if _opposed(mine, mixed) or _is_penalized(own, other, mine) or _are_moments(own, other, table):
                 return None  # one of two players climbs; weights have a penalty that their biases go without
     return differing[0] if len(differing) == 1 else None
 
@@ -152,6 +154,14 @@ def _is_penalized(own: Expr, other: Expr, subject: Subject) -> bool:
     more = [t for t in terms if t not in others]
     hidden = [n for _, t in more for n in ex.walk(t) if n.op == "opaque" and subject.parameter in n.symbols]
     return bool(hidden) and len(hidden) == len(more) and all(t in terms for t in others)
+
+
+def _are_moments(own: Expr, other: Expr, table: dict[Expr, Expr]) -> bool:
+    """Averages of one and the same quantity, and of its square: other code makes one step of both."""
+    one, another = _smallest(own, other)
+    root = one if structure.square_root_of(another) == one else another
+    squared = structure.square_root_of(one) == another or root is one
+    return squared and not any(n in table.values() for n in ex.walk(root))
 
 
 def _opposed(one: Subject, other: Subject) -> bool:

@@ -83,7 +83,6 @@ class Calls(Arguments):
         ] = []  # whose gradients a framework hands out, and their first content
         self.unseen: dict[str, int] = {}  # calls of code that is not in sight, with how much they take
         self.loops: list[Frame] = []
-        self.counted: list[str] = []  # the indices of the loops that run, also of those that run dry
         self.stack: list[cst.CSTNode] = []
         self.classes: list[Klass | None] = []
         self.shared: list[tuple[str, ...]] = []  # names that one assignment binds to the same array

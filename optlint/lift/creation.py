@@ -178,10 +178,18 @@ class Creation(Joins):
             self.store.rollback(mark)
             return False
         for target in log:
-            start, held = starts[target], numeric(content(target))
-            if held is not None and start is not None and start.op == "const":
-                held.symbol.initial = held.symbol.initial or start
+            start, cell = starts[target], content(target)
+            if start is not None and isinstance(cell, Cell) and isinstance(target[0], (Scope, Cell)):
+                self.store.restore(target[0], target[1], self._begins(start, cell))
         return True
+
+    def _begins(self, start: Expr, held: Cell) -> Cell:
+        """What a place holds whose first content is ``start``: a number, or data of the first step."""
+        now = self.number(held)
+        if start.op == "const":
+            now.symbol.initial = now.symbol.initial or start
+            return held
+        return Cell(either(first_step(), start, now, held.place), place=held.place, array=held.array)
 
     def begun(self, condition: Value, node: cst.IfExp) -> Value | None:
         """``0 if "step" not in state else state["step"]``: what the place holds, whose first content is the other."""
@@ -193,12 +201,11 @@ class Creation(Joins):
             return None
         start, value = numeric(self.eval(first)), self.eval(held)
         now = numeric(value)
-        if start is None or start.op != "const" or now is None or now.op != "sym" or now.symbol.external:
+        if start is None or not isinstance(value, Cell) or now is None or now.op != "sym" or now.symbol.external:
             return None
         if not now.symbol.name.startswith(creating.tested.split("[")[0]):
             return None
-        now.symbol.initial = now.symbol.initial or start
-        return value
+        return self._begins(start, value)
 
     def _at_first(self, made: dict[Target, Expr], count: Symbol | None) -> None:
         """Places whose first content is made of data (``buf = g.clone()``) hold that after the first step."""

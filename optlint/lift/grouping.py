@@ -62,7 +62,9 @@ def _gathers_squares(state: State) -> bool:
 
 def _gathers_lengths(state: State) -> bool:
     """A name that begins with 0, and adds up the norms of tensors: a length over all of them, not over time."""
-    if state.slot is None or not isinstance(state.slot.home, Scope) or state.initial != ex.const(0):
+    home = state.slot.home if state.slot is not None else None
+    in_place = isinstance(home, Cell) and state.slot is not None and not state.slot.key and home.place.isidentifier()
+    if not (isinstance(home, Scope) or in_place) or state.initial != ex.const(0):
         return False
     one_more = structure.slope(state.post, state.old) == ex.const(1)
     return one_more and _is_report(structure.rest(state.post, state.old))
@@ -294,6 +296,11 @@ class Grouping:
             and not any({parameter.old, parameter.new} & s.post.visible for s in self.states if s is not parameter)
         )
 
+    @staticmethod
+    def _takes_part_of(parameter: State, state: State) -> bool:
+        part = structure.slope(parameter.post, state.old)
+        return part is not None and part != ex.const(0)
+
     def _only_follows(self, state: State) -> bool:
         """An average that nothing reads: of the parameters that a step has moved, for whoever evaluates them."""
         own = structure.retention(state.post, state.old)
@@ -332,6 +339,8 @@ class Grouping:
         plain |= _decays_beside_a_gradient(state, own)
         if not plain and state.initial == ex.const(0) and any(state.old in o.visible for o in self.outputs):
             return False  # what the step that is handed back reads of before (Adadelta's steps, squared by their parts)
+        if not plain and any(self._moves_by(s, state) and self._takes_part_of(s, state) for s in others):
+            return False  # the step of before, a part of which goes ahead of the gradient: w − μ·s − η·u
         reads_new = any(s.new in visible for s in others)
         reads_old = any(
             s.old in visible and (state.old not in structure.after_first(s.post).visible or (plain and _keeps_part(s)))

@@ -241,9 +241,10 @@ class Loops(Histories):
                 return Seq(made)
             each = self.iterate(iterable, self.index_name(generator.target))
             self.assign(generator.target, each.element, None)
-            if generator.inner_for_in is not None:
-                return self.comprehension(generator.inner_for_in, element)
-            one = Each(element(), each.index)
+            with self.counting([each.index] if each.index is not None else []):
+                if generator.inner_for_in is not None:
+                    return self.comprehension(generator.inner_for_in, element)
+                one = Each(element(), each.index)
             self.picked.discard(each.index.name if each.index is not None else "")
             return one
         finally:

@@ -18,6 +18,7 @@ from optlint.lift.objects import (
     Each,
     Func,
     Klass,
+    Lazy,
     Lib,
     Scope,
     Seq,
@@ -28,7 +29,18 @@ from optlint.lift.objects import (
     is_scalar,
     numeric,
 )
-from optlint.lift.places import ACCESSOR, LAST, WHOLE, indices_of, is_element, key_text, loosely, place_of, place_text
+from optlint.lift.places import (
+    ACCESSOR,
+    LAST,
+    WHOLE,
+    indices_of,
+    is_element,
+    is_of_loop,
+    key_text,
+    loosely,
+    place_of,
+    place_text,
+)
 from optlint.lift.store import Store, settle
 from optlint.model import Span
 
@@ -47,7 +59,9 @@ class Memory:
         self.scope = Scope()
         self.aliases: dict[str, set[str]] = {}  # index names → the names under which elements were met first
         self.fields: dict[cst.CSTNode, Cell] = {}  # what functions hold as attributes
-        self.named: dict[Expr, str] = {}  # the key under which an unknown dictionary's elements were met first
+        self.named: dict[Expr, str] = {}  # the key under which elements of something unknown were met first
+        self.variables: dict[Cell, str] = {}  # a graph's variables, and the index of the loop that makes them
+        self.counted: list[str] = []  # the indices of the loops that run, also of those that run dry
         self.looked: dict[Cell, set[str]] = {}  # the keys of elements that a dry run has looked at
         self.met: dict[Cell, set[str]] = {}  # of these, the ones that it had not written before
         self.strides: dict[Expr, Expr] = {}  # what moves on by so much from one step to the next: i by the batch size
@@ -94,6 +108,8 @@ class Memory:
                 return [e for v in value.elements for e in self.leaves(v, depth + 1)]
             if isinstance(value, Each):
                 return self.leaves(value.element, depth + 1)
+            if isinstance(value, Lazy):  # ``sum(map(f, xs))``
+                return self.leaves(value.force(), depth + 1)
             if isinstance(value, Cell):
                 return [e for v in list(value.items.values())[:20] for e in self.leaves(v, depth + 1)]
         return []
@@ -142,7 +158,10 @@ class Memory:
         place = place_of(value)
         expr = numeric(value)
         if place and expr is not None and (expr.op == "sym" or _is_object(value) or _is_element_of_a_loop(value)):
-            return "{" + place + "}" if "{" not in place else place
+            loop = self.variables.get(value) if isinstance(value, Cell) else None
+            if "{" in place or loop is not None:
+                return f"{place} of {{{loop}}}" if loop and "{" not in place else place
+            return "{" + place + "}"
         if expr is not None:
             return self.text(value)
         if isinstance(value, (Lib, Klass, Func)):  # ``group[names.BETA1]``: a constant of elsewhere
@@ -216,11 +235,18 @@ class Memory:
         if expr.op == "const":
             return Cell(expr, scalar=home.scalar)
         if expr.op == "opaque":
-            name = self.named.setdefault(expr, key_text(key)) if is_element(key) else key_text(key)
-            return Cell(ex.opaque(f"{expr.value}{name}", expr.args, span), place=home.place + key, open=True)
+            name = f"{expr.value}{self._name_of(expr, key)}"
+            return Cell(ex.opaque(name, expr.args, span), place=home.place + key, open=True)
         if "{" in key or ":" in key or (expr.op in ex.ARITHMETIC and _NUMBER.fullmatch(key)):
             return Cell(expr, place=home.place + key)  # a coordinate stands for all of them
         return Cell(ex.opaque(f"part{key_text(key)}", (expr,), span), place=home.place + key)
+
+    def _name_of(self, unknown: Expr, key: str) -> str:
+        """How the first loop over something unknown calls its element, but for a loop inside of that one."""
+        if not is_element(key) and not is_of_loop(key):
+            return key_text(key)
+        first = self.named.setdefault(unknown, key_text(key))
+        return key_text(key) if is_of_loop(key) and first[1:-1] in self.counted else first
 
     def lookup(self, home: Cell, key: str) -> Value | None:
         """A child that is there: by its key, or as the representative of all keys."""

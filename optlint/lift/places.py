@@ -60,6 +60,11 @@ def is_element(key: str) -> bool:
     return bool(_ELEMENT.search(key))
 
 
+def is_of_loop(key: str) -> bool:
+    """A key that is a loop's index, and nothing else."""
+    return key.startswith("[") and key.endswith("]") and bool(_INDEX.fullmatch(key[1:-1]))
+
+
 def key_text(key: str) -> str:
     return _ELEMENT.sub(r"\1", key).replace("{", "").replace("}", "")
 

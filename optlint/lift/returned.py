@@ -55,6 +55,8 @@ def match_returns(
             continue
         if expr in known or not expr.args or expr.op == "opaque" or _is_begun_anew(expr, arguments):
             continue
+        if any(t.op == "sym" and t.symbol.iterates == "key" for _, t in structure.terms(expr)):
+            continue  # a pair of a graph, whose variable is a dictionary's key: ``updates[p] = p − η·g``
         best = None
         # what the code takes from another place's new content is that place's, not an argument's
         own_part = ex.substitute(expr, {e.post: ex.sym(kept) for e in entries if e.post.args})

@@ -132,6 +132,7 @@ def new_state(site: Site, start: Value | None) -> Cell:
     if first is not None and first.op == "sym" and isinstance(first.value, Symbol):
         symbol.default, symbol.literal = first.value.default, first.value.literal
     machine.store.add_slot(Slot(cell, "", symbol, cell))
+    machine.variables[cell] = machine.counted[-1] if machine.counted else ""
     return cell
 
 

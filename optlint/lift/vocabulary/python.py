@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from optlint.lift import expression as ex
 from optlint.lift.expression import Symbol
 from optlint.lift.objects import (
@@ -370,6 +372,20 @@ def _partial(site: Site) -> Value | None:
     return None
 
 
+def _deepcopy(site: Site) -> Value | None:
+    """New arrays of the same content, also inside of a list or dictionary that the code has filled."""
+    return copy(site) if not site.args or numeric(site.args[0]) is not None else _apart(site.args[0])
+
+
+def _apart(value: Value) -> Value:
+    if isinstance(value, Seq):
+        return Seq([_apart(v) for v in value.elements])
+    if not isinstance(value, Cell) or value.klass is not None or (value.expr is None and not value.growing):
+        return value
+    items = {key: _apart(inner) for key, inner in value.items.items()}
+    return replace(value, items=items, place="", exact=False, open=False)
+
+
 NAMES: dict[str, Handler] = {
     f"builtins.{name}": handler
     for name, handler in {
@@ -388,7 +404,7 @@ NAMES: dict[str, Handler] = {
     "tqdm.tqdm": _same_elements,
     "tqdm.trange": _range,
     "tqdm.notebook.tqdm": _same_elements,
-    "copy.deepcopy": copy,
+    "copy.deepcopy": _deepcopy,
     "copy.copy": copy,
     "functools.partial": _partial,
     "itertools.count": _range,
