@@ -133,10 +133,22 @@ def _named_settings(
     ]
     table: dict[Expr, Expr] = {}
     for setting in [*decays, *floors]:
+        if any(n.op == "div" and all(map(_calls, n.args)) for n in ex.walk(setting)):
+            continue  # one result over another is computed from data: the β of conjugate gradients
         for node in ex.walk(setting):
-            if node.op == "opaque" and node not in table and not node.symbols & moving:
+            if node.op == "opaque" and node not in table and not _reads(node, moving):
                 table[node] = ex.sym(Symbol(str(node.value)))
     return table
+
+
+def _calls(node: Expr) -> bool:
+    return any(n.op == "opaque" for n in ex.walk(node))
+
+
+def _reads(node: Expr, moving: set[Symbol]) -> bool:
+    """Takes in one of the places, or what holds one: ``curvature(w, steps)`` where ``steps["w"]`` is a state."""
+    holders = tuple(s.name + opening for s in node.symbols for opening in "[.")
+    return bool(node.symbols & moving) or any(place.name.startswith(holders) for place in moving)
 
 
 _INNER = ("matrixmultiply", "numpy.dot", "numpy.inner", "numpy.vdot")

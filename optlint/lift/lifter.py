@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from optlint.lift.abroad import Abroad
+from optlint.lift.beginnings import is_first_alone
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import lift_wholes, views_of
 from optlint.lift.directions import kept_directions
@@ -306,8 +307,11 @@ class Lifter:
     def collect(self, machine: Interpreter, frame: Frame, name: str) -> object:
         """Take in the updates of a run's frames; an inner loop that carries the state is the step.
 
-        Returns what tells this run's updates from another's.
+        Returns what tells this run's updates from another's; nothing of a run that only a first call makes.
         """
+        if is_first_alone(machine.choices, frame, machine.store):
+            self.latest = []
+            return None
         self.latest = kept = self._found(machine, frame, name)
         for recurrence in kept:
             self._take_in(recurrence)

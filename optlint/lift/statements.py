@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import libcst as cst
+from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -170,8 +171,18 @@ class Statements(Definitions):
         self.run(node.body)
 
     def exec_Return(self, node: cst.Return) -> None:
+        if node.value is not None and not self.scanning:
+            self._refuse_unbound(node.value)
         value = self.eval(node.value) if node.value is not None else Const(None)
         raise Leave("return", value)
+
+    def _refuse_unbound(self, returned: cst.BaseExpression) -> None:
+        """``if a: x = 1`` and ``elif b: x = 2``, and then ``return x``: what is neither has no way to its end."""
+        function = self.stack[-1] if self.stack else None
+        if isinstance(returned, cst.Name) and isinstance(function, cst.FunctionDef):
+            bound = matchers.AssignTarget(target=matchers.Name(returned.value))
+            if self.scope.holder(returned.value) is None and matchers.findall(function.body, bound):
+                raise Unsupported(f"{returned.value} has no value on this way", self.span_of(returned))
 
     def exec_Break(self, node: cst.Break) -> None:
         raise Leave("break")
