@@ -73,7 +73,9 @@ class Conditionals(Creation):
                 self.skipped.append(expr)
                 self.choices.pass_by(expr)
             return
-        if expr.op == "and" and not all(self.choices.take(p, self.span_of(node.test)) for p in expr.args if is_option(p)):
+        if expr.op == "and" and not all(
+            self.choices.take(p, self.span_of(node.test)) for p in expr.args if is_option(p)
+        ):
             self.take(no)  # ``if self.normalize and x.sum() > 1:``: the user has no wish for it
             return
         if (follows_time(expr) or asks_for_zero(expr)) and not (no is None and is_gate(expr)):
