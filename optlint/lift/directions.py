@@ -37,7 +37,7 @@ def kept_directions(frame: Frame, inner: Iterable[Frame], store: Store, name: st
 
 
 def _moved_argument(post: Expr, frame: Frame) -> Slot | None:
-    """``self.theta = theta − η·g/(√r + ε)``: the argument that a step is taken from, whose new content is kept there."""
+    """``self.theta = theta − η·g/(√r + ε)``: the argument that a step is taken from, with its new content there."""
     whole = {term.symbol for sign, term in structure.terms(post) if sign > 0 and term.op == "sym"}
     slots = [s for s in frame.slots if s.local and s.symbol in whole and not names_gradient(s.symbol)]
     return slots[0] if len(slots) == 1 else None
