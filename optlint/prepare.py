@@ -214,7 +214,9 @@ def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: 
             if power or any(id(a) in powers for a in node.args):
                 powers.add(id(node))
             known = node not in decays and not (id(node) in powers and node.op not in ("pow", "mul", "div"))
-            inside[id(node)] = not node.symbols & busy and known and all(inside.get(id(a), False) for a in node.args)
+            told = node.op == "opaque" and not node.symbols & time  # a call's result that no step changes
+            parts = told or all(inside.get(id(a), False) for a in node.args)
+            inside[id(node)] = not node.symbols & busy and known and parts
         for node in ex.walk(post):
             for a in node.args if node.op != "opaque" else ():
                 whole = node.symbols & busy or (not inside[id(node)] and a.symbols - time)
