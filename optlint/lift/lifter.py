@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from optlint.lift.abroad import Abroad
-from optlint.lift.beginnings import is_first_alone
+from optlint.lift.beginnings import without_beginnings
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import lift_wholes, views_of
 from optlint.lift.directions import kept_directions
@@ -116,7 +116,7 @@ class Lifter:
                 self.functions(machine)
                 lift_wholes(self, machine)
             self.result.effort += machine.effort
-        self.result.recurrences = list(at_home(self.result.recurrences))
+        self.result.recurrences = without_beginnings(list(at_home(self.result.recurrences)))
         count_each_call(self.result.recurrences)
         note_what_stands_still(self.result.recurrences)
         forget_what_is_read(self.result.recurrences)
@@ -307,11 +307,8 @@ class Lifter:
     def collect(self, machine: Interpreter, frame: Frame, name: str) -> object:
         """Take in the updates of a run's frames; an inner loop that carries the state is the step.
 
-        Returns what tells this run's updates from another's; nothing of a run that only a first call makes.
+        Returns what tells this run's updates from another's.
         """
-        if is_first_alone(machine.choices, frame, machine.store):
-            self.latest = []
-            return None
         self.latest = kept = self._found(machine, frame, name)
         for recurrence in kept:
             self._take_in(recurrence)

@@ -28,6 +28,7 @@ from optlint.lift.objects import (
     is_scalar,
     numeric,
 )
+from optlint.lift.missing import made_where_missing
 from optlint.lift.parts import SETTER, parts_by_key, takes_parts
 from optlint.lift.places import WHOLE, attribute
 from optlint.lift.vocabulary import Site
@@ -204,6 +205,10 @@ class Statements(Definitions):
     # assignments
 
     def exec_Assign(self, node: cst.Assign) -> None:
+        branch = made_where_missing(node)
+        if branch is not None:
+            self.execute(branch)
+            return
         first = node.targets[0].target
         if isinstance(node.value, (cst.Tuple, cst.List)) and isinstance(first, (cst.Tuple, cst.List)):
             known = not any(isinstance(e, cst.StarredElement) for e in first.elements)
