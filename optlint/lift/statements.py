@@ -13,6 +13,7 @@ from optlint.lift.definitions import Definitions
 from optlint.lift.evaluator import MAX_WORK, dotted
 from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, Symbol, const
 from optlint.lift.frames import Dropped, Leave, Stored
+from optlint.lift.missing import made_where_missing
 from optlint.lift.objects import (
     ANY,
     Cell,
@@ -28,7 +29,6 @@ from optlint.lift.objects import (
     is_scalar,
     numeric,
 )
-from optlint.lift.missing import made_where_missing
 from optlint.lift.parts import SETTER, parts_by_key, takes_parts
 from optlint.lift.places import WHOLE, attribute
 from optlint.lift.vocabulary import Site
