@@ -13,7 +13,6 @@ from optlint.lift.definitions import Definitions
 from optlint.lift.evaluator import MAX_WORK, dotted
 from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, Symbol, const
 from optlint.lift.frames import Dropped, Leave, Stored
-from optlint.lift.missing import made_where_missing
 from optlint.lift.objects import (
     ANY,
     Cell,
@@ -35,6 +34,7 @@ from optlint.lift.vocabulary import Site
 from optlint.lift.vocabulary.elements import element as element_of
 from optlint.lift.vocabulary.elements import is_list
 from optlint.lift.vocabulary.graph import as_shared, take_pairs
+from optlint.lift.wordings import in_other_words
 from optlint.model import Span
 
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
@@ -205,9 +205,9 @@ class Statements(Definitions):
     # assignments
 
     def exec_Assign(self, node: cst.Assign) -> None:
-        branch = made_where_missing(node)
-        if branch is not None:
-            self.execute(branch)
+        other = in_other_words(node)
+        if other is not None:
+            self.execute(other)
             return
         first = node.targets[0].target
         if isinstance(node.value, (cst.Tuple, cst.List)) and isinstance(first, (cst.Tuple, cst.List)):
