@@ -170,7 +170,8 @@ def _is_passed(term: Expr, b: Symbol, recurrence: Recurrence) -> bool:
     """e·n, where n is the number of passes of the loop over b, and e counts those of a loop around it."""
     for e in term.visible:
         if e.kind == "index" and e.iterates == "count" and recurrence.is_of_outer(e) and b.stop is not None:
-            return structure.tidy(term) == structure.tidy(ex.op("mul", ex.sym(e), b.stop))
+            each = structure.slope(term, e)
+            return each is not None and structure.tidy(each) == structure.tidy(b.stop)
     return False
 
 
