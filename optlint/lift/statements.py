@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import libcst as cst
-from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.definitions import Definitions
+from optlint.lift.definitions import Definitions, names_bound_in
 from optlint.lift.evaluator import MAX_WORK, dotted
 from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, Symbol, const
 from optlint.lift.frames import Dropped, Leave, Stored
@@ -180,10 +179,10 @@ class Statements(Definitions):
     def _refuse_unbound(self, returned: cst.BaseExpression) -> None:
         """``if a: x = 1`` and ``elif b: x = 2``, and then ``return x``: what is neither has no way to its end."""
         function = self.stack[-1] if self.stack else None
-        if isinstance(returned, cst.Name) and isinstance(function, cst.FunctionDef):
-            bound = matchers.AssignTarget(target=matchers.Name(returned.value))
-            if self.scope.holder(returned.value) is None and matchers.findall(function.body, bound):
-                raise Unsupported(f"{returned.value} has no value on this way", self.span_of(returned))
+        if not isinstance(returned, cst.Name) or self.scope.holder(returned.value) is not None:
+            return
+        if isinstance(function, cst.FunctionDef) and returned.value in names_bound_in(function):
+            raise Unsupported(f"{returned.value} has no value on this way", self.span_of(returned))
 
     def exec_Break(self, node: cst.Break) -> None:
         raise Leave("break")
