@@ -29,8 +29,8 @@ def prepare(recurrence: Recurrence) -> Subject:
     if parameter is None and (parameter := _decayed(step, states, moving)) is not None:
         step = ex.op("add", ex.sym(parameter), step)
     posts = [*(s.post for s in states), step]
-    products = _products_with_itself(posts)
-    posts = [ex.substitute(p, products) for p in posts]
+    shared = _products_with_itself(posts) | _counts_through(recurrence, posts)
+    posts = [ex.substitute(p, shared) for p in posts]
     if parameter is not None:
         posts = decay_beside(posts, states, parameter)
     named = _named_settings(states, posts, moving | ({parameter} if parameter else set()), counters)
@@ -133,10 +133,46 @@ def _named_settings(
     ]
     table: dict[Expr, Expr] = {}
     for setting in [*decays, *floors]:
+        if any(n.op == "div" and all(map(_calls, n.args)) for n in ex.walk(setting)):
+            continue  # one result over another is computed from data: the β of conjugate gradients
         for node in ex.walk(setting):
-            if node.op == "opaque" and node not in table and not node.symbols & moving:
+            if node.op == "opaque" and node not in table and not _reads(node, moving):
                 table[node] = ex.sym(Symbol(str(node.value)))
     return table
+
+
+def _calls(node: Expr) -> bool:
+    return any(n.op == "opaque" for n in ex.walk(node))
+
+
+def _reads(node: Expr, moving: set[Symbol]) -> bool:
+    """Takes in one of the places, or what holds one: ``curvature(w, steps)`` where ``steps["w"]`` is a state."""
+    holders = tuple(s.name + opening for s in node.symbols for opening in "[.")
+    return bool(node.symbols & moving) or any(place.name.startswith(holders) for place in moving)
+
+
+def _counts_through(recurrence: Recurrence, posts: list[Expr]) -> dict[Expr, Expr]:
+    """e·n + b of ``for b in range(n)`` in a loop over the epochs e: one count of all steps."""
+    table: dict[Expr, Expr] = {}
+    counts: dict[Symbol, Expr] = {}
+    for node in (n for post in posts for n in ex.walk(post) if n.op == "add"):
+        parts = structure.terms(node)
+        inner = [t.symbol for sign, t in parts if sign > 0 and t.op == "sym" and t.symbol.stop is not None]
+        for b in (i for i in inner if not recurrence.is_of_outer(i)):
+            passed = next((t for sign, t in parts if sign > 0 and _is_passed(t, b, recurrence)), None)
+            if passed is not None:
+                count = counts.setdefault(b, ex.sym(Symbol(b.name, kind="index", start=b.start, begun_by=b)))
+                table[node] = structure.total([p for p in parts if p[1] not in (passed, ex.sym(b))] + [(1, count)])
+    return table
+
+
+def _is_passed(term: Expr, b: Symbol, recurrence: Recurrence) -> bool:
+    """e·n, where n is the number of passes of the loop over b, and e counts those of a loop around it."""
+    for e in term.visible:
+        if e.kind == "index" and e.iterates == "count" and recurrence.is_of_outer(e) and b.stop is not None:
+            each = structure.slope(term, e)
+            return each is not None and structure.tidy(each) == structure.tidy(b.stop)
+    return False
 
 
 _INNER = ("matrixmultiply", "numpy.dot", "numpy.inner", "numpy.vdot")
@@ -202,7 +238,9 @@ def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: 
             if power or any(id(a) in powers for a in node.args):
                 powers.add(id(node))
             known = node not in decays and not (id(node) in powers and node.op not in ("pow", "mul", "div"))
-            inside[id(node)] = not node.symbols & busy and known and all(inside.get(id(a), False) for a in node.args)
+            told = node.op == "opaque" and not node.symbols & time  # a call's result that no step changes
+            parts = told or all(inside.get(id(a), False) for a in node.args)
+            inside[id(node)] = not node.symbols & busy and known and parts
         for node in ex.walk(post):
             for a in node.args if node.op != "opaque" else ():
                 whole = node.symbols & busy or (not inside[id(node)] and a.symbols - time)

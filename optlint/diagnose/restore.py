@@ -14,6 +14,7 @@ from optlint.knowledge import find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr
+from optlint.lift.recurrence import State
 from optlint.sandbox.evaluate import TooLarge
 from optlint.sandbox.laws import LAWS
 from optlint.subject import Subject
@@ -92,7 +93,7 @@ def _restored(subject: Subject) -> Iterator[Restored]:
     gathered = [structure.after_first(s.post) for s in written.states if s.old in subject.second]
     if not any(written.g in post.symbols for post in gathered):
         return  # what is computed once gathers nothing
-    if any(_unknown(s.post) for s in written.states):
+    if any(_unknown(s.post) for s in written.states) or any(_is_shared_out(written.step, s) for s in second):
         return
     named = bool(meant_families(subject.recurrence.called))
     whole = signed and not _unknown(written.step)
@@ -103,6 +104,16 @@ def _restored(subject: Subject) -> Iterator[Restored]:
         law = _law_of(repair.code)
         if law in broken and all(LAWS[name].holds(repair.subject) for name in judged):
             yield Restored(repair, written, repair.subject, law)
+
+
+def _is_shared_out(step: Expr, state: State) -> bool:
+    """Σ·(c/sum Σ): what is scaled by its own size is no step by the root of an average."""
+    for node in ex.walk(step):
+        parts = structure.factors(node) if node.op in ("mul", "div") else []
+        whole = any(e > 0 and structure.slope(f, state.new) not in (None, ex.const(0)) for f, e in parts)
+        if whole and any(e < 0 and state.new in f.symbols for f, e in parts):
+            return True
+    return False
 
 
 def _decaying(subject: Subject) -> Iterator[Restored]:

@@ -359,6 +359,13 @@ def asks_for_zero(condition: Expr) -> bool:
     return condition.op in COMPARISONS and const(0) in condition.args and any(sized)
 
 
+def is_option(condition: Expr) -> bool:
+    """A yes or no that the code gives a first value, for its user to set."""
+    inner = condition.args[0] if condition.op == "not" else condition
+    value = _value(inner) if inner.op == "sym" and not follows_time(inner) else None
+    return isinstance(value, bool)
+
+
 def is_gate(condition: Expr) -> bool:
     """Asks whether a count has come to a setting (``seen == batch_size``): that is when a step is made at all."""
     if condition.op == "or":

@@ -19,6 +19,7 @@ from optlint.lift.branches import (
     follows_time,
     goes_away,
     is_gate,
+    is_option,
     last_return,
     only_leaves,
 )
@@ -71,6 +72,11 @@ class Conditionals(Creation):
             if goes_away(node.body):
                 self.skipped.append(expr)
                 self.choices.pass_by(expr)
+            return
+        if expr.op == "and" and not all(
+            self.choices.take(p, self.span_of(node.test)) for p in expr.args if is_option(p)
+        ):
+            self.take(no)  # ``if self.normalize and x.sum() > 1:``: the user has no wish for it
             return
         if (follows_time(expr) or asks_for_zero(expr)) and not (no is None and is_gate(expr)):
             if no is None and None not in (last_return(node.body), last_return(behind)):

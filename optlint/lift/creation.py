@@ -197,11 +197,13 @@ class Creation(Joins):
         if creating is None or creating.tested == "*":
             return None
         first, held = (node.body, node.orelse) if creating.when else (node.orelse, node.body)
-        if not isinstance(held, (cst.Subscript, cst.Attribute)):
+        if not isinstance(held, (cst.Subscript, cst.Attribute, cst.Name)):
             return None
-        start, value = numeric(self.eval(first)), self.eval(held)
-        now = numeric(value)
-        if start is None or not isinstance(value, Cell) or now is None or now.op != "sym" or now.symbol.external:
+        made, value = self.eval(first), self.eval(held)
+        start, now = numeric(made), numeric(value)
+        if start is None or not isinstance(value, Cell) or now is None or now.op != "sym":
+            return None
+        if now.symbol.external and not (isinstance(made, Cell) and made.array):  # a number may be a setting's default
             return None
         if not now.symbol.name.startswith(creating.tested.split("[")[0]):
             return None

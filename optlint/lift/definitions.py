@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import libcst as cst
+from libcst import matchers
 
 from optlint.lift.calls import Calls
 from optlint.lift.objects import Func, Klass, Lib, Scope
@@ -102,3 +105,15 @@ def _module_name(node: cst.ImportFrom) -> str:
     if isinstance(module, cst.Name):
         parts.append(module.value)
     return ".".join(reversed(parts))
+
+
+_TARGET = matchers.AssignTarget(target=matchers.Name())
+
+
+@lru_cache(maxsize=512)
+def names_bound_in(function: cst.FunctionDef) -> frozenset[str]:
+    """The plain names that a function's own statements give a value, not those of functions inside it."""
+    inside = matchers.findall(function.body, matchers.FunctionDef() | matchers.ClassDef())
+    theirs = {id(t) for f in inside for t in matchers.findall(f, _TARGET)}
+    found = (t for t in matchers.findall(function.body, _TARGET) if id(t) not in theirs)
+    return frozenset(cst.ensure_type(cst.ensure_type(t, cst.AssignTarget).target, cst.Name).value for t in found)

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.entries import entries_of, entry_values, resolved
+from optlint.lift.expression import Expr
 from optlint.lift.frames import Frame
 from optlint.lift.grouping import Grouping
-from optlint.lift.objects import Cell
+from optlint.lift.objects import Cell, Slot
 from optlint.lift.places import is_called_gradient, names_gradient
-from optlint.lift.recurrence import Recurrence
+from optlint.lift.recurrence import Entry, Recurrence
 from optlint.lift.store import Store
 from optlint.lift.written import made_anew
 
@@ -26,10 +27,20 @@ def kept_directions(frame: Frame, inner: Iterable[Frame], store: Store, name: st
     averages = [e.post for e in entries if e.slot.symbol in e.post.symbols and any(map(_is_gradient, e.post.symbols))]
     made = [p for p in dict.fromkeys(left) if any(a != p and ex.contains(p, a) for a in averages)]
     whole = [p for p in made if not any(p != o and ex.contains(o, p) for o in made)]
-    found = Grouping(frame, entries, whole, [], name).recurrences() if whole else []
+    moved = [Entry(slot, p, (p.origin,) if p.origin else ()) for p in whole if (slot := _moved_argument(p, frame))]
+    whole = [p for p in whole if not any(p is m.post for m in moved)]
+    found = Grouping(frame, entries + moved, whole, [], name).recurrences() if whole or moved else []
     for recurrence in found:
-        recurrence.set_aside = not _is_sized(recurrence)
-    return [r for r in found if r.parameter is None]
+        recurrence.set_aside = recurrence.parameter is None and not _is_sized(recurrence)
+    parameters = {m.slot.symbol for m in moved}
+    return [r for r in found if r.parameter is None or r.parameter.old in parameters]
+
+
+def _moved_argument(post: Expr, frame: Frame) -> Slot | None:
+    """``self.theta = theta − η·g/(√r + ε)``: the argument that a step is taken from, with its new content there."""
+    whole = {term.symbol for sign, term in structure.terms(post) if sign > 0 and term.op == "sym"}
+    slots = [s for s in frame.slots if s.local and s.symbol in whole and not names_gradient(s.symbol)]
+    return slots[0] if len(slots) == 1 else None
 
 
 def _is_sized(recurrence: Recurrence) -> bool:

@@ -45,6 +45,7 @@ class Symbol:
     entry: Expr | None = None
     array: bool = False  # known to hold an array
     start: Expr | None = None  # kind "index": its first value
+    stop: Expr | None = None  # kind "index": how many passes its loop makes, where that is told by one number
     iterates: str = ""  # kind "index": "count" (a number) or "key"
     aliases: set[str] = field(default_factory=set)  # kind "index": other loops' names for the same elements
     external: bool = False  # handed in by a caller whom we do not see

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from optlint.lift.abroad import Abroad
+from optlint.lift.beginnings import without_beginnings
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import lift_wholes, views_of
 from optlint.lift.directions import kept_directions
@@ -115,7 +116,7 @@ class Lifter:
                 self.functions(machine)
                 lift_wholes(self, machine)
             self.result.effort += machine.effort
-        self.result.recurrences = list(at_home(self.result.recurrences))
+        self.result.recurrences = without_beginnings(list(at_home(self.result.recurrences)))
         count_each_call(self.result.recurrences)
         note_what_stands_still(self.result.recurrences)
         forget_what_is_read(self.result.recurrences)

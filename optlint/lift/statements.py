@@ -8,7 +8,7 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.definitions import Definitions
+from optlint.lift.definitions import Definitions, names_bound_in
 from optlint.lift.evaluator import MAX_WORK, dotted
 from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, Symbol, const
 from optlint.lift.frames import Dropped, Leave, Stored
@@ -33,6 +33,7 @@ from optlint.lift.vocabulary import Site
 from optlint.lift.vocabulary.elements import element as element_of
 from optlint.lift.vocabulary.elements import is_list
 from optlint.lift.vocabulary.graph import as_shared, take_pairs
+from optlint.lift.wordings import in_other_words
 from optlint.model import Span
 
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
@@ -170,8 +171,18 @@ class Statements(Definitions):
         self.run(node.body)
 
     def exec_Return(self, node: cst.Return) -> None:
+        if node.value is not None and not self.scanning:
+            self._refuse_unbound(node.value)
         value = self.eval(node.value) if node.value is not None else Const(None)
         raise Leave("return", value)
+
+    def _refuse_unbound(self, returned: cst.BaseExpression) -> None:
+        """``if a: x = 1`` and ``elif b: x = 2``, and then ``return x``: what is neither has no way to its end."""
+        function = self.stack[-1] if self.stack else None
+        if not isinstance(returned, cst.Name) or self.scope.holder(returned.value) is not None:
+            return
+        if isinstance(function, cst.FunctionDef) and returned.value in names_bound_in(function):
+            raise Unsupported(f"{returned.value} has no value on this way", self.span_of(returned))
 
     def exec_Break(self, node: cst.Break) -> None:
         raise Leave("break")
@@ -193,6 +204,10 @@ class Statements(Definitions):
     # assignments
 
     def exec_Assign(self, node: cst.Assign) -> None:
+        other = in_other_words(node)
+        if other is not None:
+            self.execute(other)
+            return
         first = node.targets[0].target
         if isinstance(node.value, (cst.Tuple, cst.List)) and isinstance(first, (cst.Tuple, cst.List)):
             known = not any(isinstance(e, cst.StarredElement) for e in first.elements)

@@ -24,8 +24,8 @@ def shared_by_blocks(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for position, state in enumerate(subject.states):
         for inner in _averages_inside(state):
             alone = ex.substitute(state.post, {inner: ex.sym(state.old)})
-            if structure.slope(alone, state.old) is None:
-                continue  # the other way of a branch, or a maximum, and no second block
+            if structure.slope(alone, state.old) in (None, ex.const(1)):
+                continue  # the other way of a branch, a maximum, or one more summand, and no second block
             if not _foreign(subject, inner) and not _foreign(subject, alone):
                 continue
             first = ex.substitute(subject.step, {inner: ex.sym(state.new)})

@@ -33,7 +33,8 @@ def _anonymous() -> Symbol:
 def _range(site: Site) -> Value | None:
     values = [numeric(v) for v in site.args]
     start = values[0] if len(values) > 1 else ex.const(0)
-    index = Symbol("·", kind="index", iterates="count", start=start)
+    stop = values[-1] if len(values) < 3 and start == ex.const(0) and values else None
+    index = Symbol("·", kind="index", iterates="count", start=start, stop=stop)
     by = values[2] if len(values) > 2 else None
     if by is not None and start == ex.const(0):
         site.machine.strides[ex.sym(index)] = by
