@@ -13,6 +13,7 @@ from optlint.fix.verify import Judged, Trial, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift import expression as ex
+from optlint.lift.expression import Symbol
 from optlint.lift.program import Program
 from optlint.lift.related import made_at
 from optlint.lift.surroundings import Surroundings
@@ -119,7 +120,7 @@ class _Sitting:
         return replace(verdict, findings=list(verdict.findings)) if verdict is not None else None
 
     def judge_at(self, recurrence: Recurrence, depth: int) -> Judgement | None:
-        known, mark = self.bench.known, (depth, *_mark(recurrence))
+        known, mark = self.bench.known, (depth, *_mark(recurrence, self.apart(recurrence)))
         writes = recurrence.writes
         if self.trial is None and mark in known and known[mark][0] != writes:
             self.bench.several.add(mark)  # equal updates, but what is found in one is found at its own place
@@ -128,6 +129,12 @@ class _Sitting:
             known[mark] = writes, judge(recurrence, self.bench.path, self.bench.settings, depth)
             self.bench.dear += self.trial is not None and depth > 1 and _was_long(known[mark][1])
         return known[mark][1]
+
+    def apart(self, recurrence: Recurrence) -> frozenset[Symbol]:
+        """What other updates alone compute with: a script's moments of w₁ are nothing to those of w₂."""
+        mine = _symbols_of(recurrence)
+        others = (_symbols_of(r) for r in self.lifted.recurrences if key_of(r) != key_of(recurrence))
+        return frozenset().union(*others) - mine
 
     def is_edited(self, recurrence: Recurrence) -> bool:
         return self.trial is not None and key_of(recurrence) == self.trial.key
@@ -285,10 +292,17 @@ def _was_long(verdict: Judgement | None) -> bool:
     return verdict is not None and (verdict.status == "unmatched" or len(verdict.findings) > 1)
 
 
-def _mark(recurrence: Recurrence) -> Mark:
+def _symbols_of(recurrence: Recurrence) -> frozenset[Symbol]:
+    states = (*recurrence.states, *recurrence.counters, *recurrence.idle, *recurrence.elsewhere)
+    mine = frozenset().union(*(p.symbols for p in recurrence.posts()), *(s.post.symbols for s in states))
+    return mine | {x for s in states for x in (s.old, s.new)}
+
+
+def _mark(recurrence: Recurrence, apart: frozenset[Symbol]) -> Mark:
     """What an update's verdict rests on, beside the words around it: its equations and what is known of their symbols.
 
-    Lifted anew, an update has new symbols, so names stand for them here.
+    Lifted anew, an update has new symbols, so names stand for them here. apart: what is computed with these is another
+    update's.
     """
     states = [*recurrence.states, *recurrence.counters, *([recurrence.parameter] if recurrence.parameter else [])]
     symbols = frozenset().union(
@@ -322,8 +336,8 @@ def _mark(recurrence: Recurrence) -> Mark:
         tuple(e.slot.symbol.name for e in (*recurrence.overwritten, *recurrence.inputs)),
         tuple(map(repr, (*recurrence.made_anew, *recurrence.skipped))),
         tuple(s.name for s in recurrence.idle),
-        tuple(sorted(map(repr, recurrence.escapes))),
-        tuple((s.name, repr(s.expr)) for s in recurrence.stored),
+        tuple(sorted(repr(e) for e in recurrence.escapes if not e.symbols & apart)),
+        tuple((s.name, repr(s.expr)) for s in recurrence.stored if not s.expr.symbols & apart),
         tuple(recurrence.aliases),
     )
 

@@ -26,6 +26,7 @@ MAX_TRIES = 16  # edited sources that are read again for one finding
 MORE_TRIES = 4  # and once one is good, for one that is better
 MAX_UPDATES = 24  # updates of one file that fixes are sought for
 MAX_PATHS = 3  # of these, such as say the same, and have shown no fix for all of it
+MAX_TWINS = 2  # and such as are the same update of another parameter
 
 Found = dict[tuple[str, Span], Finding]
 
@@ -36,14 +37,24 @@ def offered(program: Program, judged: Judged, judge: Judge) -> Found:
     verifier = Verifier(program, judged, judge)
     wanted = [(r, v) for r, v in judged if v.proofs and v.subject is not None]
     vain: Counter[frozenset[tuple[str, Span]]] = Counter()
+    twins: Counter[tuple[str, ...]] = Counter()
     for recurrence, verdict in wanted[:MAX_UPDATES]:
         mine = frozenset((p.finding.code, p.finding.span) for p in verdict.proofs)
-        if mine <= found.keys() or vain[mine] == MAX_PATHS:
+        shape = (recurrence.name, *(code for code, _ in sorted(mine)), *_without_names(recurrence))
+        if mine <= found.keys() or vain[mine] == MAX_PATHS or twins[shape] == MAX_TWINS:
             continue
         for finding in _Update(program, recurrence, verdict, verifier).fixed():
             found.setdefault((finding.code, finding.span), finding)
         vain[mine] += not mine <= found.keys()
+        twins[shape] += not mine <= found.keys()
     return found
+
+
+def _without_names(recurrence: Recurrence) -> list[str]:
+    """The equations, whatever their quantities are called: those of w₁ and of w₂ are one."""
+    read = (n for post in recurrence.posts() for n in ex.walk(post) if n.op in ("sym", "opaque"))
+    table = {quantity: ex.sym(Symbol(str(number))) for number, quantity in enumerate(dict.fromkeys(read))}
+    return [repr(ex.substitute(post, table)) for post in recurrence.posts()]
 
 
 class _Update:
