@@ -14,7 +14,7 @@ from optlint.lift.interpreter import Interpreter
 from optlint.lift.loops import returns_at_end
 from optlint.lift.objects import Func, Klass
 from optlint.lift.recurrence import Recurrence
-from optlint.lift.related import begins_anew, is_bare, made_at
+from optlint.lift.related import begins_anew, is_bare, made_at, note_what_stands_still
 from optlint.model import Span
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def views_of(lifter: Lifter, name: str) -> Iterator[list[Recurrence]]:
         machine.aims = frozenset()
         for recurrence in inside:
             recurrence.name = name
+        note_what_stands_still(inside)
         if inside:
             yield inside
 
