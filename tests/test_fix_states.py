@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from optlint import lint_source
 from optlint.analysis import analyze
 from optlint.fix.text import edited
+from optlint.fix.verify import Verifier
 from optlint.settings import Settings
 from optlint.source import Unit, source_from_text
 
@@ -53,3 +55,27 @@ def test_state_that_starts_over_is_begun_once(first: str) -> None:
         expected += v
         optimizer.update(params, {"w": g})
     np.testing.assert_allclose(params["w"], expected)
+
+
+def test_of_twins_without_a_fix_two_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script with an update for each layer costs no more tries than one with two of them."""
+    head = "import numpy as np\n\ndef adam(grads, params, lr=0.01, beta1=0.9, beta2=0.99):\n"
+
+    def tries(layers: int) -> int:
+        lines = [f"    w{i}, d{i} = params[{i}], grads[{i}]\n" for i in range(layers)]
+        lines += [f"    v{i} = np.zeros(w{i}.shape)\n    s{i} = np.zeros(w{i}.shape)\n" for i in range(layers)]
+        lines += [
+            f"    v{i} = beta1*v{i} + (1-beta1)*d{i}\n"
+            f"    s{i} = beta2*s{i} + (1-beta2)*d{i}**2\n"
+            f"    w{i} -= lr * v{i}/np.sqrt(s{i}+1e-7)\n"
+            for i in range(layers)
+        ]
+        made = []
+        verify = Verifier.verify
+        monkeypatch.setattr(Verifier, "verify", lambda *given: made.append(given) or verify(*given))
+        report = lint_source(head + "".join(lines))
+        monkeypatch.undo()
+        assert {f.code for f in report.findings} >= {"OPT601"}
+        return len(made)
+
+    assert 0 < tries(2) == tries(4)
