@@ -6,7 +6,7 @@ from optlint.diagnose.judge import Judgement
 from optlint.fix.verify import Judged, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Recurrence
-from optlint.lift.branches import says_how, says_which
+from optlint.lift.conditions import says_how, says_which
 
 
 def by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Judgement:

@@ -11,8 +11,9 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift.arguments import Arguments
-from optlint.lift.branches import Choices, asks_for_zero, follows_time
+from optlint.lift.branches import Choices
 from optlint.lift.changes import changed_elsewhere
+from optlint.lift.conditions import asks_for_zero, follows_time
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import CutShort, Dropped, Frame, Leave, Stored
 from optlint.lift.objects import (

@@ -11,17 +11,15 @@ from functools import lru_cache
 import libcst as cst
 from libcst import matchers
 
-from optlint.lift.branches import (
+from optlint.lift.bodies import goes_away, last_return, only_leaves
+from optlint.lift.conditions import (
     asks_for_key,
     asks_for_zero,
     creates_state,
     flag_of,
     follows_time,
-    goes_away,
     is_gate,
     is_option,
-    last_return,
-    only_leaves,
 )
 from optlint.lift.creation import Creation
 from optlint.lift.expression import Expr, Symbol

@@ -9,7 +9,7 @@ from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.branches import creates_state
+from optlint.lift.conditions import creates_state
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.joins import Joins, copied, either, first_step

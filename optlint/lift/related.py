@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from optlint.lift.branches import asked, says_how
+from optlint.lift.branches import asked
+from optlint.lift.conditions import says_how
 from optlint.lift.expression import const, walk
 from optlint.lift.frames import CutShort, Frame
 from optlint.lift.objects import Cell, Slot

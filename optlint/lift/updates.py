@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.branches import flag_of
+from optlint.lift.conditions import flag_of
 from optlint.lift.entries import entries_of, entry_values, resolved
 from optlint.lift.expression import Expr
 from optlint.lift.frames import Frame
