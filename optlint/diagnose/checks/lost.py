@@ -306,12 +306,15 @@ def _only_decays(made: Subject) -> bool:
 
 def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsewhere: list[Expr]) -> list[Symbol]:
     """Which of the places that an average reads is the state: the code shows its first content, hands back what holds
-    it, reads it nowhere else, or says by its numbers that most of it stays. The gradient does none of these."""
+    it, has one for each parameter, reads it nowhere else, or says by its numbers that most of it stays. The gradient
+    does none of these, and a setting serves all parameters."""
+    each = re.search(r"\[\w+\]$", recurrence.parameter.name) if recurrence.parameter is not None else None
     returned = {e.symbol.name for e in recurrence.escapes if e.op == "sym"}
     signs: tuple[Callable[[Symbol], bool], ...] = (
         lambda s: s in recurrence.neighbours,
         lambda s: s.initial is not None,
         lambda s: s.name.partition("[")[0] in returned,
+        lambda s: each is not None and s.name.endswith(each[0]),
         lambda s: not any(s in e.visible for e in elsewhere),
         lambda s: _keeps_most(content, s),
     )
