@@ -112,6 +112,9 @@ class Verifier:
         if any(not _beginning(recurrence) <= _beginning(r) for r in same_path):
             return Verdict(False)
         judged = [v for _, v in twin if v.status in ("matched", "mistaken")]
+        kept = {s.name for s in recurrence.states}
+        if any(_gradient_names(v) & kept for v in judged):
+            return Verdict(False)  # a state that takes in nothing any more is no gradient
         notes = {f.code for f in mended if f.severity == "note"}
         if not judged or any(f.code in notes for v in judged for f in v.findings):
             return Verdict(False)
@@ -236,6 +239,11 @@ class Verifier:
             )
             for old, was in told
         )
+
+
+def _gradient_names(judgement: Judgement) -> set[str]:
+    gradient = judgement.subject.gradient if judgement.subject is not None else None
+    return {s.name for s in gradient.symbols} if gradient is not None else set()
 
 
 def _has(judgement: Judgement, codes: set[str]) -> bool:
