@@ -12,6 +12,7 @@ published optimizer, is like nothing known. Exits with 1 then.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from optlint.fix.mend import mend
 from optlint.model import Finding, Report
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
+_EXPECTATION = re.compile(rb"  # expect: .*")  # as a program without the remark
 
 
 def main(wanted: str = "") -> int:
@@ -48,7 +50,7 @@ def measured(path: Path) -> tuple[str, Counter[str], list[str]]:
     def lint(data: bytes) -> Report:
         return lint_source(data.decode(), path.name)
 
-    text = path.read_bytes()
+    text = _EXPECTATION.sub(b"", path.read_bytes())
     before = lint(text)
     made = mend(path.name, text, lint, lambda finding: True)
     offered = [f for f in before.findings if f.fix is not None]

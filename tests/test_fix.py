@@ -48,7 +48,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT314": "what counts the steps has to be named",
     "OPT402": "decoupled decay takes another coefficient",
     "OPT408-3": "the caller's dictionary holds the gradient: where the sum should go is a choice",
-    "OPT121-2": "what else may read the kept gradient is not known",
+    "OPT121": "what else may read the kept gradient is not known",
     "OPT405-3": "in place it would change the gradient",
     "OPT407": "the decay moves out of a bracket",
     "OPT503-2": "in-place calls are rewritten, not edited",

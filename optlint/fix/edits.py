@@ -12,6 +12,7 @@ import numpy as np
 from optlint.fix.difference import Change
 from optlint.fix.reading import Read, Reading, level_in, level_of, needed
 from optlint.fix.spelling import Speller
+from optlint.fix.statements import Statements
 from optlint.lift import expression as ex
 from optlint.model import Edit, Span
 
@@ -89,12 +90,23 @@ def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Itera
     number = bool(change.old.symbols & speller.arrays) and change.new.symbols <= speller.numbers
     text = speller.spell(change.new, site) if not (number and isinstance(parent, cst.Arg)) else None
     if text is not None:  # a call that takes an array may take no number
+        yield from _taken_out(site, text.text, reading)
         bare = text.level >= level_in(site.node, parent)
         span = reading.with_brackets(site.node) if bare else site.span
         yield (Edit(span or site.span, text.at(needed(site.node, parent))),)
     other = opposite(site.node, reading)
     if other is not None:
         yield (other,)
+
+
+def _taken_out(site: Read, text: str, reading: Reading) -> Iterator[tuple[Edit, ...]]:
+    """Without the statement, where it would come to ``x = x``."""
+    parent = reading.parents.get(site.node)
+    target = reading.span(parent.targets[0].target) if isinstance(parent, cst.Assign) else None
+    if target is not None and reading.text(target) == text and isinstance(parent, cst.Assign):
+        out = Statements(reading).without(reading.parents[parent]) if len(parent.targets) == 1 else None
+        if out is not None:
+            yield (out,)
 
 
 _CHAINED = {"add": "add_", "sub": "sub_", "mul": "mul_", "div": "div_"}

@@ -112,9 +112,8 @@ class Verifier:
         if any(not _beginning(recurrence) <= _beginning(r) for r in same_path):
             return Verdict(False)
         judged = [v for _, v in twin if v.status in ("matched", "mistaken")]
-        kept = {s.name for s in recurrence.states}
-        if any(_gradient_names(v) & kept for v in judged):
-            return Verdict(False)  # a state that takes in nothing any more is no gradient
+        if any(_starves(recurrence, r, v) for r, v in twin if v in judged):
+            return Verdict(False)
         notes = {f.code for f in mended if f.severity == "note"}
         if not judged or any(f.code in notes for v in judged for f in v.findings):
             return Verdict(False)
@@ -241,9 +240,14 @@ class Verifier:
         )
 
 
-def _gradient_names(judgement: Judgement) -> set[str]:
-    gradient = judgement.subject.gradient if judgement.subject is not None else None
-    return {s.name for s in gradient.symbols} if gradient is not None else set()
+def _starves(before: Recurrence, after: Recurrence, verdict: Judgement) -> bool:
+    """What was a state is taken for the gradient now, since what it took in is read no more: ``last[i] = last[i]``."""
+    gradient = verdict.subject.gradient if verdict.subject is not None else None
+    kept = {s.name for s in before.states}
+    if gradient is None or not kept & {s.name for s in gradient.symbols}:
+        return False
+    read, now = ({s.name for post in r.posts() for s in post.symbols} for r in (before, after))
+    return bool(read - kept - now - {s.new.name for s in before.states})
 
 
 def _has(judgement: Judgement, codes: set[str]) -> bool:
