@@ -207,6 +207,8 @@ class Creation(Joins):
             return None
         if not now.symbol.name.startswith(creating.tested.split("[")[0]):
             return None
+        if isinstance(held, cst.Name) and now.symbol.name != creating.tested:
+            return None  # another quantity of the same home: ``rate / c if options.get("c") is None else rate``
         return self._begins(start, value)
 
     def _at_first(self, made: dict[Target, Expr], count: Symbol | None) -> None:
