@@ -20,7 +20,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from optlint import lint_source
-from optlint.fix.mend import mend
+from optlint.fix.mend import Mended, mend
 from optlint.model import Finding, Report
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -55,14 +55,12 @@ def measured(path: Path) -> tuple[str, Counter[str], list[str]]:
     made = mend(path.name, text, lint, lambda finding: True)
     offered = [f for f in before.findings if f.fix is not None]
     counts = Counter(findings=len(_loud(before)), offered=len(offered), applied=len(made.applied))
-    return path.name, counts, list(_wrong(path.name, before, made.data, made.report, lint(made.data), made.applied))
+    return path.name, counts, list(_wrong(before, made, lint(made.data)))
 
 
-def _wrong(
-    name: str, before: Report, data: bytes, said: Report, again: Report, applied: list[Finding]
-) -> Iterator[str]:
+def _wrong(before: Report, made: Mended, again: Report) -> Iterator[str]:
     try:
-        tree = ast.parse(data)
+        tree = ast.parse(made.data)
     except SyntaxError as error:
         yield f"does not parse: {error}"
         return
@@ -71,10 +69,10 @@ def _wrong(
             yield f"assigns to itself: {ast.unparse(node)}"
     new = Counter((f.code, f.update) for f in _loud(again)) - Counter((f.code, f.update) for f in _loud(before))
     yield from (f"says {code} of {update} now" for code, update in new)
-    if [f.fix for f in said.findings] != [f.fix for f in again.findings]:
+    if [f.fix for f in made.report.findings] != [f.fix for f in again.findings]:
         yield "is told otherwise when it is read again"
     left = {f.update for f in _loud(again)}
-    mended = {f.update for f in applied} - left
+    mended = {f.update for f in made.applied} - left
     known = {u.name for u in before.updates if u.convention}
     unclear = Counter(u.name for u in again.updates if u.status == "unmatched")
     unclear -= Counter(u.name for u in before.updates if u.status == "unmatched")

@@ -135,8 +135,11 @@ def _peeled(node: Expr, common: set[Expr], settings: set[Symbol]) -> Expr:
 def without_sign(gradient: Expr) -> tuple[int, Expr]:
     """The sign of a gradient that is a product of plain quantities, ``(-lr)·grad``, and the gradient without it."""
     parts = structure.factors(gradient)
-    minus = [f for f, _ in parts if f == ex.const(-1)]
-    if len(minus) % 2 == 0 or len(parts) == 1 or any(f.op not in ("sym", "const", "opaque") for f, _ in parts):
+    if (
+        not structure.is_negative(gradient)
+        or len(parts) == 1
+        or any(f.op not in ("sym", "const", "opaque") for f, _ in parts)
+    ):
         return 1, gradient
     return -1, structure.product([(f, e) for f, e in parts if f != ex.const(-1)], gradient.origin)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from optlint.agreement import by_option, keep_agreed, keep_lasting
 from optlint.diagnose.judge import Judgement, is_published, judge
 from optlint.diagnose.search import DEPTH
-from optlint.fix.verify import Judged, Trial, key_of
+from optlint.fix.verify import Judged, Key, Trial, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Lifted, Recurrence, lift
 from optlint.lift import expression as ex
@@ -66,6 +66,12 @@ class _Sitting:
     program: Program
     lifted: Lifted
     trial: Trial | None
+    readers: dict[Symbol, set[Key]] = field(default_factory=dict)  # the updates that compute with a symbol
+
+    def __post_init__(self) -> None:
+        for recurrence in self.lifted.recurrences:
+            for symbol in _symbols_of(recurrence):
+                self.readers.setdefault(symbol, set()).add(key_of(recurrence))
 
     def judged(self) -> tuple[Lifted, Judged]:
         judged, failed = self.searched()
@@ -132,9 +138,8 @@ class _Sitting:
 
     def apart(self, recurrence: Recurrence) -> frozenset[Symbol]:
         """What other updates alone compute with: a script's moments of w₁ are nothing to those of w₂."""
-        mine = _symbols_of(recurrence)
-        others = (_symbols_of(r) for r in self.lifted.recurrences if key_of(r) != key_of(recurrence))
-        return frozenset().union(*others) - mine
+        own = {key_of(recurrence)}
+        return frozenset(s for s, keys in self.readers.items() if keys - own) - _symbols_of(recurrence)
 
     def is_edited(self, recurrence: Recurrence) -> bool:
         return self.trial is not None and key_of(recurrence) == self.trial.key

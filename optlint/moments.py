@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +26,7 @@ class Moment:
     families: of the optimizers that have it.
     """
 
-    families: set[str]
+    families: frozenset[str]
     old: Symbol
     decay: Symbol | None
     runner: Runner
@@ -39,6 +39,7 @@ class Moment:
 def moments() -> tuple[Moment, ...]:
     """The different equations of this kind in all conventions."""
     found: dict[str, Moment] = {}
+    families: dict[str, set[str]] = {}
     for form in forms():
         for old, new, post in form.states:
             own = structure.retention(post, old)
@@ -49,9 +50,10 @@ def moments() -> tuple[Moment, ...]:
             text = _anonymous(post, old, decay)
             runner = Runner(System([(old, new, post)], ex.sym(new), None))
             scaled = form.symbols.get("eta") in post.symbols
-            moment = Moment(set(), old, decay, runner, form.symbols["g"], form.symbols.get("t"), scaled)
-            found.setdefault(text, moment).families.add(form.variant.family)
-    return tuple(found.values())
+            families.setdefault(text, set()).add(form.variant.family)
+            moment = Moment(frozenset(), old, decay, runner, form.symbols["g"], form.symbols.get("t"), scaled)
+            found.setdefault(text, moment)
+    return tuple(replace(moment, families=frozenset(families[text])) for text, moment in found.items())
 
 
 def _anonymous(post: Expr, old: Symbol, decay: Symbol | None) -> str:

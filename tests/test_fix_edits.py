@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
 from optlint.analysis import analyze
 from optlint.fix.text import edited
 from optlint.settings import Settings
 from optlint.source import Unit, source_from_text
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 FOREACH = """
 import torch
@@ -396,54 +402,21 @@ def test_no_fix_puts_a_result_where_the_gradient_is() -> None:
     assert fixed(IN_BUFFERS) == IN_BUFFERS
 
 
-ADAM_OF_STEPS = """
-import numpy as np
-
-
-class AdamW:
-    def __init__(self, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
-        self.lr, self.beta1, self.beta2, self.eps, self.weight_decay = lr, beta1, beta2, eps, weight_decay
-        self.m, self.v, self.t = {}, {}, 0
-
-    def step_of(self, key, grad):
-        if key not in self.m:
-            self.m[key], self.v[key] = np.zeros_like(grad), np.zeros_like(grad)
-        self.m[key] = self.beta1 * self.m[key] + (1 - self.beta1) * grad
-        self.v[key] = self.beta2 * self.v[key] + (1 - self.beta2) * grad**2
-        m_hat = self.m[key] / (1 - self.beta1**self.t)
-        v_hat = self.v[key] / (1 - self.beta2**self.t)
-        step = m_hat / (np.sqrt(v_hat) + self.eps)
-        return self.lr * step
-
-    def advance(self):
-        self.t += 1
-"""
+def of_fixture(name: str, definition: str) -> str:
+    """One definition of a fixture, as a program of its own, without what is expected of it."""
+    text = re.sub(r"  # expect: .*", "", (FIXTURES / name).read_text(encoding="utf-8"))
+    node = next(n for n in ast.parse(text).body if getattr(n, "name", "") == definition)
+    return f"import numpy as np\n\n\n{ast.get_source_segment(text, node)}\n"
 
 
 def test_a_statement_that_would_say_nothing_is_taken_out() -> None:
-    place = "        return self.lr * step\n"
-    assert (
-        fixed(ADAM_OF_STEPS.replace(place, "        step = step + self.weight_decay * grad\n" + place)) == ADAM_OF_STEPS
-    )
+    text = of_fixture("wrong_regularized.py", "AdamWOfGradients")
+    decayed = "        step = step + self.weight_decay * grad\n"
+    assert fixed(text) == text.replace(decayed, "") != text
 
 
 def test_a_state_that_would_take_in_nothing_is_no_gradient() -> None:
     """``last[i] = last[i]`` would make an average of zeros, which looks like that of a gradient."""
-    text = """
-class Adam:
-    def __init__(self, params, lr=0.01, beta1=0.9, beta2=0.99, eps=1e-8):
-        self.params, self.lr, self.beta1, self.beta2, self.eps = params, lr, beta1, beta2, eps
-        self.last = [np.zeros_like(p.value) for p in params]
-        self.m = [np.zeros_like(p.value) for p in params]
-        self.v = [np.zeros_like(p.value) for p in params]
-
-    def step(self):
-        for i, p in enumerate(self.params):
-            self.m[i] = self.beta1 * self.m[i] + (1 - self.beta1) * self.last[i]
-            self.v[i] = self.beta2 * self.v[i] + (1 - self.beta2) * self.last[i] ** 2
-            m_hat = self.m[i] / (1 - self.beta1)
-            v_hat = self.v[i] / (1 - self.beta2)
-            p.value = p.value - self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
-            self.last[i] = p.grad
-"""
-    assert "self.last[i] = p.grad" in fixed("import numpy as np\n\n" + text)
+    text = of_fixture("wrong_several_at_once.py", "AdamOfLastGradients")
+    assert "self.last[i] = p.grad" in text
+    assert "self.last[i] = p.grad" in fixed(text)

@@ -102,11 +102,12 @@ def _at(site: Read, change: Change, reading: Reading, speller: Speller) -> Itera
 def _taken_out(site: Read, text: str, reading: Reading) -> Iterator[tuple[Edit, ...]]:
     """Without the statement, where it would come to ``x = x``."""
     parent = reading.parents.get(site.node)
-    target = reading.span(parent.targets[0].target) if isinstance(parent, cst.Assign) else None
-    if target is not None and reading.text(target) == text and isinstance(parent, cst.Assign):
-        out = Statements(reading).without(reading.parents[parent]) if len(parent.targets) == 1 else None
-        if out is not None:
-            yield (out,)
+    if not isinstance(parent, cst.Assign) or len(parent.targets) > 1:
+        return
+    target = reading.span(parent.targets[0].target)
+    if target is not None and reading.text(target) == text:
+        out = Statements(reading).without(reading.parents[parent])
+        yield from [(out,)] if out is not None else []
 
 
 _CHAINED = {"add": "add_", "sub": "sub_", "mul": "mul_", "div": "div_"}

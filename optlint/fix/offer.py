@@ -37,7 +37,7 @@ def offered(program: Program, judged: Judged, judge: Judge) -> Found:
     verifier = Verifier(program, judged, judge)
     wanted = [(r, v) for r, v in judged if v.proofs and v.subject is not None]
     vain: Counter[frozenset[tuple[str, Span]]] = Counter()
-    twins: Counter[tuple[str, ...]] = Counter()
+    twins: Counter[tuple[str, ...]] = Counter()  # without a fix, too
     for recurrence, verdict in wanted[:MAX_UPDATES]:
         mine = frozenset((p.finding.code, p.finding.span) for p in verdict.proofs)
         shape = (recurrence.name, *(code for code, _ in sorted(mine)), *_without_names(recurrence))

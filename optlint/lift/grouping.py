@@ -296,11 +296,6 @@ class Grouping:
             and not any({parameter.old, parameter.new} & s.post.visible for s in self.states if s is not parameter)
         )
 
-    @staticmethod
-    def _takes_part_of(parameter: State, state: State) -> bool:
-        part = structure.slope(parameter.post, state.old)
-        return part is not None and part != ex.const(0)
-
     def _only_follows(self, state: State) -> bool:
         """An average that nothing reads: of the parameters that a step has moved, for whoever evaluates them."""
         own = structure.retention(state.post, state.old)
@@ -339,7 +334,9 @@ class Grouping:
         plain |= _decays_beside_a_gradient(state, own)
         if not plain and state.initial == ex.const(0) and any(state.old in o.visible for o in self.outputs):
             return False  # what the step that is handed back reads of before (Adadelta's steps, squared by their parts)
-        if not plain and any(self._moves_by(s, state) and self._takes_part_of(s, state) for s in others):
+        if not plain and any(
+            self._moves_by(s, state) and structure.slope(s.post, state.old) not in (None, ex.const(0)) for s in others
+        ):
             return False  # the step of before, a part of which goes ahead of the gradient: w − μ·s − η·u
         reads_new = any(s.new in visible for s in others)
         reads_old = any(

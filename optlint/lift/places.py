@@ -18,6 +18,7 @@ _ELEMENT = re.compile(
     r"(?<=^\[)\{?[\w.()\['\]]+\[\{([^{}]*)\}\]\}?(?=\]$)"
 )  # ``[params[{k}]]``: a key that is an element k
 _VARIABLE_KEY = re.compile(r"\[([^\W\d][\w.]*)\]")
+_LAST_KEY = re.compile(r"\[\w+\]$")
 _KEYED = re.compile(
     r"\[(?:[^\[\]]|\[[^\[\]]*\])*\[\{(\w+)\}\]\]"
 )  # ``[groups[group]['params'][{p}]]``: keyed by an element p
@@ -63,6 +64,12 @@ def is_element(key: str) -> bool:
 def is_of_loop(key: str) -> bool:
     """A key that is a loop's index, and nothing else."""
     return key.startswith("[") and key.endswith("]") and bool(_INDEX.fullmatch(key[1:-1]))
+
+
+def last_key(place: str) -> str:
+    """``[p]`` of ``velocities[p]``: under which variable an element stands, as it is written; else nothing."""
+    found = _LAST_KEY.search(place)
+    return found[0] if found is not None else ""
 
 
 def key_text(key: str) -> str:

@@ -10,6 +10,7 @@ from optlint.lift.conditions import says_how
 from optlint.lift.expression import const, walk
 from optlint.lift.frames import CutShort, Frame
 from optlint.lift.objects import Cell, Slot
+from optlint.lift.places import last_key
 from optlint.lift.recurrence import Recurrence, State
 from optlint.lift.structure import is_scaled
 from optlint.model import Span
@@ -92,7 +93,7 @@ def _holder(name: str) -> str:
 
 def _list_of(name: str) -> str:
     """The list that holds an element: ``steps`` for ``steps[i]``."""
-    return re.sub(r"\[\w+\]$", "", name)
+    return name.removesuffix(last_key(name))
 
 
 def count_each_call(recurrences: list[Recurrence]) -> None:

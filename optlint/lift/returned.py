@@ -86,7 +86,7 @@ def match_returns(
             if kept in own_part.visible and left != ex.const(1) and fed:
                 continue  # a gradient that becomes the step: g/(√v' + ε)
             size = expr.size if own is None else own.size
-            off = own is not None and _is_taken_off(own)
+            off = own is not None and structure.is_negative(own)
             averaged = _is_averaged(own_part, symbol, arguments)
             shared = averaged and any(symbol in e.visible for _, e in returned if not ex.contains(e, expr))
             less = left != ex.const(1) and not averaged and not passing
@@ -219,11 +219,6 @@ def _is_taken_in(post: Expr, own: Expr | None, symbol: Symbol, arguments: Iterab
     if own is None or own.op != "sub" or own.args[0] != ex.const(1):
         return False
     return any(structure.slope(post, s) == own.args[1] for s in arguments if s is not symbol and s in post.visible)
-
-
-def _is_taken_off(own: Expr) -> bool:
-    """A coefficient like −η: what is subtracted is no old content that stays."""
-    return sum(f == ex.const(-1) for f, _ in structure.factors(own)) % 2 == 1
 
 
 def _at_zero(own: Expr) -> Expr:

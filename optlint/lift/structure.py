@@ -35,6 +35,11 @@ def factors(node: Expr) -> list[tuple[Expr, float]]:
     return [(node, 1.0)]
 
 
+def is_negative(node: Expr) -> bool:
+    """A product with an odd number of minus signs: −η·g, and (−η)·g."""
+    return sum(factor == const(-1) for factor, _ in factors(node)) % 2 == 1
+
+
 def _whole(node: Expr) -> list[tuple[Expr, float]]:
     """A power's base: one factor, unless it is itself a power (√(x²) is |x|, so only roots nest)."""
     if node.op == "sqrt":

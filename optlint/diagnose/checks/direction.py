@@ -146,7 +146,7 @@ def is_derivative(subject: Subject) -> bool:
     What a framework of the author's own keeps in ``p.grad`` may well be its negative, and ``-rate(loss)·p.grad`` is.
     """
     assert subject.gradient is not None
-    if sum(factor == ex.const(-1) for factor, _ in structure.factors(subject.gradient)) % 2:
+    if structure.is_negative(subject.gradient):
         return False
     torch = any(name.split(".")[0] == "torch" for name in subject.recurrence.imports)
     for node in ex.walk(subject.gradient):

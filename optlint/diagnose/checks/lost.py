@@ -14,7 +14,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Stored
-from optlint.lift.places import is_called_gradient, place_text
+from optlint.lift.places import is_called_gradient, last_key, place_text
 from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Span
 from optlint.prepare import prepare
@@ -308,13 +308,13 @@ def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsew
     """Which of the places that an average reads is the state: the code shows its first content, hands back what holds
     it, has one for each parameter, reads it nowhere else, or says by its numbers that most of it stays. The gradient
     does none of these, and a setting serves all parameters."""
-    each = re.search(r"\[\w+\]$", recurrence.parameter.name) if recurrence.parameter is not None else None
+    each = last_key(recurrence.parameter.name) if recurrence.parameter is not None else ""
     returned = {e.symbol.name for e in recurrence.escapes if e.op == "sym"}
     signs: tuple[Callable[[Symbol], bool], ...] = (
         lambda s: s in recurrence.neighbours,
         lambda s: s.initial is not None,
         lambda s: s.name.partition("[")[0] in returned,
-        lambda s: each is not None and s.name.endswith(each[0]),
+        lambda s: bool(each) and s.name.endswith(each),
         lambda s: not any(s in e.visible for e in elsewhere),
         lambda s: _keeps_most(content, s),
     )
