@@ -58,7 +58,7 @@ def effective_gradient(
 
     ranked = sorted(common, key=gradient_rank, reverse=True)[:24]
     best = min(ranked, key=left_over)
-    return _peeled(best, common, settings)
+    return _peeled(best, common, settings, places)
 
 
 def _is_data(node: Expr, settings: set[Symbol], parameter: Symbol | None) -> bool:
@@ -115,7 +115,7 @@ def _gradient_nodes(
     return result
 
 
-def _peeled(node: Expr, common: set[Expr], settings: set[Symbol]) -> Expr:
+def _peeled(node: Expr, common: set[Expr], settings: set[Symbol], places: list[Expr]) -> Expr:
     """Without factors that are settings: lr·g is g."""
     while node.op in ("mul", "div", "neg"):
         data = [
@@ -128,8 +128,11 @@ def _peeled(node: Expr, common: set[Expr], settings: set[Symbol]) -> Expr:
             break
         node = data[0]
     base = structure.square_root_of(node)
-    plain = base is not None and (base.op == "opaque" or not base.args)
-    return base if base is not None and base in common and plain else node  # g² is made of the gradient
+    if base is None or base not in common:
+        return node
+    apart = {node: ex.const(0)}
+    plain = base.op == "opaque" or not base.args
+    return base if plain or any(ex.contains(ex.substitute(p, apart), base) for p in places) else node  # g² is made of g
 
 
 def without_sign(gradient: Expr) -> tuple[int, Expr]:

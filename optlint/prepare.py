@@ -267,6 +267,8 @@ def _settings(
         own = structure.retention(state.post, state.old)
         if own is not None and not (own.symbols & moving):
             found |= {s for s in own.symbols if not s.array} - _multiplies_all(state, own)
+        if own is None:
+            found |= {s for s in _weighs_against(state) if not s.array}
     for post in posts:
         for node in ex.walk(post):
             if node.op == "pow" and node.symbols & time and node.args[0].op == "sym":
@@ -286,6 +288,17 @@ def _settings(
     if parameter is not None:
         found |= _weights_of(parameter, posts) | _own_factor(parameter, posts, moving | time)
     return found - moving - time - ({parameter} if parameter else set())
+
+
+def _weighs_against(state: State) -> Iterator[Symbol]:
+    """The β of β·(what holds the old content) + (1 − β)·x, where x reads the old content, too."""
+    for node in ex.walk(state.post):
+        parts = [structure.factors(t) for _, t in structure.terms(node)] if node.op == "add" else []
+        kept = {
+            f for p in parts for f, e in p if e == 1 and f.op == "sym" and any(state.old in o.symbols for o, _ in p)
+        }
+        complements = {ex.op("sub", ex.const(1), f): f.symbol for f in kept}
+        yield from (complements[f] for p in parts for f, e in p if e == 1 and f in complements)
 
 
 def _weights_of(parameter: Symbol, posts: list[Expr]) -> set[Symbol]:

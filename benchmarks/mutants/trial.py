@@ -133,7 +133,30 @@ def unbound(text: str) -> set[str]:
         for inner in table.get_children():
             yield from read_in(inner)
 
-    return set(read_in(module)) - known - set(dir(builtins))
+    return (set(read_in(module)) - known - set(dir(builtins))) | _too_early(text)
+
+
+_AGAIN = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+
+
+def _too_early(text: str) -> set[str]:
+    """Names of functions' own that these read above everything that binds them."""
+    found: set[str] = set()
+    for function in ast.walk(ast.parse(text)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            own = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
+            loops = [
+                n for n in ast.walk(function) if isinstance(n, ast.For | ast.While | ast.comprehension | ast.Lambda)
+            ]
+            inside = {id(n) for loop in loops for n in ast.walk(loop)}
+            given = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+            bound: dict[str, int] = {}
+            for name in own:
+                if not isinstance(name.ctx, ast.Load):
+                    bound[name.id] = min(name.lineno, bound.get(name.id, name.lineno))
+            early = (n for n in own if n.id in bound and n.lineno < bound[n.id] and id(n) not in inside)
+            found |= {n.id for n in early} - given
+    return found
 
 
 def settings_for(original: Original) -> Settings:

@@ -44,7 +44,7 @@ def remember(subject: Subject) -> Restored | None:
 
     Of one that is computed from a place that the code only ever begins, that place's content is the zero.
     """
-    if not subject.states or subject.gradient is None:
+    if subject.gradient is None or not (subject.states or subject.recurrence.made_anew):
         return None
     holds = LAWS["lasts"].holds
     try:
@@ -82,6 +82,7 @@ def _as_begun(subject: Subject, repair: Repair) -> Subject:
 def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _decaying(subject)
     yield from _remembering(subject)
+    yield from _descending(subject)
     yield from _bounding(subject)
     yield from _correcting(subject)
     second = [s for s in subject.states if s.old in subject.second]
@@ -133,6 +134,16 @@ def _remembering(subject: Subject) -> Iterator[Restored]:
         for repair in _proposed_for("changes", subject):
             if law(repair.subject):
                 yield Restored(repair, subject, repair.subject, "changes")
+
+
+def _descending(subject: Subject) -> Iterator[Restored]:
+    """What makes a step climb whose gradient is visibly that of a loss."""
+    law = LAWS["descends"].holds
+    if subject.parameter is None or subject.gradient is None or _unknown(subject.step):
+        return
+    for repair in _proposed_for("descends", subject):
+        if not law(subject) and law(repair.subject):
+            yield Restored(repair, subject, repair.subject, "descends")
 
 
 def _bounding(subject: Subject) -> Iterator[Restored]:

@@ -29,7 +29,7 @@ def made_anew(store: Store) -> Iterator[Expr]:
     for home, key, expr in written_places(store):
         lasts = not key or home.open or home.klass is not None or "[" in home.place or "." in home.place
         known = {(id(home), key), (id(content((home, key))), "")} & old
-        if lasts and not known and expr.args:
+        if lasts and not known and expr.symbols:
             yield expr
 
 

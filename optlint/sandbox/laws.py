@@ -131,6 +131,13 @@ def changes_vanish(subject: Subject) -> bool:
     return True
 
 
+def descends(subject: Subject) -> bool:
+    """Gradients that stay what they are do not push the parameter their own way at every step, of either sign."""
+    scenes = (("constant gradient", 1.0), ("negative gradient", -1.0))
+    steps = [way * play(subject, SCENES[name]).step for name, way in scenes]
+    return not all(np.isfinite(s).all() and (s >= 0).all() and s.any() for s in steps)
+
+
 def squares_stay_bounded(subject: Subject) -> bool:
     """Gradients of 1 leave no more in what gathers their squares than their number, by and large."""
     trace = play(subject, SCENES["constant gradient"])
@@ -155,6 +162,7 @@ LAWS: Mapping[str, Law] = {
     "decays": Law(decays_with_its_setting, "a weight without gradients decays the more, the larger its setting is"),
     "lasts": Law(averages_last, "the average goes on from where it was"),
     "changes": Law(changes_vanish, "what is kept to tell a change by is the last content"),
+    "descends": Law(descends, "gradients that stay what they are push the parameter against them"),
     "bounded": Law(squares_stay_bounded, "what gathers squares stays of their size"),
     "corrects": Law(corrections_fit, "what divides an average is what its weights sum to"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),

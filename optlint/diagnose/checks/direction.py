@@ -11,6 +11,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.recurrence import Recurrence
 from optlint.subject import Subject
 
 
@@ -50,7 +51,20 @@ def ascent(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
     if _minus_twice(subject) or _rate_in_velocity(subject):
         return  # two signs that do not go together: that is the mistake to name
-    yield from turned_round(subject, page)
+    if not _can_return(subject.recurrence):
+        yield from turned_round(subject, page)
+
+
+def _can_return(recurrence: Recurrence) -> bool:
+    """Keeps the old parameter, or the step: it looks at a neighbour where the loss is higher (sharpness-aware)."""
+    if recurrence.parameter is None:
+        return False
+    step = recurrence.step
+    for state in reversed(recurrence.states):
+        step = ex.substitute(step, {ex.sym(state.new): state.post})
+    w = ex.sym(recurrence.parameter.old)
+    left = [*recurrence.made_anew, *(s.post for s in recurrence.idle)]
+    return any(kept == w or (kept.args and kept.size > 3 and ex.contains(step, kept)) for kept in left)
 
 
 @check("mixed-sign")

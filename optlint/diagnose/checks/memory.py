@@ -208,6 +208,36 @@ def weights_exchanged(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             yield Repair(page.code, subject.replaced(posts), average, right, where=state.name, root=state.post)
 
 
+@check("weights-exchanged-beside")
+def weights_exchanged_beside(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The same, and (1 − ρ)·m + ρ·g beside a second moment that keeps ρ of itself (centered RMSprop)."""
+    yield from weights_exchanged(subject, page)
+    owns = {s.old: structure.retention(s.post, s.old) for s in subject.states}
+    for position, state in enumerate(subject.states):
+        kept = owns[state.old]
+        taken = structure.rest(state.post, state.old)
+        weight = next((own for old, own in owns.items() if old is not state.old and _is_against(own, kept)), None)
+        if (
+            weight is None
+            or kept is None
+            or not subject.is_hyper(weight)
+            or (weight, 1.0) not in structure.factors(taken)
+        ):
+            continue
+        new = structure.product([(f, e) for f, e in structure.factors(taken) if f != weight])
+        terms = [(1, ex.op("mul", weight, ex.sym(state.old))), (1, ex.op("mul", kept, new))]
+        right = structure.total(terms, state.post.origin)
+        posts = subject.posts
+        posts[position] = right
+        details = {"says": "mean", "meant": "the mean's weights as the second moment's: ρ·m + (1 − ρ)·g"}
+        yield Repair(page.code, subject.replaced(posts), state.post, right, where=state.name, details=details)
+
+
+def _is_against(own: Expr | None, kept: Expr | None) -> bool:
+    """ρ, where 1 − ρ is what another average keeps."""
+    return own is not None and kept is not None and kept.op == "sub" and structure.is_complement(kept, own)
+
+
 def _is_of_squares(taken: Expr, g: Expr) -> bool:
     """c·g², or c·sum(g²), c·‖g‖²."""
     if 2 in (structure.exponent_of(taken, g), structure.exponent_of(taken, ex.op("norm", g))):

@@ -136,7 +136,7 @@ def folded_rate(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         still = structure.product([(f, e) for f, e in structure.factors(node) if not timed.moves(f)])
         new = structure.tidy(ex.op("mul", still, right, origin=node.origin))
-        posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
+        posts = [ex.substitute(p, {node: new}) for p in subject.posts]  # an average of step sizes reads it, too
         yield Repair(page.code, subject.replaced(posts, clocks=timed.clocks), node, new, root=subject.step)
 
 

@@ -8,6 +8,7 @@ from optlint.lift.objects import Cell, Const, Each, Lib, Value, numeric
 from optlint.lift.operators import coordinates, written_out
 from optlint.lift.places import place_of
 from optlint.lift.vocabulary.site import (
+    BESIDE_ONE,
     Handler,
     Site,
     composed,
@@ -127,6 +128,7 @@ NAMES: dict[str, Handler] = {
         "torch.nn.functional.sigmoid",
     )},
     "numpy.hypot": composed(_hypot, 2),
+    **{f"{home}.{n}": composed(made, 1) for n, made in BESIDE_ONE.items() for home in ("numpy", "math")},
     **{f"numpy.{n}": filled(0) for n in ("zeros", "zeros_like")},
     **{f"numpy.{n}": uninitialized for n in ("empty", "empty_like")},
     **{f"numpy.{n}": filled(1) for n in ("ones", "ones_like")},

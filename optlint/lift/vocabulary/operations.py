@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
-from optlint.lift.vocabulary.site import reciprocal_root, sigmoid, square
+from optlint.lift.vocabulary.site import BESIDE_ONE, reciprocal_root, sigmoid, square
 
 ONE = ex.const(1)
 
@@ -129,6 +129,7 @@ OPERATIONS: dict[str, Operation] = {
     "square": _one(square),
     "rsqrt": _one(reciprocal_root),
     "sigmoid": _one(sigmoid),
+    **{name: _one(made) for name, made in BESIDE_ONE.items()},
     "reciprocal": _one(lambda x: ex.op("div", ONE, x)),
     **dict.fromkeys(("conj", "conjugate"), _one(lambda x: x)),
 }

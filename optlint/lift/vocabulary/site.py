@@ -98,6 +98,13 @@ def sigmoid(x: Expr) -> Expr:
     return ex.op("div", ex.const(1), ex.op("add", ex.const(1), ex.op("exp", ex.op("neg", x))))
 
 
+# what libraries compute beside 1 without losing digits
+BESIDE_ONE: dict[str, Callable[[Expr], Expr]] = {
+    "log1p": lambda x: ex.op("log", ex.op("add", ex.const(1), x)),
+    "expm1": lambda x: ex.op("sub", ex.op("exp", x), ex.const(1)),
+}
+
+
 def same(site: Site) -> Value | None:
     """The very object (``asarray``, ``.T``): an alias."""
     values = site.all()
