@@ -179,6 +179,29 @@ def test_a_setting_that_is_zero_by_default_stays_with_what_it_is_added_to() -> N
     assert apply(ROOTS, finding.fix) == ROOTS.replace("((v_hat + eps_root)", "(jnp.sqrt(v_hat + eps_root)")
 
 
+ADADELTA = """
+import numpy as np
+
+
+class Adadelta:
+    def __init__(self, lr=1.0, rho=0.95, eps=0.9):
+        self.lr, self.rho, self.eps = lr, rho, eps
+        self.squares, self.deltas = 0.0, 0.0
+
+    def update(self, w, g):
+        self.squares = self.rho * self.squares + (1 - self.rho) * g**2
+        delta = np.sqrt(self.deltas + self.eps) / np.sqrt(self.squares + self.eps) * g
+        self.deltas = self.rho * self.deltas + (1 - self.rho) * delta**2
+        return w - self.lr * delta
+"""
+
+
+def test_a_large_epsilon_becomes_what_is_published_for_that_optimizer() -> None:
+    (finding,) = lint(ADADELTA).findings
+    assert finding.code == "OPT209" and finding.fix is not None
+    assert apply(ADADELTA, finding.fix) == ADADELTA.replace("eps=0.9", "eps=1e-6")
+
+
 CLIPPED = """
 import numpy as np
 

@@ -10,6 +10,7 @@ import libcst as cst
 import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.identify import best, matches
 from optlint.intent import SIMPLE, families_in, mentioned, speaks_of
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -46,13 +47,15 @@ def time_from_two(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 @check("epsilon-large")
 def epsilon_large(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """An ε of a tenth or more beside the second moment's root: the step is that of momentum in small print."""
-    small = ex.const(1e-8)
     for post in subject.posts:
         for node in ex.walk(post):
             for a, b in structure.floored(node):
                 size = b.symbols & subject.second or (b.op == "abs" and subject.g in b.symbols)  # Adamax's |g|
                 if not size or not _is_given(subject, a):
                     continue
+                match = best(matches(subject))
+                usual = dict(match.variant.defaults) if match is not None else {}
+                small = ex.const(usual.get("eps", 1e-8))
                 posts = [ex.replace_node(p, node, ex.substitute(node, {a: small})) for p in subject.posts]
                 yield Repair(page.code, subject.replaced(posts), a, small, root=node, details={"kind": "number"})
                 return
