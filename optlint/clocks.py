@@ -84,7 +84,7 @@ def _last_first(node: Expr) -> float | None:
     if node.op not in COMPARISONS or node.args[0].op != "sym" or node.args[1].op != "const":
         return None
     number = node.args[1].number - (node.op in ("ge", "lt"))
-    return number if number == int(number) >= 0 else None
+    return number if number >= 0 and float(number).is_integer() else None
 
 
 def _exponents(

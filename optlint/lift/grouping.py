@@ -17,8 +17,19 @@ from optlint.model import Span
 
 def _is_report(output: Expr) -> bool:
     """How far it went, how large it was: norms and sums, and nothing besides, are no step of an array."""
-    whole = {n: ex.const(0) for n in ex.walk(output) if n.op in ex.REDUCTIONS}
-    return bool(whole) and all(s.default is not None for s in ex.substitute(output, whole).symbols)
+    rest = _without_lengths(output)
+    return rest is not None and all(s.default is not None for s in rest.symbols)
+
+
+def _without_lengths(output: Expr) -> Expr | None:
+    """With 0 for norms and sums; None where there are none."""
+    lengths = {n for n in ex.walk(output) if n.op in ex.REDUCTIONS}
+    squared = {
+        n
+        for n in ex.walk(output)
+        if n.op == "pow" and n.args[0] in lengths and n.args[1].op == "const" and n.args[1].number > 0
+    }
+    return ex.substitute(output, dict.fromkeys(lengths | squared, ex.const(0))) if lengths else None
 
 
 def _goes_down(state: State) -> bool:
@@ -61,13 +72,17 @@ def _gathers_squares(state: State) -> bool:
 
 
 def _gathers_lengths(state: State) -> bool:
-    """A name that begins with 0, and adds up the norms of tensors: a length over all of them, not over time."""
+    """A name that begins with 0, and adds up the norms of tensors: a length over all of them, not over time.
+
+    What weighs them may be anything (a penalty's μ/2).
+    """
     home = state.slot.home if state.slot is not None else None
     in_place = isinstance(home, Cell) and state.slot is not None and not state.slot.key and home.place.isidentifier()
     if not (isinstance(home, Scope) or in_place) or state.initial != ex.const(0):
         return False
     one_more = structure.slope(state.post, state.old) == ex.const(1)
-    return one_more and _is_report(structure.rest(state.post, state.old))
+    rest = _without_lengths(structure.rest(state.post, state.old)) if one_more else None
+    return rest is not None and all(s.default is not None for s in structure.tidy(rest).symbols)
 
 
 def _is_squared(term: Expr) -> bool:

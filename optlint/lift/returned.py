@@ -68,6 +68,8 @@ def match_returns(
             own = structure.retention(own_part, symbol)  # also inside a maximum (AMSGrad's)
             if (1, ex.sym(symbol)) in structure.terms(own_part):
                 own = ex.const(1)
+            if own == ex.const(-1):
+                continue  # how far another quantity is from it
             of_part = isinstance(slot.home, Cell)
             same = symbol in own_place if of_part else numeric(content((slot.home, slot.key))) == expr
             if not same and (symbol in named or symbol.default or _is_taken_in(own_part, own, symbol, arguments)):

@@ -93,8 +93,19 @@ class Statements(Definitions):
             expr = numeric(value)
             if expr is not None and expr.op == "opaque" and not self.scanning:
                 self.sinks.extend(expr.args)
+                self._change_copy(expr, node)
             elif isinstance(node.value, cst.Call):
                 self._drop(node.value, value)
+
+    def _change_copy(self, made: Expr, node: cst.Expr) -> None:
+        """``ahead = deepcopy(self.shape); ahead.put(w − μ·v)``: what a copy is told by unseen code, it is made of."""
+        callee, args = self.called
+        held = callee.receiver if isinstance(callee, Method) else None
+        if not isinstance(held, Cell) or held.expr is None or held.expr.op != "sym" or not held.place.isidentifier():
+            return
+        told = [e for e in map(numeric, args) if e is not None and e.symbols]
+        if told and held.expr.symbol.name != held.place:
+            self.store.fill(held, made, self.span_of(node))
 
     def _drop(self, call: cst.Call, made: Value) -> None:
         """Note a result that nobody takes: ``v.addcmul(g, g)``, ``np.maximum(vmax, v)`` as statements.

@@ -13,6 +13,7 @@ from optlint.lift.frames import Frame
 from optlint.lift.grouping import Grouping
 from optlint.lift.inputs import with_next_descents
 from optlint.lift.joins import either, first_step
+from optlint.lift.objects import Cell
 from optlint.lift.positions import handed_back, with_velocities
 from optlint.lift.recurrence import Entry, Recurrence
 from optlint.lift.returned import arguments_of, flat, match_returns
@@ -26,7 +27,7 @@ def updates_of(
     """Every parameter that a frame moves, with the states that move it. within: what its inner loops move."""
     inner, within = list(inner), list(within)
     table = entry_values(inner)
-    entries = _without_memos(_without_zeros(_without_flags(entries_of(frame, store, inner))))
+    entries = _without_memos(_without_zeros(_without_flags(_without_resets(entries_of(frame, store, inner)))))
     entries = with_velocities(with_next_descents(entries))
     reached = _reached(inner, within, table)
     outputs = []
@@ -73,6 +74,16 @@ def _without_flags(entries: list[Entry]) -> list[Entry]:
             first, later = node.args[1:] if flag[1] else node.args[:0:-1]
             table[node] = either(first_step(), first, later)
     return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in entries] if table else entries
+
+
+def _without_resets(entries: list[Entry]) -> list[Entry]:
+    """Without what an object only sets back to where it began: its other methods move it, and it is data here."""
+    return [e for e in entries if not _is_set_back(e)]
+
+
+def _is_set_back(entry: Entry) -> bool:
+    own = isinstance(entry.slot.home, Cell) and entry.slot.key.startswith(".")
+    return own and entry.post.op == "const" and entry.post == entry.slot.symbol.initial and len(entry.spans) == 1
 
 
 def _turns(entry: Entry) -> bool:

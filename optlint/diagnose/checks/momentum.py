@@ -177,8 +177,8 @@ def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     outer = _rates(subject)
     for state in first_moments(subject):
         own, kept = structure.slope(state.post, subject.g), structure.slope(state.post, state.old)
-        if own is None or kept is None:
-            continue
+        if own is None or kept is None or kept == ex.const(1):
+            continue  # what forgets nothing, and moves by the rate that moved it, is a leapfrog
         for rate in sorted((_settings(own) | outer) & _settings(kept), key=lambda s: s.name):
             if len(_settings(kept)) < 2:
                 continue
