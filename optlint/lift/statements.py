@@ -29,7 +29,7 @@ from optlint.lift.objects import (
 )
 from optlint.lift.parts import SETTER, parts_by_key, takes_parts
 from optlint.lift.places import WHOLE, attribute
-from optlint.lift.vocabulary import Site
+from optlint.lift.vocabulary import Site, method_handler
 from optlint.lift.vocabulary.elements import element as element_of
 from optlint.lift.vocabulary.elements import is_list
 from optlint.lift.vocabulary.graph import as_shared, take_pairs
@@ -373,6 +373,8 @@ class Statements(Definitions):
         if isinstance(old, Seq) or (isinstance(old, Cell) and old.expr is None and old.growing):
             if isinstance(old, Seq) and isinstance(right, Seq):
                 self.assign(node.target, Seq(old.elements + right.elements), span)
+            elif isinstance(old, Cell) and old.sequence and isinstance(node.operator, cst.AddAssign):
+                self._take_in(old, right, span)
             return
         result = self.binary(type(node.operator), old, right, span)
         if self.mutates(old, right):
@@ -385,6 +387,14 @@ class Statements(Definitions):
                 self.store.restore(self.scope.target(node.target.value), node.target.value, old)
         else:
             self.assign(node.target, result, span)
+
+    def _take_in(self, home: Cell, more: Value, span: Span | None) -> None:
+        """``xs += [x]`` is ``xs.append(x)``."""
+        listed = isinstance(more, Cell) and more.growing and more.sequence and ANY not in more.items
+        elements = more.elements if isinstance(more, Seq) else list(more.items.values()) if listed else []
+        append = method_handler("append")
+        for value in elements if append is not None else ():
+            append(Site(self.whole, [value], {}, span, "append", home))
 
     @property
     def immutable_arrays(self) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 
+import libcst as cst
+
 from optlint.diagnose.checks.sharing import as_of_neighbours
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
@@ -48,6 +50,8 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             contents.append(found)
     if not contents or len(contents) > MAX_LOST:
         return
+    if elsewhere and recurrence.parameter is None and not all(_is_its_own(recurrence, c[0][1]) for c in contents):
+        return
     stored = {e.post for e in recurrence.overwritten}
     for chosen in product(*contents):
         made = _with_states(recurrence, list(chosen))
@@ -65,6 +69,15 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     written = repaired.replaced([ex.substitute(p, table) for p in repaired.posts])
                     right = made.states[0].post
                     yield Repair(page.code, repaired, first, right, where="", details=details, written=written)
+
+
+def _is_its_own(recurrence: Recurrence, zeros: list[Expr]) -> bool:
+    """Whether the zeros are read from attributes that only the update's own function knows."""
+    origins = {z.origin for z in zeros}
+    read = (w.node for w in recurrence.worth if w.expr == ZERO and w.expr.origin in origins)
+    names = {f"{n.value.value}.{n.attr.value}" for n in read if isinstance(n, cst.Attribute) and isinstance(n.value, cst.Name)}
+    around = recurrence.around
+    return bool(names) and around is not None and all(map(around.is_its_own, names))
 
 
 def _is_made_in_call(recurrence: Recurrence, origin: Span) -> bool:
@@ -245,7 +258,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for stored in [*recurrence.stored, *_unnamed(recurrence)]:
         content = ex.substitute(stored.expr, table)
         read = [*posts, *(ex.substitute(p, table) for p in posts)]
-        if stored.expr in recurrence.escapes or not any(ex.contains(p, content) for p in read):
+        kept_by_others = stored.expr in recurrence.escapes and stored.expr != recurrence.output
+        if kept_by_others or not any(ex.contains(p, content) for p in read):
             continue
         made = {s.new for s in states}
         found = [s for s in _averaged(content, recurrence.parameter) if s not in held | made]
@@ -286,6 +300,10 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             zeros = {ex.sym(old): ZERO for old in lost}
             if nameless:
                 written = written or whole.replaced([ex.substitute(p, zeros) for p in whole.posts])
+        if recurrence.parameter is None and not recurrence.states:
+            around = recurrence.around
+            if "certain" not in details or around is None or not all(around.is_its_own(s.name) for s in states):
+                return  # a step that is only looked at: another method may keep what it rests on
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
 
 

@@ -152,5 +152,3 @@ def reduction(name: str) -> Handler:
     return handler
 
 
-def unknown(site: Site) -> Value | None:
-    return site.opaque()
