@@ -300,7 +300,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             zeros = {ex.sym(old): ZERO for old in lost}
             if nameless:
                 written = written or whole.replaced([ex.substitute(p, zeros) for p in whole.posts])
-        if recurrence.parameter is None and not recurrence.states:
+        if recurrence.parameter is None and not recurrence.states and not recurrence.lost:
             around = recurrence.around
             if "certain" not in details or around is None or not all(around.is_its_own(s.name) for s in states):
                 return  # a step that is only looked at: another method may keep what it rests on
