@@ -62,13 +62,24 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     details = {"kind": "state"} | ({"alone": "yes"} if subject.states else {})
                     begun = repaired.states[: len(chosen)]
                     pairs = zip(begun, chosen, strict=False)
-                    told = all(_is_decayed(s.post, s.old, content in stored) for s, (content, _) in pairs)
+                    told = all(
+                        _is_decayed(s.post, s.old, content in stored or _takes_its_place(recurrence, content, zeros))
+                        for s, (content, zeros) in pairs
+                    )
                     if len(begun) == len(chosen) and told:
                         details["certain"] = "yes"  # nobody multiplies 0 by a decay on purpose
                     table = {ex.sym(s.old): ZERO for s in begun}
                     written = repaired.replaced([ex.substitute(p, table) for p in repaired.posts])
                     right = made.states[0].post
                     yield Repair(page.code, repaired, first, right, where="", details=details, written=written)
+
+
+def _takes_its_place(recurrence: Recurrence, content: Expr, zeros: list[Expr]) -> bool:
+    """``v = 0`` and ``v = γ·v + η·g``: what goes on from the zero gets its name."""
+    origins = {z.origin for z in zeros}
+    read = (w.node for w in recurrence.worth if w.expr == ZERO and w.expr.origin in origins)
+    names = {n.value for n in read if isinstance(n, cst.Name)}
+    return any(s.expr == content and s.name in names for s in recurrence.stored)
 
 
 def _is_its_own(recurrence: Recurrence, zeros: list[Expr]) -> bool:
@@ -293,7 +304,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             return  # another page tells it
         if foreign:  # what is done for the first tensor is no first step
             whole = whole.replaced([structure.after_first(p) for p in whole.posts])
-        lasting = all(s.post.op == "max" or _is_decayed(s.post, s.old) for s in states)
+        lasting = all(s.post.op == "max" or _is_decayed(s.post, s.old, _is_called_velocity(s.old)) for s in states)
         written = as_of_neighbours(whole, [s for s in whole.states if s.old in lost]) if foreign else None
         if all(_is_only_begun(recurrence, s.old) for s in states):
             details |= {"certain": "yes"} if lasting else {}
@@ -374,6 +385,14 @@ def _is_gradient(symbol: Symbol, post: Expr) -> bool:
 
 
 _MOMENTUM = re.compile(r"momentum|beta|(?<![a-z])(?:mu|mom)(?![a-z])", re.IGNORECASE)
+
+
+_VELOCITY = re.compile(r"velocit|moment|(?<![a-z])(?:vel|mom)(?![a-z])", re.IGNORECASE)
+
+
+def _is_called_velocity(symbol: Symbol) -> bool:
+    """Then what scales it is a decay, whatever that is called."""
+    return bool(_VELOCITY.search(symbol.name))
 
 
 def _is_momentum(symbol: Symbol, post: Expr) -> bool:
