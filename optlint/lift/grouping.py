@@ -33,7 +33,7 @@ def _is_summed(state: State) -> bool:
 
 def _begins_anew(output: Expr) -> bool:
     """A step under whose root an average goes on from 0: η·g/√(β·0 + (1 − β)·g²)."""
-    roots = (n for n in ex.walk(output) if n.op == "sqrt")
+    roots = (n for n in ex.walk(output) if structure.is_root(n))
     return any(n.op == "mul" and any(a == ex.const(0) for a in n.args) for root in roots for n in ex.walk(root))
 
 

@@ -98,8 +98,8 @@ def steps_from_nothing(frame: Frame, outputs: Iterable[Expr], overwritten: Itera
     for output in outputs:
         for node in ex.walk(output):
             zero = _decayed_zero(node)
-            foreign = zero is not None and frame.span is not None and zero.origin is not None
-            foreign = foreign and not frame.span.covers(zero.origin)
+            origin = zero.origin if zero is not None else None
+            foreign = frame.span is not None and origin is not None and not frame.span.covers(origin)
             if foreign or (zero is not None and node in left) or _gathered(node) is not None:
                 yield output
                 break
@@ -118,7 +118,8 @@ def _gathered(post: Expr) -> Symbol | None:
     if post.op not in ("add", "sub"):
         return None
     for symbol in post.visible:
-        if symbol.initial != ex.const(0) or is_called_gradient(symbol.name) or not ("[" in symbol.name or "." in symbol.name):
+        lasting = "[" in symbol.name or "." in symbol.name
+        if symbol.initial != ex.const(0) or not lasting or is_called_gradient(symbol.name):
             continue
         own = structure.retention(post, symbol)
         taken = structure.rest(post, symbol) if own is not None else None

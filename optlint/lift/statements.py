@@ -390,11 +390,15 @@ class Statements(Definitions):
 
     def _take_in(self, home: Cell, more: Value, span: Span | None) -> None:
         """``xs += [x]`` is ``xs.append(x)``."""
-        listed = isinstance(more, Cell) and more.growing and more.sequence and ANY not in more.items
-        elements = more.elements if isinstance(more, Seq) else list(more.items.values()) if listed else []
+        elements: list[Value] = []
+        if isinstance(more, Seq):
+            elements = more.elements
+        elif isinstance(more, Cell) and more.growing and more.sequence and ANY not in more.items:
+            elements = list(more.items.values())
         append = method_handler("append")
-        for value in elements if append is not None else ():
-            append(Site(self.whole, [value], {}, span, "append", home))
+        for value in elements:
+            if append is not None:
+                append(Site(self.whole, [value], {}, span, "append", home))
 
     @property
     def immutable_arrays(self) -> bool:

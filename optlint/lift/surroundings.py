@@ -294,7 +294,7 @@ def _asked_for(nodes: list[ast.stmt], function: ast.AST, name: str) -> bool:
 
 
 def _kin_of(nodes: list[ast.stmt], function: ast.AST | None) -> tuple[set[int], set[int]]:
-    """What stands in a method's class, its bases and those built on it; of that, what the method and constructors hold."""
+    """What stands in a method's class, its bases and those built on it; of that, what it and the constructors hold."""
     classes = [c for n in nodes for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
     own = [c for c in classes if function in c.body]
     mine_too = {c.name for c in own}

@@ -86,7 +86,8 @@ def _is_its_own(recurrence: Recurrence, zeros: list[Expr]) -> bool:
     """Whether the zeros are read from attributes that only the update's own function knows."""
     origins = {z.origin for z in zeros}
     read = (w.node for w in recurrence.worth if w.expr == ZERO and w.expr.origin in origins)
-    names = {f"{n.value.value}.{n.attr.value}" for n in read if isinstance(n, cst.Attribute) and isinstance(n.value, cst.Name)}
+    places = ((n.value, n.attr) for n in read if isinstance(n, cst.Attribute))
+    names = {f"{home.value}.{key.value}" for home, key in places if isinstance(home, cst.Name)}
     around = recurrence.around
     return bool(names) and around is not None and all(map(around.is_its_own, names))
 

@@ -37,7 +37,13 @@ for _library in _LIBRARIES:
     _NAMES.update(_library.NAMES)
 _ATTRIBUTES: dict[str, Handler] = {**numpy.ATTRIBUTES, **torch.ATTRIBUTES, **others.ATTRIBUTES}
 _METHODS = _merged(
-    torch.METHODS, numpy.METHODS, python.METHODS, others.METHODS, jax.METHODS, keras.METHODS, theano.METHODS,
+    torch.METHODS,
+    numpy.METHODS,
+    python.METHODS,
+    others.METHODS,
+    jax.METHODS,
+    keras.METHODS,
+    theano.METHODS,
     derivatives.METHODS,
 )
 

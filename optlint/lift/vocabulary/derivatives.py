@@ -29,7 +29,9 @@ def _named(site: Site) -> str:
 def _derivative(site: Site) -> Value | None:
     """``T.grad(cost, params)``, ``tf.gradients(loss, w)``, ``torch.autograd.grad(loss, w)``."""
     name = _named(site)
-    return site.machine.opaque(f"derivative of the value of {name}", site.args[1:], site.span) if name else site.opaque()
+    if not name:
+        return site.opaque()
+    return site.machine.opaque(f"derivative of the value of {name}", site.args[1:], site.span)
 
 
 def _with_value(site: Site) -> Value | None:

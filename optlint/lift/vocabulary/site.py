@@ -150,5 +150,3 @@ def reduction(name: str) -> Handler:
         return site.opaque()
 
     return handler
-
-
