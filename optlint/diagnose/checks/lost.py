@@ -368,7 +368,8 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
         if any(n.op == "opaque" and n.args for n in ex.walk(own)):
             continue  # a content that is packed: number times scale
         unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
-        data = any(s.array or (s.default == 0 and not _is_momentum(s, post)) for s in own.symbols)
+        decays = _is_called_velocity(symbol)
+        data = any(s.array or (s.default == 0 and not decays and not _is_momentum(s, post)) for s in own.symbols)
         if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
             found.append(symbol)
     return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
