@@ -367,6 +367,8 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
             continue
         if any(n.op == "opaque" and n.args for n in ex.walk(own)):
             continue  # a content that is packed: number times scale
+        if parameter is not None and parameter.old in own.symbols:
+            continue  # g + λ·w keeps no part of λ
         unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
         decays = _is_called_velocity(symbol)
         data = any(s.array or (s.default == 0 and not decays and not _is_momentum(s, post)) for s in own.symbols)
