@@ -388,10 +388,10 @@ def _is_gradient(symbol: Symbol, post: Expr) -> bool:
     return symbol in gradients or (is_called_gradient(symbol.name) and not gradients)
 
 
-_MOMENTUM = re.compile(r"momentum|beta|(?<![a-z])(?:mu|mom)(?![a-z])", re.IGNORECASE)
+_MOMENTUM = re.compile(r"moment|beta|(?<![a-z])(?:mu|mom|gamma|rho)(?![a-z])", re.IGNORECASE)
 
 
-_VELOCITY = re.compile(r"velocit|moment|(?<![a-z])(?:vel|mom)(?![a-z])", re.IGNORECASE)
+_VELOCITY = re.compile(r"velocit|(?<![a-z])vel(?![a-z])|momentum_?buf", re.IGNORECASE)
 
 
 def _is_called_velocity(symbol: Symbol) -> bool:
