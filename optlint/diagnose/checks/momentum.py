@@ -207,7 +207,8 @@ def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             whole = structure.product([*_others(kept, rate), (ex.sym(state.old), 1.0)])
             post = structure.total([(1, whole), (1, structure.rest(state.post, state.old))], state.post.origin)
             posts = [post if s is state else s.post for s in subject.states]
-            yield Repair(page.code, subject.replaced([*posts, subject.step]), state.post, post)
+            made = subject.replaced([*posts, subject.step])
+            yield Repair(page.code, made, state.post, post, details={"regardless": "yes"})  # no motion is damped by μ·η
         for rate in sorted((_settings(own) - kept.symbols) & outer, key=lambda s: s.name):
             for step in _without_rate(subject, state, rate):
                 posts = [*(s.post for s in subject.states), step]
