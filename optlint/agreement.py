@@ -13,15 +13,19 @@ def by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Jud
     """What the user can turn on or off (``if bias_correction:``) is chosen, not forgotten.
 
     The option leads to what the update would be without its mistakes; one that leads to another optimizer
-    (``if amsgrad:``), or to averages of something else, says nothing of this one.
+    (``if amsgrad:``), or to averages of something else, says nothing of this one. What corrects one moment alone is no
+    choice beside a path that corrects none.
     """
     pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
     if not pages or not all(p is not None and p.options.get("optional") for p in pages):
         return verdict
     chosen = verdict.deviation or Judgement("unmatched", verdict.family, subject=verdict.subject)
     codes = {f.code for f in verdict.findings}
+    none = all(p is not None and p.options.get("moments") == "all" for p in pages)
     for other, view in judged:
         wrong = view.status == "mistaken" and not codes & {f.code for f in view.findings}  # in some other way
+        theirs = [find_mistake(f.code) for f in view.findings]
+        wrong = wrong and (none or not all(p is not None and p.options.get("optional") for p in theirs))
         clear = view.status == "matched" and not view.deviates
         if (clear or wrong) and set(other.writes) & set(recurrence.writes):
             shared = recurrence.configuration.keys() & other.configuration.keys()

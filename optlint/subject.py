@@ -250,7 +250,7 @@ class Subject:
         for state in self.states:  # AMSGrad's maximum stands below the line, and v is what it is the largest of
             if state.old in found or state.new in found:
                 largest = [a for n in ex.walk(state.post) if n.op == "max" for a in n.args]
-                found |= {a.symbol for a in largest if a.op == "sym" and a.symbol in self.moving}
+                found.update(*(a.symbols & self.moving for a in largest))  # corrected, too: v'/(1 − β₂ᵗ)
         # a product of settings is none
         kept = [s for s in self.states if structure.rest(s.post, s.old) != ex.const(0) or self.g in s.post.symbols]
         return frozenset(x for s in kept for x in (s.old, s.new) if s.old in found or s.new in found)

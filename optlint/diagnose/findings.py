@@ -250,9 +250,12 @@ class Context:
     def extra(self, subject: Subject, match: Match) -> Iterator[Finding]:
         """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
         for page in mistakes():
-            if self.is_ruled_out(page) or (page.families and match.family not in page.families):
+            if page.families and match.family not in page.families:
                 continue
+            ruled_out = self.is_ruled_out(page)
             for repair in self._beside(page, subject):
+                if ruled_out and "regardless" not in repair.details:
+                    continue  # what the code speaks of says nothing against it
                 finding = self.confirm(page, repair, subject, match)
                 if finding is not None:
                     self.proofs.append(Proof(finding, page, subject, repair, self.after(repair, subject, match)))

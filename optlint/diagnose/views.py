@@ -162,7 +162,7 @@ def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
         for node in ex.walk(post):
             for root, floor in (node.args, node.args[::-1]) if node.op == "add" else ():
                 known = floor.op in ("sym", "const") and floor not in kept
-                if root.op != "sqrt" or root.args[0].op not in ("add", "max") or not known:
+                if not structure.is_root(root) or root.args[0].op not in ("add", "max") or not known:
                     continue
                 inside, small = root.args[0].args
                 if root.args[0].op == "max":
@@ -215,7 +215,7 @@ def with_plain_corrections(recurrence: Recurrence) -> Recurrence | None:
     table: dict[Expr, Expr] = {}
     for node in (n for p in recurrence.posts() for n in ex.walk(p) if n.op == "add"):
         for inner, floor in (node.args, node.args[::-1]):
-            bare = inner.args[0] if inner.op == "sqrt" else inner
+            bare = inner.args[0] if structure.is_root(inner) else inner
             if bare.op == "sub" and bare.args[0] == ONE and bare.args[1].op == "pow" and _is_tiny(floor):
                 table[node] = inner
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None

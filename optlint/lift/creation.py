@@ -166,16 +166,16 @@ class Creation(Joins):
         """
         if not root or not all(isinstance(home, Scope) for home, _ in log):
             return False
-        mark = self.store.mark()
+        mark = self.reached()
         self.quietly(other)
         log = {t: span for t, span in log.items() if isinstance(t[0], Scope) and self.scope.sees(t[0])}
         for target in log:
             start, held = starts[target], numeric(content(target))
             if start is None or held is None or held.op != "sym" or held.symbol.external:
-                self.store.rollback(mark)
+                self.take_back(mark)
                 return False
         if not any(h is not None and h.symbol.name.startswith(root) for h in map(numeric, map(content, log))):
-            self.store.rollback(mark)
+            self.take_back(mark)
             return False
         for target in log:
             start, cell = starts[target], content(target)

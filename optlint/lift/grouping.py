@@ -44,7 +44,7 @@ def _is_summed(state: State) -> bool:
 
 def _begins_anew(output: Expr) -> bool:
     """A step under whose root an average goes on from 0: η·g/√(β·0 + (1 − β)·g²)."""
-    roots = (n for n in ex.walk(output) if n.op == "sqrt")
+    roots = (n for n in ex.walk(output) if structure.is_root(n))
     return any(n.op == "mul" and any(a == ex.const(0) for a in n.args) for root in roots for n in ex.walk(root))
 
 
@@ -273,6 +273,10 @@ class Grouping:
         for recurrence in found:
             recurrence.idle = [s for s in self.states if id(s) not in read and not s.is_counter]
         return found
+
+    def step(self, output: Expr) -> Recurrence:
+        """A step that is handed back, whatever it rests on."""
+        return self._make(None, output, self.needs(output))
 
     def _name_what_is_got(self, output: Expr) -> None:
         """``w = net.get_weights(i)``, and later ``net.put_weights(i, w − η·u)``: a place behind two calls."""

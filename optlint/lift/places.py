@@ -25,7 +25,7 @@ _KEYED = re.compile(
 _SHIFTED = re.compile(r"\[\{(\w+)\}(?= [+−] \d+\])")
 
 _GRADIENT = re.compile(
-    r"(?i:grad)|(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|x|b|theta|weights?|bias(?:es)?)(?![A-Za-z])"
+    r"(?i:grad)|^derivative of |(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|x|b|theta|weights?|bias(?:es)?)(?![A-Za-z])"
 )
 
 

@@ -29,7 +29,7 @@ from optlint.lift.objects import (
 )
 from optlint.lift.parts import SETTER, parts_by_key, takes_parts
 from optlint.lift.places import WHOLE, attribute
-from optlint.lift.vocabulary import Site
+from optlint.lift.vocabulary import Site, method_handler
 from optlint.lift.vocabulary.elements import element as element_of
 from optlint.lift.vocabulary.elements import is_list
 from optlint.lift.vocabulary.graph import as_shared, take_pairs
@@ -384,6 +384,8 @@ class Statements(Definitions):
         if isinstance(old, Seq) or (isinstance(old, Cell) and old.expr is None and old.growing):
             if isinstance(old, Seq) and isinstance(right, Seq):
                 self.assign(node.target, Seq(old.elements + right.elements), span)
+            elif isinstance(old, Cell) and old.sequence and isinstance(node.operator, cst.AddAssign):
+                self._take_in(old, right, span)
             return
         result = self.binary(type(node.operator), old, right, span)
         if self.mutates(old, right):
@@ -396,6 +398,18 @@ class Statements(Definitions):
                 self.store.restore(self.scope.target(node.target.value), node.target.value, old)
         else:
             self.assign(node.target, result, span)
+
+    def _take_in(self, home: Cell, more: Value, span: Span | None) -> None:
+        """``xs += [x]`` is ``xs.append(x)``."""
+        elements: list[Value] = []
+        if isinstance(more, Seq):
+            elements = more.elements
+        elif isinstance(more, Cell) and more.growing and more.sequence and ANY not in more.items:
+            elements = list(more.items.values())
+        append = method_handler("append")
+        for value in elements:
+            if append is not None:
+                append(Site(self.whole, [value], {}, span, "append", home))
 
     @property
     def immutable_arrays(self) -> bool:

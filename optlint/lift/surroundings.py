@@ -58,6 +58,24 @@ class Surroundings:
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
         return any(_written(n) == name for n in nodes)
 
+    def is_its_own(self, place: str) -> bool:
+        """Whether only this function reads the object's attribute, and no other but a constructor of its class or its
+        kin (any function, as some object's) gives it more than a number."""
+        if self.kept_apart(place) != "attribute":
+            return False
+        name = place.removeprefix("self.").partition("[")[0]
+        function = self._function()
+        nodes = self._nodes()
+        akin, inside = _kin_of(nodes, function)
+        written = [n for s in nodes for n in ast.walk(s) if id(n) not in inside]
+        emptied = {id(t) for n in written if isinstance(n, ast.Assign) and _makes_nothing(n.value) for t in n.targets}
+        for node in (n for n in written if id(n) not in emptied and _written(n) == name):
+            owner = node.value if isinstance(node, ast.Attribute) else None
+            mine = isinstance(owner, ast.Name) and owner.id == "self"
+            if not mine or id(node) in akin:
+                return False
+        return True
+
     def is_read_beside(self, place: str, other: str) -> bool:
         """Whether another method of the class, or a function of no class, reads the attribute, and works on the other
         one, too (Nesterov's way to the point ahead, say). A constructor, or who fills it anew, does not read it."""
@@ -266,19 +284,31 @@ def _asked_for(nodes: list[ast.stmt], function: ast.AST, name: str) -> bool:
 
     Classes that only share a base are no kin: the object of one is never the other's.
     """
-    classes = [c for n in nodes for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
-    own = [c for c in classes if function in c.body]
-    mine_too = {c.name for c in own}
-    kin = [c for c in classes if c.name in mine_too.union(*map(_bases, own)) or mine_too & _bases(c)]
-    inside = {id(n) for n in ast.walk(function)}
-    inside |= {id(n) for c in kin for f in c.body if isinstance(f, _DEFS) and f.name == "__init__" for n in ast.walk(f)}
-    akin = {id(n) for c in kin for n in ast.walk(c)}
+    akin, inside = _kin_of(nodes, function)
     filled = {id(n.value) for s in nodes for n in ast.walk(s) if isinstance(n, ast.Subscript) and _is_filled(n)}
     for read in (n for s in nodes for n in ast.walk(s) if isinstance(n, ast.Attribute) and n.attr == name):
         mine = isinstance(read.value, ast.Name) and read.value.id == "self"
         if isinstance(read.ctx, ast.Load) and id(read) not in inside | filled and (not mine or id(read) in akin):
             return True
     return False
+
+
+def _kin_of(nodes: list[ast.stmt], function: ast.AST | None) -> tuple[set[int], set[int]]:
+    """What stands in a method's class, its bases and those built on it; of that, what it and the constructors hold."""
+    classes = [c for n in nodes for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
+    own = [c for c in classes if function in c.body]
+    mine_too = {c.name for c in own}
+    kin = [c for c in classes if c.name in mine_too.union(*map(_bases, own)) or mine_too & _bases(c)]
+    inside = {id(n) for n in ast.walk(function)} if function is not None else set()
+    inside |= {id(n) for c in kin for f in c.body if isinstance(f, _DEFS) and f.name == "__init__" for n in ast.walk(f)}
+    return {id(n) for c in kin for n in ast.walk(c)}, inside
+
+
+def _makes_nothing(node: ast.expr) -> bool:
+    """``0``, ``None``, ``np.zeros(shape)``, ``{}``."""
+    called = node.func if isinstance(node, ast.Call) else None
+    empty = (isinstance(node, ast.Dict) and not node.keys) or (isinstance(node, ast.List) and not node.elts)
+    return empty or isinstance(node, ast.Constant) or (called is not None and "zero" in _mentioned(called))
 
 
 def _bases(node: ast.ClassDef) -> set[str]:

@@ -13,6 +13,7 @@ from optlint.lift.frames import Frame
 from optlint.lift.grouping import Grouping
 from optlint.lift.inputs import with_next_descents
 from optlint.lift.joins import either, first_step
+from optlint.lift.lost import steps_from_nothing
 from optlint.lift.objects import Cell
 from optlint.lift.positions import handed_back, with_velocities
 from optlint.lift.recurrence import Entry, Recurrence
@@ -30,7 +31,7 @@ def updates_of(
     entries = _without_memos(_without_zeros(_without_flags(_without_resets(entries_of(frame, store, inner)))))
     entries = with_velocities(with_next_descents(entries))
     reached = _reached(inner, within, table)
-    outputs = []
+    outputs, alone = [], list(entries)
     if frame.kind == "function":
         arguments = arguments_of(frame, store)
         outputs = match_returns(frame, arguments, entries, table, reached)
@@ -38,16 +39,26 @@ def updates_of(
         if last := list(handed_back(returned, arguments, entries)):
             entries = with_velocities([*entries, *last])
     if not entries:
-        return []
+        return _from_nothing(frame, alone, table, name)
     handed_on = [resolved(e, table) for e in map(_unwrapped, sinks) if e.args and e.op != "opaque"]
     handed_on = [e for e in handed_on if e not in reached]
     slots = [r.parameter.slot for r in within if r.parameter is not None and r.states]
     arrays = {id(s.cell) for s in slots if s is not None}
     found = Grouping(frame, entries, outputs, handed_on, name, arrays).recurrences()
+    found = found or _from_nothing(frame, alone, table, name)
     for recurrence in found:
         note_sharing(recurrence, frame, inner)
         recurrence.from_saved = bool(frame.saved)
     return found
+
+
+def _from_nothing(frame: Frame, entries: list[Entry], table: dict[Expr, Expr], name: str) -> list[Recurrence]:
+    """The steps that a function hands back, and that rest on averages which it does not keep."""
+    if frame.kind != "function":
+        return []
+    grouping = Grouping(frame, entries, [resolved(e, table) for _, e in flat(frame.returned)], [], name)
+    returned = grouping.outputs[: grouping.returned]
+    return [grouping.step(o) for o in steps_from_nothing(frame, returned, grouping.overwritten)]
 
 
 def _reached(inner: Iterable[Frame], within: Iterable[Recurrence], table: dict[Expr, Expr]) -> frozenset[Expr]:

@@ -117,8 +117,9 @@ def deltas_summed_on_top(a: Anatomy) -> Edits:
             if isinstance(small, cst.Assign):
                 place = f.target(a, line)
                 assert place is not None
-                text = a.code.source(small.value)
-                yield (*a.code.offsets(line), f"{a.code.source(place)} += {text}")
+                text, name = a.code.source(small.value), a.code.source(place)
+                if name in text:  # else it is a new name, which holds nothing yet
+                    yield (*a.code.offsets(line), f"{name} += {text}")
 
 
 @injects("OPT706")

@@ -166,7 +166,8 @@ def sum_for_the_average(a: Anatomy) -> Edits:
                 if len(structure.terms(structure.rest(a.roles[role].post, a.roles[role].old))) > 1:
                     continue  # AdaBelief's ε would go, too
                 text = a.code.source(place)
-                yield a.code.replaced(line.body[0].value, f"{text} + {square.squared(a, square.text)}")
+                if any(a.code.source(n) == text for n in _nodes(a, line) if n is not place):  # else a new name for it
+                    yield a.code.replaced(line.body[0].value, f"{text} + {square.squared(a, square.text)}")
                 yield a.code.replaced(line.body[0].value, square.squared(a, square.text))
 
 

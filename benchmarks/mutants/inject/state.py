@@ -93,6 +93,9 @@ def _renamed(a: Anatomy) -> Iterator[tuple[str, tuple[Edit, ...]]]:
         text = a.code.source(place)
         name = f"{role}_new"
         uses = f.uses_behind(a, lines[0], text)
+        block = a.code.block(lines[0])
+        if any(a.code.holder(n, block) is None for n in uses):
+            continue  # another loop would read the last element's, another branch a name without a value
         if uses and name not in a.code.text:
             yield role, (a.code.replaced(place, name), *(a.code.replaced(n, name) for n in uses))
 

@@ -215,7 +215,7 @@ def _floor(subject: Subject, node: Expr, u: State, v: State) -> Expr | None:
     """The ε of s + ε and √s + ε."""
     if node.op == "add":
         for a, b in (node.args, node.args[::-1]):
-            held = a.args[0] if a.op == "sqrt" else a
+            held = a.args[0] if structure.is_root(a) else a
             if held in (ex.sym(u.old), ex.sym(v.new)) and subject.is_hyper(b):
                 return b
     return None
@@ -230,5 +230,5 @@ def _under_roots(subject: Subject, symbol: ex.Symbol, floor: Expr) -> dict[Expr,
     inside = ex.op("sqrt", ex.op("add", content, floor))
     if outside:
         return {n: inside.at(n.origin) for n in outside}
-    bare = [n for n in nodes if n.op == "sqrt" and (n == root or (content, 1.0) in structure.factors(n.args[0]))]
+    bare = [n for n in nodes if structure.is_root(n) and (n == root or (content, 1.0) in structure.factors(n.args[0]))]
     return {n: ex.substitute(n, {content: ex.op("add", content, floor)}) for n in bare}

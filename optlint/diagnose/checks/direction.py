@@ -152,6 +152,7 @@ def _everything(node: Expr) -> Iterator[Expr]:
 
 
 DERIVATIVE = "derivative of "  # how the vocabulary names the result of a differentiator
+OF_A_VALUE = f"{DERIVATIVE}the value of "  # … that is given what a function has computed, and not the function
 
 
 def is_derivative(subject: Subject) -> bool:
@@ -165,7 +166,8 @@ def is_derivative(subject: Subject) -> bool:
     torch = any(name.split(".")[0] == "torch" for name in subject.recurrence.imports)
     for node in ex.walk(subject.gradient):
         if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
-            return True
+            # steps without a memory climb to what excites a unit: images that are dreamt, inputs that are attacked
+            return bool(subject.states) or not str(node.value).startswith(OF_A_VALUE)
         if torch and node.op == "sym" and node.symbol.name.endswith(".grad"):
             return True
     return False

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 
+import libcst as cst
+
 from optlint.diagnose.checks.sharing import as_of_neighbours
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
@@ -48,6 +50,8 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             contents.append(found)
     if not contents or len(contents) > MAX_LOST:
         return
+    if elsewhere and recurrence.parameter is None and not all(_is_its_own(recurrence, c[0][1]) for c in contents):
+        return
     stored = {e.post for e in recurrence.overwritten}
     for chosen in product(*contents):
         made = _with_states(recurrence, list(chosen))
@@ -58,13 +62,34 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     details = {"kind": "state"} | ({"alone": "yes"} if subject.states else {})
                     begun = repaired.states[: len(chosen)]
                     pairs = zip(begun, chosen, strict=False)
-                    told = all(_is_decayed(s.post, s.old, content in stored) for s, (content, _) in pairs)
+                    told = all(
+                        _is_decayed(s.post, s.old, content in stored or _takes_its_place(recurrence, content, zeros))
+                        for s, (content, zeros) in pairs
+                    )
                     if len(begun) == len(chosen) and told:
                         details["certain"] = "yes"  # nobody multiplies 0 by a decay on purpose
                     table = {ex.sym(s.old): ZERO for s in begun}
                     written = repaired.replaced([ex.substitute(p, table) for p in repaired.posts])
                     right = made.states[0].post
                     yield Repair(page.code, repaired, first, right, where="", details=details, written=written)
+
+
+def _takes_its_place(recurrence: Recurrence, content: Expr, zeros: list[Expr]) -> bool:
+    """``v = 0`` and ``v = γ·v + η·g``: what goes on from the zero gets its name."""
+    origins = {z.origin for z in zeros}
+    read = (w.node for w in recurrence.worth if w.expr == ZERO and w.expr.origin in origins)
+    names = {n.value for n in read if isinstance(n, cst.Name)}
+    return any(s.expr == content and s.name in names for s in recurrence.stored)
+
+
+def _is_its_own(recurrence: Recurrence, zeros: list[Expr]) -> bool:
+    """Whether the zeros are read from attributes that only the update's own function knows."""
+    origins = {z.origin for z in zeros}
+    read = (w.node for w in recurrence.worth if w.expr == ZERO and w.expr.origin in origins)
+    places = ((n.value, n.attr) for n in read if isinstance(n, cst.Attribute))
+    names = {f"{home.value}.{key.value}" for home, key in places if isinstance(home, cst.Name)}
+    around = recurrence.around
+    return bool(names) and around is not None and all(map(around.is_its_own, names))
 
 
 def _is_made_in_call(recurrence: Recurrence, origin: Span) -> bool:
@@ -245,7 +270,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for stored in [*recurrence.stored, *_unnamed(recurrence)]:
         content = ex.substitute(stored.expr, table)
         read = [*posts, *(ex.substitute(p, table) for p in posts)]
-        if stored.expr in recurrence.escapes or not any(ex.contains(p, content) for p in read):
+        kept_by_others = stored.expr in recurrence.escapes and stored.expr != recurrence.output
+        if kept_by_others or not any(ex.contains(p, content) for p in read):
             continue
         made = {s.new for s in states}
         found = [s for s in _averaged(content, recurrence.parameter) if s not in held | made]
@@ -279,13 +305,17 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             return  # another page tells it
         if foreign:  # what is done for the first tensor is no first step
             whole = whole.replaced([structure.after_first(p) for p in whole.posts])
-        lasting = all(s.post.op == "max" or _is_decayed(s.post, s.old) for s in states)
+        lasting = all(s.post.op == "max" or _is_decayed(s.post, s.old, _is_called_velocity(s.old)) for s in states)
         written = as_of_neighbours(whole, [s for s in whole.states if s.old in lost]) if foreign else None
         if all(_is_only_begun(recurrence, s.old) for s in states):
             details |= {"certain": "yes"} if lasting else {}
             zeros = {ex.sym(old): ZERO for old in lost}
             if nameless:
                 written = written or whole.replaced([ex.substitute(p, zeros) for p in whole.posts])
+        if recurrence.parameter is None and not recurrence.states and not recurrence.lost:
+            around = recurrence.around
+            if "certain" not in details or around is None or not all(around.is_its_own(s.name) for s in states):
+                return  # a step that is only looked at: another method may keep what it rests on
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
 
 
@@ -337,8 +367,11 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
             continue
         if any(n.op == "opaque" and n.args for n in ex.walk(own)):
             continue  # a content that is packed: number times scale
+        if parameter is not None and parameter.old in own.symbols:
+            continue  # g + λ·w keeps no part of λ
         unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
-        data = any(s.array or (s.default == 0 and not _is_momentum(s, post)) for s in own.symbols)
+        decays = _is_called_velocity(symbol)
+        data = any(s.array or (s.default == 0 and not decays and not _is_momentum(s, post)) for s in own.symbols)
         if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
             found.append(symbol)
     return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
@@ -355,7 +388,15 @@ def _is_gradient(symbol: Symbol, post: Expr) -> bool:
     return symbol in gradients or (is_called_gradient(symbol.name) and not gradients)
 
 
-_MOMENTUM = re.compile(r"momentum|beta|(?<![a-z])(?:mu|mom)(?![a-z])", re.IGNORECASE)
+_MOMENTUM = re.compile(r"moment|beta|(?<![a-z])(?:mu|mom|gamma|rho)(?![a-z])", re.IGNORECASE)
+
+
+_VELOCITY = re.compile(r"velocit|(?<![a-z])vel(?![a-z])|momentum_?buf", re.IGNORECASE)
+
+
+def _is_called_velocity(symbol: Symbol) -> bool:
+    """Then what scales it is a decay, whatever that is called."""
+    return bool(_VELOCITY.search(symbol.name))
 
 
 def _is_momentum(symbol: Symbol, post: Expr) -> bool:

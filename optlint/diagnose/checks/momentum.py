@@ -26,6 +26,8 @@ def first_moments(subject: Subject) -> list[State]:
 @check("coefficient-on-gradient")
 def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """v = v + μ·g for v = μ·v + g: a sum that forgets nothing, its coefficient on the wrong term."""
+    if _rates(subject) <= subject.moving:
+        yield from _beside_the_rate(subject, page)
     rates = _rates(subject) or _symbols_beside(subject)
     if not rates and not _has_number(subject.drive):
         return
@@ -54,6 +56,26 @@ def coefficient_on_gradient(subject: Subject, page: MistakePage) -> Iterator[Rep
             data = structure.product([(f, e) for f, e in structure.factors(subject.gradient) if f != found])
             right = structure.total([(1, kept), (sign, data)], state.post.origin)
         yield Repair(page.code, made, state.post, right, effective, where=state.name)
+
+
+def _beside_the_rate(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """v = v + μ·η·g for v = μ·v + η·g, where the velocity is itself the step."""
+    for state in first_moments(subject):
+        own = structure.slope(state.post, subject.g)
+        if own is None or structure.slope(state.post, state.old) != ex.const(1):
+            continue
+        parts = structure.factors(own)
+        named = [f for f, e in parts if e == 1 and f.op == "sym" and _named(f) and _could_decay(f)]
+        if len(named) != 1 or not any(f.symbols for f, _ in parts if f != named[0]):
+            continue
+        kept = structure.product([(named[0], 1.0), (ex.sym(state.old), 1.0)])
+        taken = structure.product([*((f, e) for f, e in parts if f != named[0]), (ex.sym(subject.g), 1.0)])
+        right = structure.total([(1, kept), (1, taken)], state.post.origin)
+        posts = [right if s is state else s.post for s in subject.states]
+        hypers = [h for h in subject.hypers if h.symbol not in named[0].symbols]
+        hypers += [Hyper(s, "decay", s.default or 0.9) for s in named[0].symbols]
+        made = subject.replaced([*posts, subject.step], hypers=hypers)
+        yield Repair(page.code, made, state.post, right, where=state.name)
 
 
 _COEFFICIENT = re.compile(r"momentum|beta|gamma|decay|(?<![a-z])(mu|rho)(?![a-z])", re.IGNORECASE)
@@ -185,7 +207,8 @@ def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             whole = structure.product([*_others(kept, rate), (ex.sym(state.old), 1.0)])
             post = structure.total([(1, whole), (1, structure.rest(state.post, state.old))], state.post.origin)
             posts = [post if s is state else s.post for s in subject.states]
-            yield Repair(page.code, subject.replaced([*posts, subject.step]), state.post, post)
+            made = subject.replaced([*posts, subject.step])
+            yield Repair(page.code, made, state.post, post, details={"regardless": "yes"})  # no motion is damped by μ·η
         for rate in sorted((_settings(own) - kept.symbols) & outer, key=lambda s: s.name):
             for step in _without_rate(subject, state, rate):
                 posts = [*(s.post for s in subject.states), step]

@@ -120,7 +120,8 @@ def root_taken_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         made = subject.replaced([ex.substitute(p, table) for p in subject.posts])
         yield Repair(page.code, made, wrong, right, where="", root=subject.step)
     for position, state in enumerate(subject.states):
-        stored = next((n for n in ex.walk(state.post) if n.op == "sqrt" and _gathers(subject, state, n.args[0])), None)
+        roots = (n for n in ex.walk(state.post) if structure.is_root(n))
+        stored = next((n for n in roots if _gathers(subject, state, n.args[0])), None)
         if stored is None:
             continue
         average = stored.args[0]
@@ -136,7 +137,7 @@ def _one_root(subject: Subject, node: Expr) -> Expr | None:
     if node.op == "pow" and node.args[1] == ex.const(0.25):
         return ex.op("sqrt", node.args[0], origin=node.origin) if node.symbols & subject.second else None
     halved = structure.is_root(node)
-    if halved and any(n.op == "sqrt" and n.symbols & subject.second for n in ex.walk(node.args[0])):
+    if halved and any(structure.is_root(n) and n.symbols & subject.second for n in ex.walk(node.args[0])):
         return node.args[0]
     return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from optlint.lift.objects import Func, Klass, Lib, Value
-from optlint.lift.vocabulary import frameworks, jax, keras, numpy, others, python, theano, torch
+from optlint.lift.vocabulary import derivatives, frameworks, jax, keras, numpy, others, python, theano, torch
 from optlint.lift.vocabulary.frameworks import borrowed, wraps
 from optlint.lift.vocabulary.records import made_record
 from optlint.lift.vocabulary.site import Handler, Site
@@ -31,13 +31,20 @@ def _either(first: Handler, second: Handler) -> Handler:
     return handler
 
 
-_LIBRARIES = (numpy, torch, keras, theano, jax, others)
+_LIBRARIES = (numpy, torch, keras, theano, jax, others, derivatives)
 _NAMES: dict[str, Handler] = dict(python.NAMES)
 for _library in _LIBRARIES:
     _NAMES.update(_library.NAMES)
 _ATTRIBUTES: dict[str, Handler] = {**numpy.ATTRIBUTES, **torch.ATTRIBUTES, **others.ATTRIBUTES}
 _METHODS = _merged(
-    torch.METHODS, numpy.METHODS, python.METHODS, others.METHODS, jax.METHODS, keras.METHODS, theano.METHODS
+    torch.METHODS,
+    numpy.METHODS,
+    python.METHODS,
+    others.METHODS,
+    jax.METHODS,
+    keras.METHODS,
+    theano.METHODS,
+    derivatives.METHODS,
 )
 
 NUMBERS = {f"{home}.{name}": value for home in ("numpy", "math", "torch")

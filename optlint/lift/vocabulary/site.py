@@ -157,7 +157,3 @@ def reduction(name: str) -> Handler:
         return site.opaque()
 
     return handler
-
-
-def unknown(site: Site) -> Value | None:
-    return site.opaque()

@@ -14,7 +14,7 @@ from optlint.lift.vocabulary.graph import (
     variable,
     zero_variable,
 )
-from optlint.lift.vocabulary.site import Handler, Site, elementwise, same, unknown
+from optlint.lift.vocabulary.site import Handler, Site, elementwise, same
 
 
 def _function(site: Site) -> Value | None:
@@ -87,7 +87,6 @@ NAMES: dict[str, Handler] = {
     "theano.lt": elementwise("lt", 2),
     "theano.le": elementwise("le", 2),
     "theano.eq": elementwise("eq", 2),
-    "theano.grad": unknown,
     "theano.gradient.disconnected_grad": same,
     "theano.zero_grad": same,
     "lasagne.utils.floatX": same,
