@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import drivers
 import numpy as np
@@ -242,3 +243,15 @@ def test_a_decay_beside_a_decay_is_taken_out(wrong: str) -> None:
     assert "the weights decay already" in finding.message
     assert finding.fix is not None and finding.fix.applicability == "unsafe"
     assert apply(text, finding.fix) == text.replace(wrong, "grad**2")
+
+
+@pytest.mark.parametrize("name", ["wrong_unknown_that_climbs", "wrong_corrections_of_new_optimizers"])
+def test_what_breaks_a_law_is_mended_where_the_optimizer_is_not_known(name: str) -> None:
+    """Unsafe, since no published optimizer vouches for the rest; but the update is the repaired one, and silent."""
+    text = (Path(__file__).parents[1] / "fixtures" / f"{name}.py").read_text(encoding="utf-8")
+    found = lint(text).findings
+    assert found and all(f.fix is not None and f.fix.applicability == "unsafe" for f in found)
+    for finding in sorted(found, key=lambda f: f.span.line, reverse=True):
+        assert finding.fix is not None and "like nothing known" in finding.fix.message
+        text = apply(text, finding.fix)
+    assert not lint(text).findings

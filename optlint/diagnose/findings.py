@@ -117,7 +117,10 @@ class Context:
         fixed = f"{right if 0 < len(right) <= 160 else 'as meant'}; repaired, {law.says}"
         message = page.options.get(repair.details.get("says", "")) or page.message
         meant = repair.details.get("meant") or page.meant or right
-        return self.make(page, repair, message, self.evidence(seen, meant, fixed))
+        made = self.make(page, repair, message, self.evidence(seen, meant, fixed))
+        if restored.written is self.subject:
+            self.proofs.append(Proof(made, page, self.subject, repair))
+        return made
 
     def doubtful(self, repair: Repair) -> Finding | None:
         """What only a part of the update shows: the whole is like nothing known, as written and as repaired."""

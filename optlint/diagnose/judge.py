@@ -193,7 +193,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) ->
         return matched(context, deviation)
     restored = restore(subject) if depth else None
     if restored is not None and (lawless := context.lawless(restored)) is not None:
-        return Judgement("mistaken", family_of(subject), findings=[lawless])
+        return Judgement("mistaken", family_of(subject), findings=[lawless], subject=subject, proofs=context.proofs)
     doubtful = suspected(subject, recurrence.text) if depth and settings.unconfirmed else []
     findings = [finding for repair in doubtful if (finding := context.doubtful(repair)) is not None]
     return Judgement("unmatched", family_of(subject), findings=findings)

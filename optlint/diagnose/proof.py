@@ -15,7 +15,10 @@ from optlint.subject import Subject
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A finding with the repair that confirmed it. match: what comes out once all are repaired."""
+    """A finding with the repair that confirmed it.
+
+    match: what comes out once all are repaired; None where that is like nothing known.
+    """
 
     finding: Finding
     page: MistakePage

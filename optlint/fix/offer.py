@@ -165,6 +165,8 @@ class _Update:
                 verdict = self.verifier.restores(self.recurrence, proof.finding, narrow)
             elif kind == "target":
                 verdict = self.verifier.aims(self.recurrence, mended, title, narrow)
+            elif proof.match is None:
+                verdict = self.verifier.obeys(self.recurrence, expected, proof.finding, narrow)
             else:
                 verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow])
             if verdict.good:

@@ -16,10 +16,12 @@ from optlint.lift.expression import Expr
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit, Finding, Span
+from optlint.prepare import prepare
 from optlint.source import Unit
 from optlint.subject import Subject
 
 EXACT = 1e-12
+_UNKNOWN = "the optimizer is like nothing known: what else is meant, only its author knows"
 _PART = "only part of the update's mistakes"
 
 Judged = list[tuple[Recurrence, Judgement]]
@@ -145,6 +147,24 @@ class Verifier:
         good = [v for r, v in mine if r.equations() == recurrence.kept.equations()]
         left = _codes(good)[mended.code]
         return Verdict(bool(good), exact=not left, left=left, but=_PART if left else "")
+
+    def obeys(
+        self, recurrence: Recurrence, expected: Sequence[Worth] | None, mended: Finding, edits: Sequence[Edit]
+    ) -> Verdict:
+        """Whether the edited update, of an optimizer that is not known, is the repaired one, which obeys every law."""
+        units = self._reduced(edits)
+        if units is None or expected is None:
+            return Verdict(False)
+        key = key_of(recurrence)
+        trial = self._trial(recurrence)
+        after = self.judge(units, trial)
+        if not self._all_say(after, {(mended.code, mended.span)}, key):
+            return Verdict(False)
+        mine = [(r, v) for r, v in after if key_of(r) == key]
+        path = trial.twins(r for r, _ in mine)
+        told = [not _has(v, {mended.code}) and _is_worth(prepare(r), expected) for r, v in mine if r in path]
+        left = _codes(v for _, v in mine)[mended.code]
+        return Verdict(bool(told) and all(told), left=left, but=_UNKNOWN)
 
     def aims(self, recurrence: Recurrence, mended: Sequence[Finding], title: str, edits: Sequence[Edit]) -> Verdict:
         """Whether the same path of the function moves another place now, and is the update that is meant."""
