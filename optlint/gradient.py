@@ -46,14 +46,11 @@ def effective_gradient(
                 counts[node] = counts.get(node, 0) + 1
         most = max(counts.values())
         common = {n for n, c in counts.items() if c == most}
-    stand_in = Symbol("g", kind="role")
     places = [*(s.post for s in states), *driven]
 
     def left_over(node: Expr) -> tuple[int, int]:
         """How many places, and how many states, still take in data once ``node`` is the gradient."""
-        table = {node: ex.sym(stand_in)}
-        busy = moving | {stand_in}
-        left = [bool(_gradient_nodes(ex.substitute(p, table), parameter, busy, time, settings, False)) for p in places]
+        left = [_reads_data_beside(p, node, moving | time, settings, parameter) for p in places]
         return sum(left), sum(left[: len(states)])
 
     ranked = sorted(common, key=gradient_rank, reverse=True)[:24]
@@ -113,6 +110,24 @@ def _gradient_nodes(
         if free and data and not (node.op == "sym" and node.value is parameter):
             result.add(node)
     return result
+
+
+def _reads_data_beside(
+    post: Expr, cut: Expr, busy: set[Symbol], settings: set[Symbol], parameter: Symbol | None
+) -> bool:
+    """Whether a leaf outside of ``cut`` carries data: no state, no time, no setting."""
+    seen: set[int] = set()
+    left = [post]
+    while left:
+        node = left.pop()
+        if id(node) in seen or node == cut:
+            continue
+        seen.add(id(node))
+        if node.args and node.op != "opaque":
+            left.extend(node.args)
+        elif not (node.op == "sym" and node.value in busy) and _is_data(node, settings, parameter):
+            return True
+    return False
 
 
 def _peeled(node: Expr, common: set[Expr], settings: set[Symbol], places: list[Expr]) -> Expr:

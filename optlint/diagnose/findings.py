@@ -107,7 +107,7 @@ class Context:
     def lawless(self, restored: Restored) -> Finding | None:
         """The finding for an update of an optimizer that is not known, which breaks a law that all obey."""
         repair, page = restored.repair, find_mistake(restored.repair.code)
-        if page is None:
+        if page is None or self.is_ruled_out(page):
             return None
         seen = look(restored.written, restored.repaired, repair.effective, page.probes)
         law = LAWS[restored.law]

@@ -152,7 +152,7 @@ class Verifier:
         self, recurrence: Recurrence, expected: Sequence[Worth] | None, mended: Finding, edits: Sequence[Edit]
     ) -> Verdict:
         """Whether the edited update, of an optimizer that is not known, is the repaired one, which obeys every law."""
-        units = self._reduced(edits)
+        units = self._reduced(edits) if expected is not None else None
         if units is None or expected is None:
             return Verdict(False)
         key = key_of(recurrence)
