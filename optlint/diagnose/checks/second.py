@@ -241,7 +241,8 @@ def rate_in_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair]
             wrong = next((n for n in ex.walk(term) if _powers(n).keys() == {ex.sym(subject.g), *sizes}), term)
             right = ex.op("pow", ex.sym(subject.g), ex.const(2)) if wrong is not term else rest
             made = subject.replaced(posts)
-            yield Repair(page.code, made, wrong, right, where=state.name, root=state.post)
+            details = {"says": "steps"} if term.symbols & subject.moving - {state.old, state.new} else {}
+            yield Repair(page.code, made, wrong, right, where=state.name, root=state.post, details=details)
 
 
 def _rate_in_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
