@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 
 import libcst as cst
 from libcst import matchers
@@ -49,7 +50,7 @@ def _is_correction(made: Expr, counts: dict[Expr, Expr]) -> bool:
 
 def _hooks(machine: Interpreter, klass: Klass, func: Func) -> Iterator[tuple[Func, set[str]]]:
     """Methods that take nothing and do nothing but give attributes new numbers, some of which ``func`` reads."""
-    read = {n.attr.value for n in matchers.findall(func.node, matchers.Attribute()) if isinstance(n, cst.Attribute)}
+    read = _attributes_of(func.node)
     for name, member in klass.members.items():
         if not isinstance(member, Func) or name == "__init__" or member.node is func.node:
             continue
@@ -63,3 +64,10 @@ def _hooks(machine: Interpreter, klass: Klass, func: Func) -> Iterator[tuple[Fun
         alone = len(lines) == len(body) and len(member.node.params.params) == 1
         if counts and alone and all(isinstance(s, _PLAIN) for s in small):
             yield member, changes.rebound | changes.mutated
+
+
+@lru_cache(maxsize=256)
+def _attributes_of(node: cst.CSTNode) -> frozenset[str]:
+    """All attributes that a function speaks of; it is run many times."""
+    found = matchers.findall(node, matchers.Attribute())
+    return frozenset(n.attr.value for n in found if isinstance(n, cst.Attribute))

@@ -36,7 +36,7 @@ from optlint.lift.vocabulary.graph import as_shared, take_pairs
 from optlint.lift.wordings import in_other_words
 from optlint.model import Span
 
-IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano"})
+IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano", "keras"})
 ZERO = const(0)
 PLACES = (cst.Name, cst.Attribute, cst.Subscript)
 CONTENT = frozenset({"data", "cached_data"})  # ``p.data = x`` gives the array p another content
