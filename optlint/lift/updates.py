@@ -58,7 +58,7 @@ def _from_nothing(frame: Frame, entries: list[Entry], table: dict[Expr, Expr], n
         return []
     grouping = Grouping(frame, entries, [resolved(e, table) for _, e in flat(frame.returned)], [], name)
     returned = grouping.outputs[: grouping.returned]
-    return [grouping.step(o) for o in steps_from_nothing(frame, returned, grouping.overwritten)]
+    return [grouping.step(o) for o in steps_from_nothing(frame, name, returned, grouping.overwritten)]
 
 
 def _reached(inner: Iterable[Frame], within: Iterable[Recurrence], table: dict[Expr, Expr]) -> frozenset[Expr]:

@@ -7,8 +7,9 @@ tell it from a function that is differentiated.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from optlint.lift.objects import Lib, Value, numeric
+from optlint.lift.objects import Cell, Lib, Value, numeric
 from optlint.lift.places import place_of
 from optlint.lift.vocabulary.site import Handler, Site
 
@@ -21,9 +22,18 @@ def _named(site: Site) -> str:
     if value is None:
         return ""
     expr = numeric(value)
-    names = [place_of(value) or ""]
+    names = [place_of(value) or "", *_held_as(site, value)]
     names += [s.name for s in reversed(site.machine.stored) if expr is not None and expr.args and s.expr == expr]
     return next((n for n in names if _LOSS.search(n)), "")
+
+
+def _held_as(site: Site, value: Value) -> Iterator[str]:
+    """The names, and the attributes of what has a name, that hold this very value."""
+    for name, held in site.machine.scope.vars.items():
+        if held is value:
+            yield name
+        elif isinstance(held, Cell):
+            yield from (key for key, inner in held.items.items() if inner is value)
 
 
 def _derivative(site: Site) -> Value | None:
