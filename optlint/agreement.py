@@ -49,7 +49,7 @@ def keep_lasting(judged: Judged) -> None:
 
     def breaks(verdict: Judgement, law: str) -> bool:
         pages = [find_mistake(f.code) for f in verdict.findings]
-        return not verdict.proofs and any(p is not None and p.options.get("law") == law for p in pages)
+        return not verdict.convention and any(p is not None and p.options.get("law") == law for p in pages)
 
     for recurrence, verdict in judged:
         others = [(r, v) for r, v in judged if key_of(r) == key_of(recurrence) and v is not verdict]

@@ -68,6 +68,7 @@ def test_a_published_optimizer_obeys(variant: Variant) -> None:
     assert laws.decays_with_its_setting(subject)
     assert laws.averages_last(subject)
     assert laws.squares_stay_bounded(subject)
+    assert laws.descends(subject)
     norms = any(name in variant.equations for name in ("norm(", "mean(", "sum("))
     assert laws.keeps_coordinates_apart(subject) is not norms
     hole = (variant.epsilon == "none" and not variant.initial) or (norms and "where(" not in variant.equations)
@@ -107,6 +108,7 @@ BROKEN: list[tuple[Callable[[Subject], bool], str, str]] = [
     (laws.scales_with_gradient, ")/(sqrt", ")*(sqrt"),
     (laws.keeps_coordinates_apart, "g**2", "mean(g**2)"),
     (laws.decays_with_its_setting, "w' = w - eta*", "w' = w + eta*lam*w - eta*"),
+    (laws.descends, "w' = w - eta*", "w' = w + eta*"),
     (laws.averages_last, "beta1*m + (1 - beta1)*g", "beta1*0 + (1 - beta1)*g"),
     (laws.squares_stay_bounded, "beta2*v + (1 - beta2)*g**2", "(beta2*v + (1 - beta2)*g**2)/(1 - beta2**t)"),
     (laws.corrections_fit, "(1 - beta1**t)", "beta1**t"),

@@ -100,9 +100,11 @@ def turns_into_step(entry: Entry, entries: Sequence[Entry]) -> bool:
 
 def trails(entry: Entry, entries: Sequence[Entry]) -> bool:
     """An average of where another place goes, which nothing here reads: of iterates, or a slow copy of the weights."""
-    symbol = entry.slot.symbol
+    symbol, post = entry.slot.symbol, entry.post
+    if structure.slope(post, symbol) in (None, ex.const(0), ex.const(1)):
+        return False  # a cheap look at this one alone comes first: a run may leave thousands of places
     others = [e for e in entries if e is not entry]
-    if any(symbol in e.post.symbols or ex.contains(e.post, entry.post) for e in others):
+    if any(symbol in e.post.symbols or (e.post.symbols >= post.symbols and ex.contains(e.post, post)) for e in others):
         return False
     for other in others:
         name = other.slot.symbol
