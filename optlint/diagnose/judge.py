@@ -38,6 +38,7 @@ from optlint.settings import Settings
 from optlint.subject import Subject
 
 MAX_FINDINGS = 6
+MAX_NODES = 10_000  # of an update; those of published ones have some hundreds
 
 
 @dataclass(slots=True)
@@ -83,6 +84,8 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
     """
     if recurrence.set_aside and meant(recurrence.called) is None:
         return None  # statistics of gradients, for all that the code says
+    if (size := sum(p.size for p in recurrence.posts())) > MAX_NODES:
+        return Judgement("unsupported", "other", reason=f"its equations have {size:,} parts")
     recurrence = without_caution(recurrence) or recurrence
     inside = recurrence.within_parameter
     if inside is not None:

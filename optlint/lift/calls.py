@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class Calls(Arguments):
         self.loops: list[Frame] = []
         self.stack: list[cst.CSTNode] = []
         self.classes: list[Klass | None] = []
+        self.bound_attributes: dict[cst.CSTNode, Counter[str]] = {}  # by a part of the source, how often in it
         self.shared: list[tuple[str, ...]] = []  # names that one assignment binds to the same array
         self.nested: list[tuple[str, Func, Klass | None]] = []  # what is defined inside functions, and in which class
         self.changes: dict[cst.CSTNode, Changes] = {}  # by function: what it does to attributes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 
 import libcst as cst
@@ -18,6 +19,8 @@ from optlint.lift.objects import ANY, Cell, Const, Scope, Seq, Slot, Target, Uns
 from optlint.lift.parts import parts_by_key, record
 from optlint.lift.places import belongs_to, place_text
 from optlint.model import Span
+
+_BOUND = matchers.AssignTarget(target=matchers.Attribute())
 
 
 class Creation(Joins):
@@ -297,8 +300,16 @@ class Creation(Joins):
         """Whether the function gives an attribute another array outside the branch: ``self.v = β·self.v + …``."""
         if not target[1].startswith(".") or not self.stack:
             return False
-        bound = matchers.AssignTarget(target=matchers.Attribute(attr=matchers.Name(target[1][1:])))
-        return len(matchers.findall(self.stack[-1], bound)) > len(matchers.findall(branch, bound))
+        name = target[1][1:]
+        return self._bound_in(self.stack[-1])[name] > self._bound_in(branch)[name]
+
+    def _bound_in(self, node: cst.CSTNode) -> Counter[str]:
+        """How often each attribute is bound inside a node of the source, looked up once."""
+        if node not in self.bound_attributes:
+            found = matchers.findall(node, _BOUND)
+            targets = (t.target for t in found if isinstance(t, cst.AssignTarget))
+            self.bound_attributes[node] = Counter(t.attr.value for t in targets if isinstance(t, cst.Attribute))
+        return self.bound_attributes[node]
 
     def _filled(self, home: Cell) -> None:
         """A list that the first call has filled: its elements come to light where they are used."""

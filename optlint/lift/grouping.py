@@ -185,10 +185,14 @@ class Grouping:
     def _refer(self) -> None:
         """Write each post in terms of the other states' new values, as the code does."""
         values = [(s.post, ex.sym(s.new)) for s in self.states if s.post.args]
+        table = dict(values)
         for state in self.states:
-            table = {post: new for post, new in values if post != state.post}
-            state.post = ex.substitute(state.post, table)
-        self.outputs = [ex.substitute(o, dict(values)) for o in self.outputs]
+            own = state.post
+            mine = table.pop(own, None)
+            state.post = ex.substitute(own, table)
+            if mine is not None:
+                table[own] = mine
+        self.outputs = [ex.substitute(o, table) for o in self.outputs]
         told = [o for o in self.outputs[: self.returned] if not _is_report(o) and not self._is_result(o)]
         returned = [o for o in told if not self._is_moved(o)]
         handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o) and not self._is_look(o)]

@@ -206,6 +206,10 @@ def _is_named_later(one: Stored, later: str) -> bool:
     """
     name = re.escape(one.name)
     named = re.compile(rf"(?<![\w.]){name}\b")
+    if re.search(r"(?<![\w.])(exec|eval|locals|vars)\(", later):
+        return True
+    if not named.search(later):
+        return False
     again = rf"^\s*(?:{name} = [^\n]*\)|{name}\s*[-+*/]=(?![^\n]*\b{name}\b)[^\n]*|{name}\.grad\s*=(?!=)[^\n]*)$"
     elsewhere = re.sub(again, "", later, flags=re.MULTILINE)
     lines, bound = [], -1  # bound: the indentation of the loop that holds the line and binds the name
@@ -219,4 +223,4 @@ def _is_named_later(one: Stored, later: str) -> bool:
                 bound = depth
             else:
                 lines.append(line)
-    return bool(re.search(r"(?<![\w.])(exec|eval|locals|vars)\(", later)) or any(map(named.search, lines))
+    return any(map(named.search, lines))
