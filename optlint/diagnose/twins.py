@@ -85,6 +85,8 @@ def _odd_one(siblings: list[Judged]) -> Difference | None:
             continue  # two results of one update, not two updates
         if a.gradient is not None and a.gradient == b.gradient:
             continue  # averages of g and of g², of which other code makes one step
+        if _is_around(a.recurrence, b.recurrence) or _is_around(b.recurrence, a.recurrence):
+            continue  # a method of two levels: the outer one goes where the inner one has gone
         for one, mine, other, theirs in ((i, a, j, b), (j, b, i, a)):
             found = _with_part_of(mine, theirs)
             if found is not None:
@@ -101,6 +103,12 @@ def _odd_one(siblings: list[Judged]) -> Difference | None:
         return None
     other, repaired, part = standing[0]
     return siblings[odd], subjects[odd], repaired, part, siblings[other][0]
+
+
+def _is_around(one: Recurrence, other: Recurrence) -> bool:
+    """Its loop goes through all of the other's in each of its passes."""
+    outer, inner = one.loop, other.loop
+    return outer is not None and inner is not None and outer != inner and outer.covers(inner)
 
 
 def _only_looks_ahead(subject: Subject) -> bool:

@@ -62,11 +62,13 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
     for slot, post in pairs:
         if slot.key and id(slot.cell) in filled:  # the same array, already seen by its content
             continue
-        post = from_saved(_projected(cancelled(resolved(post, table)), slot.symbol), slot.symbol, frame.saved)
+        whole = cancelled(resolved(post, table))
+        free = _projected(whole, slot.symbol)
+        post = from_saved(free, slot.symbol, frame.saved)
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
         made = (post.origin,) if post.origin is not None else ()  # in a container that has taken this one's place
-        found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span) or made)
+        found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span) or made, free is not whole)
     for slot, post, spans in moved_from_saved(frame, store):
         if slot.symbol not in found:
             found[slot.symbol] = Entry(slot, resolved(post, table), spans)

@@ -176,6 +176,7 @@ class Grouping:
             new = Symbol(f"{entry.slot.symbol.name}'")
             first = entry.slot.symbol.initial
             state = State(entry.slot.symbol.name, entry.slot.symbol, new, entry.post, first, entry.spans, entry.slot)
+            state.bounded = entry.bounded
             _see_type(state, entry.slot)
             self.states.append(state)
             self.by_new[new] = state

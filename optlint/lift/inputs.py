@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -139,7 +140,7 @@ def with_next_descents(entries: list[Entry]) -> list[Entry]:
             entries = [e for e in entries if e is not entry]
             here = ex.substitute(entry.post, {e.post: ex.sym(e.slot.symbol) for e in entries}, into_opaque=True)
             table = {ex.sym(entry.slot.symbol): here}
-            entries = [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in entries]
+            entries = [replace(e, post=ex.substitute(e.post, table)) for e in entries]
     return entries
 
 

@@ -23,7 +23,7 @@ class State:
     """One storage place of an update. ``old`` is its content before the step, ``new`` stands for the one after.
 
     dtype: the number type of its first content, where the code shows it; becomes: that of its new content.
-    in_place: it is changed in place; exact: by an augmented assignment.
+    in_place: it is changed in place; exact: by an augmented assignment. bounded: what is left there is kept in bounds.
     """
 
     name: str
@@ -37,6 +37,7 @@ class State:
     becomes: str = ""
     in_place: bool = False
     exact: bool = False
+    bounded: bool = False
 
     @property
     def dtype(self) -> str:
@@ -197,6 +198,9 @@ class Recurrence:
 
 @dataclass(slots=True)
 class Entry:
+    """What a run leaves in a place. bounded: as far as bounds, or unseen code, let it (``np.clip(w - step, a, b)``)."""
+
     slot: Slot
     post: Expr
     spans: tuple[Span, ...]
+    bounded: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -84,7 +85,7 @@ def _without_flags(entries: list[Entry]) -> list[Entry]:
         if flag is not None and flag[0] in flags:
             first, later = node.args[1:] if flag[1] else node.args[:0:-1]
             table[node] = either(first_step(), first, later)
-    return [Entry(e.slot, ex.substitute(e.post, table), e.spans) for e in entries] if table else entries
+    return [replace(e, post=ex.substitute(e.post, table)) for e in entries] if table else entries
 
 
 def _without_resets(entries: list[Entry]) -> list[Entry]:

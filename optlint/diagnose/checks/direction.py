@@ -51,8 +51,13 @@ def ascent(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
     if _minus_twice(subject) or _rate_in_velocity(subject):
         return  # two signs that do not go together: that is the mistake to name
-    if not _can_return(subject.recurrence):
+    if not _can_return(subject.recurrence) and not _is_kept_in_bounds(subject.recurrence):
         yield from turned_round(subject, page)
+
+
+def _is_kept_in_bounds(recurrence: Recurrence) -> bool:
+    """As an input that is attacked is, or the weights of a critic (Wasserstein): they climb on purpose."""
+    return recurrence.parameter is not None and recurrence.parameter.bounded
 
 
 def _can_return(recurrence: Recurrence) -> bool:
