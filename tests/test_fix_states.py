@@ -79,3 +79,38 @@ def test_of_twins_without_a_fix_two_are_tried(monkeypatch: pytest.MonkeyPatch) -
         return len(made)
 
     assert 0 < tries(2) == tries(4)
+
+
+STUCK = """
+import torch
+
+
+class Adam(torch.optim.Optimizer):
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = None if closure is None else closure()
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                if len(state) == 0:
+                    state["step"] = 1
+                    state["m"], state["v"] = torch.zeros_like(p), torch.zeros_like(p)
+                state["m"].mul_(beta1).add_(p.grad, alpha=1 - beta1)
+                state["v"].mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+                m_hat = state["m"] / (1 - beta1 ** state["step"])
+                v_hat = state["v"] / (1 - beta2 ** state["step"])
+                p.sub_(group["lr"] * m_hat / (v_hat.sqrt() + group["eps"]))
+        return loss
+"""
+
+
+def test_a_count_that_each_parameter_has_is_advanced_for_each() -> None:
+    (finding,) = lint_source(STUCK, "example.py").findings
+    assert finding.code == "OPT312" and finding.fix is not None
+    fixed = edited(Unit(None, STUCK), finding.fix.edits).text
+    after = '                p.sub_(group["lr"] * m_hat / (v_hat.sqrt() + group["eps"]))\n'
+    assert fixed == STUCK.replace(after, f'{after}                state["step"] += 1\n')
