@@ -1,0 +1,42 @@
+"""What an average keeps of itself: whether the code shows that it is a decay."""
+
+from __future__ import annotations
+
+import re
+
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.sandbox.evaluate import evaluate
+from optlint.subject import pseudo
+
+_MOMENTUM = re.compile(r"moment|beta|(?<![a-z])(?:mu|mom|gamma|rho)(?![a-z])", re.IGNORECASE)
+
+_VELOCITY = re.compile(r"velocit|(?<![a-z])vel(?![a-z])|momentum_?buf", re.IGNORECASE)
+
+
+def is_called_velocity(symbol: Symbol) -> bool:
+    """Then what scales it is a decay, whatever that is called."""
+    return bool(_VELOCITY.search(symbol.name))
+
+
+def is_momentum(symbol: Symbol, post: Expr) -> bool:
+    """A decay, though 0 unless the user sets it (as λ is): called so, or the rest weighs 1 − it."""
+    return bool(_MOMENTUM.search(symbol.name)) or structure.is_complemented(post, symbol)
+
+
+def is_decayed(post: Expr, symbol: Symbol, stored: bool = False) -> bool:
+    """β·s + …, where the code shows that β is a decay: a number below 1, its name, or a rest that weighs 1 − β.
+
+    stored: the code puts all this into a lasting place, so that whatever β is called, something is kept of it.
+    """
+    own = structure.retention(post, symbol)
+    if own is None or not is_part(own):
+        return False
+    return stored or not own.symbols or all(is_momentum(s, post) for s in own.symbols)
+
+
+def is_part(own: Expr) -> bool:
+    """A coefficient between 0 and 1 for settings between 0 and 1: β and 1 − α, but not the 1 + μ of Nesterov's g."""
+    if own.op == "const":
+        return 0 < own.number < 1
+    return all(0 < float(evaluate(own, dict.fromkeys(own.symbols, x), pseudo)) < 1 for x in (0.3, 0.6))

@@ -1,0 +1,186 @@
+"""State that does not last: averages whose new content nobody keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from optlint.diagnose.checks.decays import is_called_velocity, is_decayed, is_momentum, is_part
+from optlint.diagnose.checks.lost import SUMS, ZERO, made_of, state_reset
+from optlint.diagnose.checks.sharing import as_of_neighbours
+from optlint.diagnose.repairs import Repair, check
+from optlint.knowledge import MistakePage
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.frames import Stored
+from optlint.lift.places import is_called_gradient, last_key, place_text
+from optlint.lift.recurrence import Recurrence, State
+from optlint.sandbox.evaluate import evaluate
+from optlint.subject import Subject, pseudo
+
+
+@check("state-not-kept")
+def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """m = β₁·self.m + (1 − β₁)·g as a local name that nothing keeps: make each such average a state."""
+    recurrence = subject.recurrence
+    yield from state_reset(subject, page)
+    begun = {s.old for s in recurrence.states if structure.after_first(s.post) == ex.sym(s.old)}
+    held = recurrence.moving - begun  # what gets a content in the first step and in no later one is no state yet
+    posts = [*(s.post for s in recurrence.states), recurrence.step]
+    states: list[State] = []
+    nameless = False
+    table = {s.post: ex.sym(s.new) for s in recurrence.states if s.post.args}  # what contents are written as
+    for stored in [*recurrence.stored, *_unnamed(recurrence)]:
+        content = ex.substitute(stored.expr, table)
+        read = [*posts, *(ex.substitute(p, table) for p in posts)]
+        kept_by_others = stored.expr in recurrence.escapes and stored.expr != recurrence.output
+        if kept_by_others or not any(ex.contains(p, content) for p in read):
+            continue
+        made = {s.new for s in states}
+        found = [s for s in _averaged(content, recurrence.parameter) if s not in held | made]
+        found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
+        if len(found) == 1 and place_text(stored.name) == found[0].name:
+            continue  # it is kept
+        if len(found) == 1 and any(s.name.startswith(f"{found[0].name}[") for s in recurrence.advanced):
+            continue  # a list of states, whose elements are written
+        if len(found) == 1 and all(s.old is not found[0] for s in states):
+            old, new = found[0], Symbol(f"{found[0].name}'")
+            nameless |= not stored.name
+            states.append(State(old.name, old, new, content, old.initial, (stored.span,) if stored.span else ()))
+            table |= {stored.expr: ex.sym(new), content: ex.sym(new)}
+    if not states:
+        return
+    lost = {s.old for s in states}
+    kept = [
+        replace(s, post=ex.substitute(s.post, {p: n for p, n in table.items() if p != s.post}))
+        for s in recurrence.states
+        if s.old not in lost
+    ]
+    whole = made_of(recurrence, [*states, *kept], table)
+    if whole.gradient is None or _only_decays(whole):
+        return
+    if all(whole.g in s.post.symbols or s.post.op == "max" for s in whole.states if s.old in lost):
+        # else it was the gradient itself
+        span = states[0].spans[0] if states[0].spans else None
+        details = {"kind": "state"}
+        foreign = lost <= recurrence.neighbours
+        if bool(page.options.get("neighbours")) != foreign:
+            return  # another page tells it
+        if foreign:  # what is done for the first tensor is no first step
+            whole = whole.replaced([structure.after_first(p) for p in whole.posts])
+        lasting = all(s.post.op == "max" or is_decayed(s.post, s.old, is_called_velocity(s.old)) for s in states)
+        written = as_of_neighbours(whole, [s for s in whole.states if s.old in lost]) if foreign else None
+        if all(_is_only_begun(recurrence, s.old) for s in states):
+            details |= {"certain": "yes"} if lasting else {}
+            zeros = {ex.sym(old): ZERO for old in lost}
+            if nameless:
+                written = written or whole.replaced([ex.substitute(p, zeros) for p in whole.posts])
+        if recurrence.parameter is None and not recurrence.states and not recurrence.lost:
+            around = recurrence.around
+            if "certain" not in details or around is None or not all(around.is_its_own(s.name) for s in states):
+                return  # a step that is only looked at: another method may keep what it rests on
+        yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
+
+
+def _unnamed(recurrence: Recurrence) -> list[Stored]:
+    """The averages in the step that have no name: √(self.G + g²), where the code begins ``self.G`` and no more."""
+    sums = {n for n in ex.walk(recurrence.step) if n.op in SUMS} - {s.expr for s in recurrence.stored}
+    known = {s: _is_only_begun(recurrence, s, alone=True) for n in sums for s in n.symbols}
+    found = (n for n in sums if any(known[s] for s in _averaged(n, recurrence.parameter)))
+    return [Stored("", node, node.origin) for node in sorted(found, key=lambda n: n.size)]
+
+
+def _only_decays(made: Subject) -> bool:
+    """What would be the gradient is a decay of the parameter: then the gradient is what was taken for a state."""
+    w = made.parameter
+    assert made.gradient is not None
+    return w is not None and w in made.gradient.visible and structure.rest(made.gradient, w) == ZERO
+
+
+def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsewhere: list[Expr]) -> list[Symbol]:
+    """Which of the places that an average reads is the state: the code shows its first content, hands back what holds
+    it, has one for each parameter, reads it nowhere else, or says by its numbers that most of it stays. The gradient
+    does none of these, and a setting serves all parameters."""
+    each = last_key(recurrence.parameter.name) if recurrence.parameter is not None else ""
+    returned = {e.symbol.name for e in recurrence.escapes if e.op == "sym"}
+    signs: tuple[Callable[[Symbol], bool], ...] = (
+        lambda s: s in recurrence.neighbours,
+        lambda s: s.initial is not None,
+        lambda s: s.name.partition("[")[0] in returned,
+        lambda s: bool(each) and s.name.endswith(each),
+        lambda s: not any(s in e.visible for e in elsewhere),
+        lambda s: _keeps_most(content, s),
+    )
+    for tells in signs:
+        found = [s for s in found if tells(s)] or found
+    return found
+
+
+def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
+    """The places that ``post`` keeps a part of, beside what it adds: a·s + …, with 0 < a < 1 or a setting."""
+    if post.op not in SUMS:
+        return []
+    found = []
+    for symbol in post.visible:
+        own = structure.retention(post, symbol)
+        whole = own == ex.const(1) and (post.op == "max" or _gathers_squares(post, symbol))
+        if symbol.kind != "place" or own is None or not (whole or is_part(own)) or _is_gradient(symbol, post):
+            continue
+        if parameter is not None and symbol is parameter.old:
+            continue
+        if any(n.op == "opaque" and n.args for n in ex.walk(own)):
+            continue  # a content that is packed: number times scale
+        if parameter is not None and parameter.old in own.symbols:
+            continue  # g + λ·w keeps no part of λ
+        unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
+        decays = is_called_velocity(symbol)
+        data = any(s.array or (s.default == 0 and not decays and not is_momentum(s, post)) for s in own.symbols)
+        if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
+            found.append(symbol)
+    return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
+
+
+def _is_gradient(symbol: Symbol, post: Expr) -> bool:
+    """Called so; a state may have the gradient's key (``S["dW"]`` beside ``grads["dW"]``), or be ``grad_vel[p]`` beside
+    ``p.grad``."""
+    attributes = {s for s in post.visible | {symbol} if s.name.endswith(".grad")}
+    if attributes:
+        return symbol in attributes
+    homes = {s: s.name.partition("[")[0] for s in post.visible | {symbol}}
+    gradients = [s for s, home in homes.items() if is_called_gradient(home)]
+    return symbol in gradients or (is_called_gradient(symbol.name) and not gradients)
+
+
+def _is_only_begun(recurrence: Recurrence, symbol: Symbol, alone: bool = False) -> bool:
+    """The code makes the place, with zeros, and no line around the update gives it anything else.
+
+    alone: nor does a line hand it on, or bind it to a name under which it could change.
+    """
+    key = re.search(r"\w+(?=['\"\]]*$)", re.sub(r"(\[[^'\"\[\]]*\])+$", "", symbol.name))
+    if symbol.initial != ZERO or key is None:
+        return False
+    name = re.escape(key[0])
+    place = rf"(?:\.|['\"]){name}\b['\"]?\]?(?:\[[^\]]*\])*"
+    if alone and re.search(rf"(?:[(,=]|\bin|\breturn)\s*[\w.]*{place}\s*(?:[,):\]#]|$)", recurrence.text, re.MULTILINE):
+        return False
+    write = re.compile(rf"{place}\s*(?:[-+*/@]?=(?!=)|\.\w+_\(|,[^=()]*=(?!=))(?P<value>.*)")
+    values = [m["value"] for line in recurrence.text.split("\n") if (m := write.search(line))]
+    return bool(values) and all(map(_NOTHING.search, values))
+
+
+_NOTHING = re.compile(r"zeros|\bNone\b|\b0(\.0*)?\s*$|\{\s*\}|\[\s*\]|dict\(")
+
+
+def _keeps_most(post: Expr, symbol: Symbol) -> bool:
+    """The code's own numbers say that the place keeps more than half of its content."""
+    own = structure.retention(post, symbol)
+    if own is None or any(s.default is None for s in own.symbols):
+        return False
+    return float(evaluate(own, {s: s.default for s in own.symbols}, pseudo)) >= 0.5
+
+
+def _gathers_squares(post: Expr, symbol: Symbol) -> bool:
+    taken = [t for _, t in structure.terms(post) if t != ex.sym(symbol)]
+    return bool(taken) and all(structure.squared_in(t) for t in taken)
