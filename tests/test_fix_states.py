@@ -114,3 +114,26 @@ def test_a_count_that_each_parameter_has_is_advanced_for_each() -> None:
     fixed = edited(Unit(None, STUCK), finding.fix.edits).text
     after = '                p.sub_(group["lr"] * m_hat / (v_hat.sqrt() + group["eps"]))\n'
     assert fixed == STUCK.replace(after, f'{after}                state["step"] += 1\n')
+
+
+COPIED = """
+import numpy as np
+
+
+class Momentum:
+    def __init__(self, size, lr=0.1, mu=0.9, nesterov=False):
+        self.lr, self.mu, self.nesterov = lr, mu, nesterov
+        self.v = np.zeros(size)
+
+    def step(self, w, g):
+        v = self.mu * self.v + g
+        d = self.mu * v + g if self.nesterov else v.copy()
+        return w - self.lr * d
+"""
+
+
+def test_what_is_stored_is_the_average_and_no_copy_of_it() -> None:
+    found = [f for f in lint_source(COPIED, "example.py").findings if f.code == "OPT602"]
+    assert found and found[0].fix is not None
+    fixed = edited(Unit(None, COPIED), found[0].fix.edits).text
+    assert fixed == COPIED.replace("+ g\n        d =", "+ g\n        self.v = v\n        d =")

@@ -312,9 +312,12 @@ class Recipes:
             yield tuple(edits)
 
     def _named(self, content: Expr) -> Read | None:
-        """Where a plain name takes that content, the last time."""
+        """Where a plain name takes that content, the last time: the first of several (others are copies)."""
         reads = self.reading.by_worth.get(self.values.worth(content), ())
-        return next((r for r in reversed(reads) if r.written and isinstance(r.node, cst.Name)), None)
+        names = [r for r in reads if r.written and isinstance(r.node, cst.Name)]
+        home = self.reading.function(names[-1].node) if names else None
+        here = [r for r in names if self.reading.function(r.node) is home]
+        return next((r for r in reversed(here) if r.text == here[0].text), None)
 
     def _named_for(self, content: Expr, write: Read) -> str | None:
         """The name that is bound anew, if it held the state's old content when the statement read it."""
