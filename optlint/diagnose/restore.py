@@ -138,9 +138,12 @@ def _remembering(subject: Subject) -> Iterator[Restored]:
 
 def _descending(subject: Subject) -> Iterator[Restored]:
     """What makes a step climb whose gradient is visibly that of a loss."""
-    law = LAWS["descends"].holds
-    if subject.parameter is None or subject.gradient is None or _unknown(subject.step):
+    law, w = LAWS["descends"].holds, subject.parameter
+    if w is None or subject.gradient is None or _unknown(subject.step):
         return
+    owners = {s.name.removesuffix(".grad") for s in subject.gradient.symbols if s.name.endswith(".grad")}
+    if owners and w.name.removesuffix(".data") not in owners:
+        return  # a sum of gradients beside the weights (dual averaging), which step against it
     for repair in _proposed_for("descends", subject):
         if not law(subject) and law(repair.subject):
             yield Restored(repair, subject, repair.subject, "descends")
