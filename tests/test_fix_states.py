@@ -117,23 +117,38 @@ def test_a_count_that_each_parameter_has_is_advanced_for_each() -> None:
 
 
 COPIED = """
-import numpy as np
+import torch
 
 
-class Momentum:
-    def __init__(self, size, lr=0.1, mu=0.9, nesterov=False):
-        self.lr, self.mu, self.nesterov = lr, mu, nesterov
-        self.v = np.zeros(size)
+def view(*tensors):
+    return tuple(torch.view_as_real(t) if torch.is_complex(t) else t for t in tensors)
 
-    def step(self, w, g):
-        v = self.mu * self.v + g
-        d = self.mu * v + g if self.nesterov else v.copy()
-        return w - self.lr * d
+
+class SGD(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1, momentum=0.9, project=False):
+        super().__init__(params, dict(lr=lr, momentum=momentum, project=project))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                if len(state) == 0:
+                    state["buf"] = torch.zeros_like(p)
+                buf = state["buf"]
+                p, grad, buf = view(p, p.grad, buf)
+                buf = buf.mul(group["momentum"]).add(grad)
+                step = buf.mul(group["momentum"]).add_(grad) if group["project"] else buf.clone()
+                if group["project"]:
+                    step = step.tanh()
+                p.add_(step, alpha=-group["lr"])
 """
 
 
 def test_what_is_stored_is_the_average_and_no_copy_of_it() -> None:
+    """One path steps by a copy, another by something else that has the same name."""
     found = [f for f in lint_source(COPIED, "example.py").findings if f.code == "OPT602"]
     assert found and found[0].fix is not None
     fixed = edited(Unit(None, COPIED), found[0].fix.edits).text
-    assert fixed == COPIED.replace("+ g\n        d =", "+ g\n        self.v = v\n        d =")
+    average = '                buf = buf.mul(group["momentum"]).add(grad)\n'
+    assert fixed == COPIED.replace(average, f'{average}                state["buf"] = buf\n')

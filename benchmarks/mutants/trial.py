@@ -145,10 +145,7 @@ def _too_early(text: str) -> set[str]:
     for function in ast.walk(ast.parse(text)):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             own = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
-            loops = [
-                n for n in ast.walk(function) if isinstance(n, ast.For | ast.While | ast.comprehension | ast.Lambda)
-            ]
-            inside = {id(n) for loop in loops for n in ast.walk(loop)}
+            inside = {id(n) for loop in ast.walk(function) if isinstance(loop, _AGAIN) for n in ast.walk(loop)}
             given = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
             bound: dict[str, int] = {}
             for name in own:

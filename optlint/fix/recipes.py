@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import libcst as cst
-from libcst import matchers
 
 from optlint.fix.edits import opposite
 from optlint.fix.reading import ATOM, Read, Reading, level_of, parenthesized
@@ -28,26 +27,6 @@ _RIGHT_OF = {"+": 9, "-": 10, "*": 11, "/": 11}  # how tightly what stands behin
 
 
 _INDEX_NAMES = frozenset({"i", "it", "itr"})  # they start at 0
-
-
-_LOOP = matchers.For() | matchers.While()
-
-
-def _binds(place: cst.CSTNode, name: str) -> bool:
-    """Whether a loop gives a plain name something new in each pass."""
-    if not isinstance(place, (cst.For, cst.While)):
-        return False
-    found = matchers.findall(place, matchers.AssignTarget() | matchers.For())
-    targets = [n.target for n in found if isinstance(n, (cst.AssignTarget, cst.For))]
-    return any(name in _plain_names(t) for t in targets)
-
-
-def _plain_names(target: cst.BaseExpression) -> Iterator[str]:
-    if isinstance(target, cst.Name):
-        yield target.value
-    elif isinstance(target, (cst.Tuple, cst.List)):
-        for element in target.elements:
-            yield from _plain_names(element.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +178,10 @@ class Recipes:
                 if not isinstance(place, (cst.FunctionDef, cst.For, cst.While)):
                     continue
                 root = text.partition("[")[0].partition(".")[0]
-                if any(_binds(loop, root) for loop in matchers.findall(place.body, _LOOP)):
+                loops = [n for n in self.reading.nodes(place.body) if isinstance(n, (cst.For, cst.While))]
+                if any(self.reading.binds(loop, root) for loop in loops):
                     continue  # ``state = self.state[p]``: behind that loop it is the last one's alone
-                if not _binds(place, root):
+                if isinstance(place, cst.FunctionDef) or not self.reading.binds(place, root):
                     start = self.statements.at_start(place, f"{text} += 1")
                     if start is not None:
                         yield (start,)

@@ -69,20 +69,22 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _takes_its_place(recurrence: Recurrence, content: Expr, zeros: list[Expr]) -> bool:
     """``v = 0`` and ``v = γ·v + η·g``: what goes on from the zero gets its name."""
-    origins = {z.origin for z in zeros}
-    read = (w.node for w in recurrence.worth if w.expr == ZERO and w.expr.origin in origins)
-    names = {n.value for n in read if isinstance(n, cst.Name)}
+    names = {n.value for n in _read_as(recurrence, zeros) if isinstance(n, cst.Name)}
     return any(s.expr == content and s.name in names for s in recurrence.stored)
 
 
 def _is_its_own(recurrence: Recurrence, zeros: list[Expr]) -> bool:
     """Whether the zeros are read from attributes that only the update's own function knows."""
-    origins = {z.origin for z in zeros}
-    read = (w.node for w in recurrence.worth if w.expr == ZERO and w.expr.origin in origins)
-    places = ((n.value, n.attr) for n in read if isinstance(n, cst.Attribute))
+    places = ((n.value, n.attr) for n in _read_as(recurrence, zeros) if isinstance(n, cst.Attribute))
     names = {f"{home.value}.{key.value}" for home, key in places if isinstance(home, cst.Name)}
     around = recurrence.around
     return bool(names) and around is not None and all(map(around.is_its_own, names))
+
+
+def _read_as(recurrence: Recurrence, zeros: list[Expr]) -> Iterator[cst.CSTNode]:
+    """What the source calls the zeros where it reads them."""
+    origins = {z.origin for z in zeros}
+    return (w.node for w in recurrence.worth if w.expr == ZERO and w.expr.origin in origins)
 
 
 def _is_made_in_call(recurrence: Recurrence, origin: Span) -> bool:
