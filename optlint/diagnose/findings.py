@@ -18,6 +18,7 @@ from optlint.identify import Match, best, matches
 from optlint.intent import asked_to_climb, speaks_of, without_that_option
 from optlint.knowledge import MistakePage, find_mistake, mistakes
 from optlint.lift import expression as ex
+from optlint.lift.expression import Expr
 from optlint.lift.notation import GREEK, render
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span
@@ -235,7 +236,7 @@ class Context:
         """The smallest source expression of the mistake; a moved or made-up node falls back on its parts."""
         if (place := repair.place) is not None:
             return self._at_home(repair, place) or place
-        for node in (repair.wrong, self.recurrence.step):
+        for node in (_changed_way(repair), self.recurrence.step):
             for part in reversed(list(ex.walk(node))) if node is not None else ():
                 if part.origin is not None:
                     return part.origin
@@ -343,3 +344,17 @@ def _as_hidden(page: MistakePage, message: str, others: dict[ex.Symbol, float]) 
 
 def _milder(page: MistakePage) -> Severity | None:
     return "warning" if page.severity == "error" else None
+
+
+def _changed_way(repair: Repair) -> Expr | None:
+    """What is wrong, or where one of its two ways (RAdam's) alone is, the smallest part of that way."""
+    wrong, right, way = repair.wrong, repair.right, None
+    while wrong is not None and right is not None and wrong.op == right.op and len(wrong.args) == len(right.args):
+        pairs = [(w, r) for w, r in zip(wrong.args, right.args, strict=True) if w != r]
+        if len(pairs) != 1:
+            break
+        forks = wrong.op == "where"
+        wrong, right = pairs[0]
+        if forks or (way is not None and wrong.origin is not None):
+            way = wrong
+    return way or repair.wrong

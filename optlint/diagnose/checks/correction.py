@@ -26,11 +26,15 @@ def _keeps_a_norm(subject: Subject) -> bool:
 
 
 def _stands_without_power(subject: Subject, state: State) -> bool:
-    """Something is divided by 1 − β."""
+    """Something is divided by 1 − β, other than in a number of its own: RAdam's ρ∞ = 2/(1 − β₂) − 1."""
     own = structure.slope(state.post, state.old)
-    below = (n.args[1] for n in ex.walk(subject.step) if n.op == "div")
+    if own is None:
+        return False
+    numbers = (n for n in ex.walk(subject.step) if n.op in ("add", "sub") and n.symbols <= own.symbols)
+    lengths = {part for n in numbers for part in ex.walk(n)}
+    below = (n.args[1] for n in ex.walk(subject.step) if n.op == "div" and n not in lengths)
     factors = (f for b in below for f, _ in structure.factors(b))
-    return own is not None and any(structure.is_complement(f, own) for f in factors)
+    return any(structure.is_complement(f, own) for f in factors)
 
 
 @check("correction-missing")
