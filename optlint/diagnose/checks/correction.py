@@ -209,6 +209,7 @@ def _largest_of(subject: Subject, state: State) -> tuple[Symbol, ...]:
 @check("exponent-missing")
 def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """A divisor that should be 1 − βᵗ and does not move with t (1 − β, 1 − β², a saved 0.1)."""
+    shared: dict[tuple[Expr, Span | None, str], dict[Expr, Expr]] = {}
     for node, below, state in [*_divisors(subject, subject.step), *_folded(subject)]:
         value = subject.value(below)
         if value is None or not np.all(np.isfinite(value)):
@@ -221,10 +222,15 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         time, clocks = clock(subject)
         correction = one_minus_power(subject, state, time)
-        new = ex.op("div", node.args[0], ex.op("sqrt", correction) if rooted else correction, origin=node.origin)
+        right = ex.op("sqrt", correction) if rooted else correction
+        new = ex.op("div", node.args[0], right, origin=node.origin)
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]
-        made = subject.replaced(posts, clocks=clocks)
-        yield Repair(page.code, made, below, new.args[1], where=state.name)
+        yield Repair(page.code, subject.replaced(posts, clocks=clocks), below, right, where=state.name)
+        quotients = shared.setdefault((below, below.origin, state.name), {})
+        quotients[node] = new
+        if len(quotients) > 1 and below.origin is not None:  # one expression divides more than once (RAdam's two ways)
+            posts = [*(s.post for s in subject.states), ex.substitute(subject.step, quotients)]
+            yield Repair(page.code, subject.replaced(posts, clocks=clocks), below, right, where=state.name)
     for root, state in _folded_roots(subject):
         time, clocks = clock(subject)
         right = ex.op("sqrt", one_minus_power(subject, state, time), origin=root.origin)
