@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
-from optlint.intent import is_called_step_size, speaks_of
+from optlint.intent import is_called_step_size, mentioned, speaks_of
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -16,6 +16,7 @@ from optlint.lift.expression import Expr
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import State
 from optlint.subject import Hyper, Subject
+from optlint.timed import averages
 
 ZERO = ex.const(0)
 
@@ -179,13 +180,25 @@ def stale_second_moment(subject: Subject, page: MistakePage) -> Iterator[Repair]
         others = [p for p in subject.posts if p is not state.post]
         late = any(state.old in p.visible for p in others) and not any(state.new in p.visible for p in others)
         gathers = state.old in subject.second or subject.g in state.post.symbols
-        if late and gathers and not np.any(subject.initial(state) > 0):
+        if late and gathers and (not _is_begun(subject, state) or _is_a_named_average(subject, state)):
             stale.append(state)
+    begun = any(_is_begun(subject, state) for state in stale)
+    details = {"says": "begun"} if begun else {}
     table = {ex.sym(s.old): ex.sym(s.new) for s in stale if s.old in subject.second}
     for part in [table, *({old: new} for old, new in table.items() if len(table) > 1)]:
-        yield from _read_in_time(subject, page, part)
+        yield from _read_in_time(subject, page, part, details)
     if table and len(stale) > len(table):  # the whole step comes before the averages
-        yield from _read_in_time(subject, page, {ex.sym(s.old): ex.sym(s.new) for s in stale})
+        yield from _read_in_time(subject, page, {ex.sym(s.old): ex.sym(s.new) for s in stale}, details)
+
+
+def _is_begun(subject: Subject, state: State) -> bool:
+    """It starts above zero."""
+    return bool(np.any(subject.initial(state) > 0))
+
+
+def _is_a_named_average(subject: Subject, state: State) -> bool:
+    """Of an update whose name says what it is: sums that start above zero may well be read late (Adagrad's theory)."""
+    return bool(mentioned(subject.recurrence)) and state in averages(subject)
 
 
 @check("stale-gradient")
@@ -212,7 +225,9 @@ def stale_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             yield Repair(page.code, made, wrong, new, span=span, where="", details={"kind": "state"})
 
 
-def _read_in_time(subject: Subject, page: MistakePage, table: dict[Expr, Expr]) -> Iterator[Repair]:
+def _read_in_time(
+    subject: Subject, page: MistakePage, table: dict[Expr, Expr], details: dict[str, str]
+) -> Iterator[Repair]:
     """The update with these old contents read as the new ones, outside their own equations."""
     if table:
         own = [{old: new for old, new in table.items() if old.symbol is not s.old} for s in subject.states]
@@ -221,7 +236,7 @@ def _read_in_time(subject: Subject, page: MistakePage, table: dict[Expr, Expr]) 
             p for p, t in zip(subject.posts[::-1], [table, *own[::-1]], strict=True) if ex.substitute(p, t) != p
         )
         wrong = next(n for n in ex.walk(before) if n in table)
-        yield Repair(page.code, subject.replaced(posts), wrong, table[wrong], root=before)
+        yield Repair(page.code, subject.replaced(posts), wrong, table[wrong], root=before, details=details)
 
 
 @check("rate-in-accumulator")
