@@ -21,9 +21,11 @@ def _goes_before(first: Recurrence, later: Recurrence) -> bool:
     """Whether a run has found missing, or begins by a count, what another run of the same function keeps."""
     parting = [c for c, yes in first.configuration.items() if yes and later.configuration.get(c) is False]
     kept = [s.old.name for s in later.states]
+    lasting = {s.old.name for s in first.states if s.old in s.post.symbols}  # it shows its later steps, too
     for condition in parting:
         place = condition.removesuffix(_MISSING)
-        if place != condition and any(name == place or name.startswith((place + "[", place + ".")) for name in kept):
+        places = {n for n in kept if n == place or n.startswith((place + "[", place + "."))}
+        if place != condition and places and not places <= lasting:
             return True
         counted = _AT_FIRST.fullmatch(condition)
         fewer = {s.old.name for s in first.states} < set(kept)
