@@ -149,7 +149,9 @@ class Grouping:
         handed_on: list[Expr],
         name: str,
         within: Set[int] = frozenset(),
+        beside: Sequence[Expr] = (),
     ) -> None:
+        """beside: what reads the places, and is none of the entries or outputs."""
         self.frame = frame
         self.within = within  # what loops inside move, with states of their own
         self.name = name
@@ -168,7 +170,7 @@ class Grouping:
         self.outputs[:0] = [e.post for e in turned]
         self.returned += len(turned)
         entries = [e for e in entries if e not in turned]
-        read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in self.outputs))
+        read = frozenset().union(*(e.post.symbols for e in entries), *(o.symbols for o in (*self.outputs, *beside)))
         for entry in entries:
             if entry.slot.symbol not in read:  # overwritten before it is read: no state
                 self.overwritten.append(entry)

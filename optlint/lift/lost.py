@@ -49,14 +49,15 @@ def lost_updates(
         place = _moved(post, arguments.keys())
         its_own = place is not None and (frame.span is not None or place.name.endswith(f"[{one.name}]"))
         if place is not None and its_own and _only_decayed(place, written):  # a module's names may serve other modules
-            grouping = Grouping(frame, [e for e in entries if e.slot.symbol is not place], [], [], name)
+            others = [e for e in entries if e.slot.symbol is not place]
+            grouping = Grouping(frame, others, [], [], name, beside=[post])
             found.append(_lost(grouping, place, post, one.span))
         held = next((s for s in reversed(stored[:position]) if s.name == one.name and frame.span is not None), None)
         before = resolved(held.expr, table) if held is not None else None
         if before is not None and before.args and post.op in ("add", "sub") and post.args[0] == before:
             place = Symbol("w", kind="place")
             moved = Expr(post.op, (ex.sym(place), post.args[1]), post.value, post.origin)
-            found.append(_lost(Grouping(frame, entries, [], [], name), place, moved, one.span))
+            found.append(_lost(Grouping(frame, entries, [], [], name, beside=[moved]), place, moved, one.span))
     return found
 
 
@@ -147,7 +148,7 @@ def moved_gradients(
         if turns_into_step(Entry(entry.slot, post, entry.spans), entries):
             yield from Grouping(frame, entries, [post], [], name).recurrences()
         elif _stays(post, place) and not _gains(post, place):
-            made = Grouping(frame, entries_of(frame, store, inner), [], [], name).of(
+            made = Grouping(frame, entries, [], [], name, beside=[post]).of(
                 State(place.name, place, Symbol(f"{place.name}'"), post, place.initial, entry.spans)
             )
             if any(place in s.post.visible for s in made.states):
