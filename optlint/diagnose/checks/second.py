@@ -245,20 +245,27 @@ def rate_in_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair]
     sizes = _step_sizes(subject)
     if not sizes and subject.second and subject.gradient is not None:
         yield from _rate_in_gradient(subject, page)
-    for position, state in enumerate(subject.states):
+    square = ex.op("pow", ex.sym(subject.g), ex.const(2))
+    for position, state in enumerate(subject.states) if sizes else ():
+        details = {"says": "steps"} if state.post.symbols & subject.moving - {state.old, state.new} else {}
+        scaled = {ex.sym(subject.g): 2.0} | dict.fromkeys(sizes, 2.0)
+        wrong = next((n for n in ex.walk(state.post) if n.args and _powers(n) == scaled), None)
+        if wrong is not None:
+            posts = subject.posts
+            posts[position] = ex.replace_node(state.post, wrong, square)
+            made = subject.replaced(posts)
+            yield Repair(page.code, made, wrong, square, where=state.name, root=state.post, details=details)
+            continue
         for _, term in structure.terms(state.post):
             powers = _powers(term)
-            if powers.get(ex.sym(subject.g)) != 2 or not sizes or any(powers.get(f) != 2 for f in sizes):
+            if powers.get(ex.sym(subject.g)) != 2 or any(powers.get(f) != 2 for f in sizes):
                 continue
             rest = structure.product([(f, e) for f, e in powers.items() if f not in sizes], term.origin)
-            posts = subject.posts
             parts = [(s, rest if t is term else t) for s, t in structure.terms(state.post)]
+            posts = subject.posts
             posts[position] = structure.total(parts, state.post.origin)
-            wrong = next((n for n in ex.walk(term) if _powers(n).keys() == {ex.sym(subject.g), *sizes}), term)
-            right = ex.op("pow", ex.sym(subject.g), ex.const(2)) if wrong is not term else rest
             made = subject.replaced(posts)
-            details = {"says": "steps"} if term.symbols & subject.moving - {state.old, state.new} else {}
-            yield Repair(page.code, made, wrong, right, where=state.name, root=state.post, details=details)
+            yield Repair(page.code, made, term, rest, where=state.name, root=state.post, details=details)
 
 
 def _rate_in_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
