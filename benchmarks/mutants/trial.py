@@ -98,6 +98,9 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     if strange:
         outcome.dropped = f"reads a name that is not there: {', '.join(sorted(strange))}"
         return
+    if reckons_with_lists(tree) > reckons_with_lists(ast.parse(original.code.text)):
+        outcome.dropped = "adds a number to a list"
+        return
     found = [r for r in lifted(text, original.code.path).recurrences if r.name == original.name]
     changed = [r for r, how in behaviours(found) if how not in before]
     if not changed and found and not injector.hidden:
@@ -154,6 +157,15 @@ def _too_early(text: str) -> set[str]:
             early = (n for n in own if n.id in bound and n.lineno < bound[n.id] and id(n) not in inside)
             found |= {n.id for n in early} - given
     return found
+
+
+def reckons_with_lists(tree: ast.AST) -> int:
+    """How often a sum or product has an operand that a ``_foreach_`` function of PyTorch takes: a list."""
+    calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args)
+    taken = (c.args[0] for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr.startswith("_foreach_"))
+    lists = {a.id for a in taken if isinstance(a, ast.Name)}
+    operands = (o for n in ast.walk(tree) if isinstance(n, ast.BinOp) for o in (n.left, n.right))
+    return sum(isinstance(o, ast.Name) and o.id in lists for o in operands)
 
 
 def settings_for(original: Original) -> Settings:
