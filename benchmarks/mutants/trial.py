@@ -160,12 +160,16 @@ def _too_early(text: str) -> set[str]:
 
 
 def reckons_with_lists(tree: ast.AST) -> int:
-    """How often a sum or product has an operand that a ``_foreach_`` function of PyTorch takes: a list."""
-    calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args)
-    taken = (c.args[0] for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr.startswith("_foreach_"))
-    lists = {a.id for a in taken if isinstance(a, ast.Name)}
-    operands = (o for n in ast.walk(tree) if isinstance(n, ast.BinOp) for o in (n.left, n.right))
-    return sum(isinstance(o, ast.Name) and o.id in lists for o in operands)
+    """How often a sum or product has an operand that a ``_foreach_`` function of PyTorch takes or makes: a list."""
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args and _is_of_lists(n)]
+    lists = {c.args[0].id for c in calls if isinstance(c.args[0], ast.Name)}
+    operands = [o for n in ast.walk(tree) if isinstance(n, ast.BinOp) for o in (n.left, n.right)]
+    named = sum(isinstance(o, ast.Name) and o.id in lists for o in operands)
+    return named + sum(isinstance(o, ast.Call) and _is_of_lists(o) for o in operands)
+
+
+def _is_of_lists(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr.startswith("_foreach_")
 
 
 def settings_for(original: Original) -> Settings:
