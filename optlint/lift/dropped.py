@@ -20,7 +20,8 @@ def reads_result(kept: Recurrence, dropped: Dropped) -> bool:
         states = (s for s in kept.states if s.post.origin == dropped.span)
         return any(s.old.initial is not None or at_first(s.post) for s in states)
     posts = [*kept.posts(), *(c.post for c in kept.counters)]
-    return any(node.origin == dropped.span for post in posts for node in walk(post))
+    computed = (node.origin for post in posts for node in walk(post) if node.args and node.origin is not None)
+    return any(map(dropped.span.covers, computed))  # a part of it, where two ways have been joined
 
 
 def is_log(kept: Recurrence, made: list[Recurrence]) -> bool:
