@@ -48,9 +48,13 @@ class Match:
 
     @property
     def title(self) -> str:
-        title = "AdamW" if self.family == "adamw" else self.variant.title
-        name = self.variant.name
-        return f"{title} ({name})" if name and name.lower() != title.lower() else title
+        return title_of(self.family, self.variant)
+
+
+def title_of(family: str, variant: Variant) -> str:
+    """A published form as it is called: ``RMSprop (centered, outside)``."""
+    title = "AdamW" if family == "adamw" else variant.title
+    return f"{title} ({variant.name})" if variant.name and variant.name.lower() != title.lower() else title
 
 
 @dataclass(slots=True)

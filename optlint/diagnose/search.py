@@ -9,9 +9,9 @@ import numpy as np
 
 from optlint.diagnose.proposals import Proposals, from_check
 from optlint.diagnose.repairs import Repair
-from optlint.identify import Match, best, matches
+from optlint.identify import Match, best, matches, title_of
 from optlint.intent import SIMPLE, asked_to_climb, families_in, meant, meant_families, mentioned, speaks_of_descent
-from optlint.knowledge import find_mistake, mistakes
+from optlint.knowledge import conventions, find_mistake, mistakes
 from optlint.lift.expression import Symbol
 from optlint.moments import known_moments
 from optlint.sandbox.evaluate import TooLarge
@@ -246,6 +246,8 @@ def _choose(hits: list[Explanation], intended: frozenset[str], beside: frozenset
     if not hits:
         return None
 
+    floors = {v.epsilon for v in conventions() if beside & {title_of(family, v) for family in (v.family, "adamw")}}
+
     def rank(hit: Explanation) -> tuple[object, ...]:
         own, special = _of_family(hit, intended), _of_family(hit, None)
         choice = any(map(_stands_alone, hit.repairs))
@@ -256,6 +258,7 @@ def _choose(hits: list[Explanation], intended: frozenset[str], beside: frozenset
             not _is_at_hand(hit),
             not own,
             hit.match.title not in beside,
+            bool(floors) and hit.match.variant.epsilon not in floors,
             size_of(hit.repairs),
             not special,
             [r.code for r in hit.repairs],
