@@ -9,6 +9,7 @@ import libcst as cst
 from optlint.fix.reading import Reading
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import Recurrence
+from optlint.lift.unused import PLACES
 from optlint.model import Edit, Span
 
 Edits = tuple[Edit, ...]
@@ -40,7 +41,9 @@ class Results:
             elif any({s.name for s in r.expr.symbols} <= self.given for r in self.reading.reads if r.node is root):
                 continue  # `np.square(g)`: the gradient would be gone, and where its square belongs, nothing says
             else:
-                yield from self._into(span, self.reading.text(home))
+                for operand in (a.value for a in node.args if a.keyword is None and isinstance(a.value, PLACES)):
+                    taking = self.reading.span(operand)
+                    yield from self._into(span, self.reading.text(taking)) if taking is not None else ()
             start = Span(span.line, span.column, span.line, span.column, span.cell)
             yield (Edit(start, f"{self.reading.text(home)} = "),)
 
@@ -52,7 +55,7 @@ class Results:
         known = {id(r.node) for r in self.reading.reads}
         first = call.args[0].value if call.args else None
         for place in (node, first):
-            if isinstance(place, (cst.Name, cst.Attribute, cst.Subscript)) and id(place) in known:
+            if isinstance(place, PLACES) and id(place) in known:
                 return place
         return None
 

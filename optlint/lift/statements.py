@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import libcst as cst
 
 from optlint.lift import expression as ex
-from optlint.lift import structure
-from optlint.lift.definitions import Definitions, names_bound_in
+from optlint.lift.definitions import names_bound_in
 from optlint.lift.evaluator import MAX_WORK, dotted
-from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, Symbol, const
-from optlint.lift.frames import Dropped, Leave, Stored
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.frames import Leave, Stored
 from optlint.lift.objects import (
     ANY,
     Cell,
@@ -19,7 +18,6 @@ from optlint.lift.objects import (
     Each,
     Func,
     Klass,
-    Lib,
     Method,
     Seq,
     Unsupported,
@@ -29,42 +27,17 @@ from optlint.lift.objects import (
 )
 from optlint.lift.parts import SETTER, parts_by_key, takes_parts
 from optlint.lift.places import WHOLE, attribute
+from optlint.lift.unused import Unused
 from optlint.lift.vocabulary import Site, method_handler
-from optlint.lift.vocabulary.elements import element as element_of
-from optlint.lift.vocabulary.elements import is_list
 from optlint.lift.vocabulary.graph import as_shared, take_pairs
 from optlint.lift.wordings import in_other_words
 from optlint.model import Span
 
 IMMUTABLE = frozenset({"jax", "flax", "optax", "tensorflow", "theano", "keras"})
-ZERO = const(0)
-PLACES = (cst.Name, cst.Attribute, cst.Subscript)
 CONTENT = frozenset({"data", "cached_data"})  # ``p.data = x`` gives the array p another content
 
 
-def _keeps_part(after: Expr, symbol: Symbol) -> bool:
-    """β·s + …, whatever else reads s (Adadelta's steps)."""
-    own = structure.retention(after, symbol)
-    if own is not None:
-        return own != ZERO and structure.rest(after, symbol) != ZERO
-    return any(structure.slope(term, symbol) not in (None, ZERO) for _, term in structure.terms(after))
-
-
-def _is_behind(before: Expr, after: Expr) -> bool:
-    """What an unknown call has made of the old content stands in the new one: that may be a view of it."""
-    known = set(ex.walk(before))
-    return any(n.op == "opaque" and n not in known and n.symbols & before.symbols for n in ex.walk(after))
-
-
-def _root(call: cst.Call) -> cst.BaseExpression | None:
-    """Where a chain of methods starts."""
-    node: cst.BaseExpression = call
-    while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-        node = node.func.value
-    return node if isinstance(node, PLACES) else None
-
-
-class Statements(Definitions):
+class Statements(Unused):
     """Runs statements one after the other. Branches and loops are later layers'."""
 
     def run(self, body: cst.BaseSuite | Sequence[cst.CSTNode]) -> None:
@@ -95,7 +68,7 @@ class Statements(Definitions):
                 self.sinks.extend(expr.args)
                 self._change_copy(expr, node)
             elif isinstance(node.value, cst.Call):
-                self._drop(node.value, value)
+                self.drop(node.value, value)
 
     def _change_copy(self, made: Expr, node: cst.Expr) -> None:
         """``ahead = deepcopy(self.shape); ahead.put(w − μ·v)``: what a copy is told by unseen code, it is made of."""
@@ -106,66 +79,6 @@ class Statements(Definitions):
         told = [e for e in map(numeric, args) if e is not None and e.symbols]
         if told and held.expr.symbol.name != held.place:
             self.store.fill(held, made, self.span_of(node))
-
-    def _drop(self, call: cst.Call, made: Value) -> None:
-        """Note a result that nobody takes: ``v.addcmul(g, g)``, ``np.maximum(vmax, v)`` as statements.
-
-        What is changed in place, or is another name of what was there, has a place already.
-        """
-        callee, args = self.called
-        if isinstance(callee, Lib):
-            root, target = call.args[0].value if call.args else None, next(iter(args), None)
-        else:
-            root, target = _root(call), None
-        if isinstance(root, PLACES):
-            target = self.eval(root)  # what it holds now is worth a fix's knowing
-        if isinstance(callee, Method) and isinstance(callee.receiver, Cell) and numeric(target) is None:
-            target = callee.receiver  # what another call hands out: ``self.trace_of(p).mul_(μ).add(g)``
-        home, value, span = self.one_of(target), self.one_of(made), self.span_of(call)
-        if not isinstance(home, Cell) or not isinstance(value, Cell) or value.place or home is value or span is None:
-            return
-        before, after = home.expr, value.expr
-        if before is None or after is None or after.op not in ELEMENTWISE or after.op in COMPARISONS:
-            return
-        if before == after or not before.symbols <= after.symbols or _is_behind(before, after):
-            return
-        if not self.scanning and not self.is_abroad:
-            self.dropped.append(Dropped(span, before, isinstance(callee, Lib) or self.speaks_torch))
-        if self.keeps_results:
-            self.store.fill(home, after, span)
-
-    def _bind_anew(self, name: str, call: cst.Call, made: Value) -> Value:
-        """Note a state's new content that only the state's local name takes: ``buf = buf.mul(μ).add(g)``."""
-        root, holder, span = _root(call), self.scope.holder(name), self.span_of(call)
-        home = holder.vars[name] if holder is not None else None
-        after = numeric(made)
-        if not isinstance(root, cst.Name) or root.value != name or not isinstance(home, Cell) or home is made:
-            return made
-        before = home.expr
-        kept = structure.after_first(before) if before is not None else None
-        if span is None or before is None or after is None or kept is None or kept.op != "sym":
-            return made
-        if not _keeps_part(structure.after_first(after), kept.symbol):
-            return made
-        if kept.symbol.initial is None and kept is before:  # it may as well be a gradient; who hands it in knows
-            self.unsure = True
-            return made
-        if "[" not in home.place and "." not in home.place:
-            return made
-        if not self.scanning and not self.is_abroad:
-            self.dropped.append(Dropped(span, before, self.speaks_torch, bound=True))
-        if not self.keeps_results:
-            return made
-        self.store.fill(home, after, span)
-        return home
-
-    @property
-    def speaks_torch(self) -> bool:
-        return any(name.partition(".")[0] == "torch" for name in self.imports)
-
-    def one_of(self, value: Value | None) -> Value | None:
-        """A list's element that stands for all."""
-        return element_of(Site(self.whole, [], {}, None, ""), value) if is_list(value) and value is not None else value
 
     def eval_Yield(self, node: cst.Yield) -> Value:
         if isinstance(node.value, cst.BaseExpression):
@@ -238,7 +151,7 @@ class Statements(Definitions):
         if len(node.targets) > 1 and isinstance(value, Cell) and value.array and not self.scanning:
             self.shared.append(tuple(dotted(t.target) for t in node.targets))
         if isinstance(node.value, cst.Call) and isinstance(first, cst.Name) and len(node.targets) == 1:
-            value = self.made_anew(self._bind_anew(first.value, node.value, value), self.span_of(node))
+            value = self.made_anew(self.bind_anew(first.value, node.value, value), self.span_of(node))
         for target in node.targets:
             if not (is_opaque(value) and _passed_through(target.target, node.value)):
                 self.assign(target.target, value, self.span_of(node))
