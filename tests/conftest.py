@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import standins
 os.environ |= {"OPTLINT_JOBS": "1", "OPTLINT_NO_CACHE": "1"}
 for server in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):  # reports write paths from there
     os.environ.pop(server, None)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job, whose children would ignore it, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 BY_EXAMPLE = ("test_fix.py", "test_fixtures.py", "test_rules.py")
