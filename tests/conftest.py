@@ -12,7 +12,7 @@ import standins
 os.environ |= {"OPTLINT_JOBS": "1", "OPTLINT_NO_CACHE": "1"}
 for server in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):  # reports write paths from there
     os.environ.pop(server, None)
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job, whose children would ignore it, too
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: its children would, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import libcst as cst
-from libcst import matchers
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -55,18 +56,19 @@ class Unused(Definitions):
         ``torch.div(m, step)`` with step alone read below is to change step.
         """
         operands = [(a.value, v) for a, v in zip(call.args, args, strict=False) if a.keyword is None]
-        read = [(node, v) for node, v in operands if isinstance(node, cst.Name) and self._is_read_below(node, call)]
-        if len(read) == 1 and isinstance(operands[0][0], cst.Name):
-            return read[0]
+        names = [(node, v) for node, v in operands if isinstance(node, cst.Name)]
+        if len(names) > 1 and names[0] == operands[0]:
+            read = [(node, v) for node, v in names if self._is_read_below(node, call)]
+            if len(read) == 1:
+                return read[0]
         return operands[0] if operands else (None, None)
 
     def _is_read_below(self, name: cst.Name, call: cst.Call) -> bool:
         function, here = self.stack[-1] if self.stack else None, self.span_of(call)
-        if function is None or here is None:
+        if here is None or not isinstance(function, cst.FunctionDef):
             return False
-        others = matchers.findall(function, matchers.Name(value=name.value))
-        places = [span for other in others if (span := self.span_of(other)) is not None]
-        return any((s.line, s.column) > (here.end_line, here.end_column) for s in places)
+        places = (self.span_of(other) for other in _names_in(function).get(name.value, ()))
+        return any(s is not None and (s.line, s.column) > (here.end_line, here.end_column) for s in places)
 
     def bind_anew(self, name: str, call: cst.Call, made: Value) -> Value:
         """Note a state's new content that only the state's local name takes: ``buf = buf.mul(μ).add(g)``."""
@@ -100,6 +102,19 @@ class Unused(Definitions):
     def one_of(self, value: Value | None) -> Value | None:
         """A list's element that stands for all."""
         return element_of(Site(self.whole, [], {}, None, ""), value) if is_list(value) and value is not None else value
+
+
+@lru_cache(maxsize=64)
+def _names_in(function: cst.FunctionDef) -> dict[str, list[cst.Name]]:
+    """Where each name stands in a function."""
+    found: dict[str, list[cst.Name]] = {}
+    waiting: list[cst.CSTNode] = [function]
+    while waiting:
+        node = waiting.pop()
+        waiting.extend(node.children)
+        if isinstance(node, cst.Name):
+            found.setdefault(node.value, []).append(node)
+    return found
 
 
 def _keeps_part(after: Expr, symbol: Symbol) -> bool:
