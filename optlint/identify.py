@@ -134,7 +134,9 @@ def _has_idle_parts(trial: Trial) -> bool:
     if all(n.op != "where" for n in ex.walk(trial.form.drive)):
         return False
     full = trial.run()
-    for old, _, _ in trial.form.states:
+    for old, _, post in trial.form.states:
+        if any(n.op == "where" for n in ex.walk(post)):
+            continue  # the first step fills it, whatever it held
         moved = {**trial.initial, old: trial.initial.get(old, 0.0) + 100.0}
         if np.array_equal(_run(trial.form, trial.bound, moved, STEPS), full, equal_nan=True):
             return True
