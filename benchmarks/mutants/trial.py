@@ -16,10 +16,12 @@ from benchmarks.mutants.source import lifted
 from optlint import lint_source
 from optlint.diagnose.views import views
 from optlint.identify import best, matches
+from optlint.knowledge import find_mistake
 from optlint.lift import Recurrence
 from optlint.model import Finding, Report
 from optlint.prepare import prepare
 from optlint.sandbox.evaluate import TooLarge
+from optlint.sandbox.laws import rests
 from optlint.settings import CONVENTIONS, Settings
 
 MAX_ROUNDS = 3  # of fixes: what is left after one is fixed in the next
@@ -106,6 +108,9 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     if not changed and found and not injector.hidden:
         outcome.dropped = "behaves as before"
         return
+    if changed and _asks_for_rest(outcome.code) and all(map(_rests, changed)):
+        outcome.dropped = "something else keeps the denominator from zero"
+        return
     report = lint_source(
         text, original.code.path or outcome.file, settings=settings_for(original) if injector.asks else None
     )
@@ -124,6 +129,20 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     said = [f for f in findings if f.severity != "note" or f.code == outcome.code]  # whatever the mistake was called
     mended = findings if any(f.fix is not None for f in said) else []
     outcome.fix = fixed(text, original, before, mended, outcome.line)  # what is explained together is mended together
+
+
+def _asks_for_rest(code: str) -> bool:
+    page = find_mistake(code)
+    return page is not None and page.options.get("law") == "rests"
+
+
+def _rests(recurrence: Recurrence) -> bool:
+    """Without gradients every step is finite: a clamp is there, or another ε."""
+    try:
+        subject = prepare(recurrence)
+        return subject.gradient is not None and rests(subject)
+    except TooLarge:
+        return False
 
 
 def unbound(text: str) -> set[str]:
