@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import libcst as cst
@@ -17,6 +17,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import REDUCTIONS, Expr, Symbol
 from optlint.lift.frames import Stored
+from optlint.lift.recurrence import State
 from optlint.sandbox.laws import keeps_coordinates_apart
 from optlint.subject import Clock, Hyper, Subject
 
@@ -75,25 +76,59 @@ def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     spoken = mentioned(recurrence) or families_in(" ".join(recurrence.beside)) - SIMPLE
     if not spoken or speaks_of(str(page.options.get("unless", "$^")), recurrence.text):
         return
-    alone: dict[Expr, Expr] = {}
-    beside: dict[Expr, Expr] = {}
-    other = Symbol("another coordinate's g", kind="role")
-    for state in subject.states:
-        for node in ex.walk(state.post) if state.old in subject.second else ():
-            if node.op in REDUCTIONS and subject.g in node.symbols and not node.symbols - {subject.g}:
-                inner = node.args[0]
-                alone[node] = inner
-                beside[node] = _of_two(node.op, inner, ex.substitute(inner, {ex.sym(subject.g): ex.sym(other)}))
-    if not alone:
+    alone = {node: node.args[0] for state in subject.states for node in _reduced_squares(subject, state)}
+    written = _beside_another(subject, alone) if alone else None
+    if written is None:
         return
     made = subject.replaced([ex.substitute(p, alone) for p in subject.posts])
     if keeps_coordinates_apart(subject) or not keeps_coordinates_apart(made):
         return
-    hypers = [*subject.hypers, Hyper(other, "other", 1.0)]
-    written = subject.replaced([ex.substitute(p, beside) for p in subject.posts], hypers=hypers)
     wrong, right = next(iter(alone.items()))
     root = next(s.post for s in subject.states if ex.contains(s.post, wrong))
     yield Repair(page.code, made, wrong, right, root=root, written=written)
+
+
+def _reduced_squares(subject: Subject, state: State) -> Iterator[Expr]:
+    """What a state gathers of a whole tensor: of g, or squares of what is made of it (g − m', Adadelta's steps)."""
+    for node in ex.walk(state.post):
+        if node.op in REDUCTIONS and node.symbols & (subject.moving | {subject.g}):
+            inner = node.args[0]
+            of_gradient = state.old in subject.second and subject.g in inner.symbols and not inner.symbols - {subject.g}
+            if of_gradient or _is_square(inner):
+                yield node
+
+
+def _is_square(node: Expr) -> bool:
+    powers: dict[Expr, float] = {}
+    for factor, exponent in structure.factors(node):
+        powers[factor] = powers.get(factor, 0.0) + exponent
+    return all(exponent % 2 == 0 for exponent in powers.values())
+
+
+def _beside_another(subject: Subject, alone: Collection[Expr]) -> Subject | None:
+    """The update as written, of a tensor of two coordinates, the other's gradient being always 1.
+
+    What each coordinate has for itself and the sums read, the other has, too. None where that in turn reads the sums.
+    """
+    other = Symbol("another coordinate's g", kind="role")
+    reduced = [s for s in subject.states if any(ex.contains(s.post, n) for n in alone)]
+    read = frozenset().union(*(n.symbols for n in alone))
+    own: list[State] = []
+    while more := [s for s in subject.states if {s.old, s.new} & read and s not in reduced and s not in own]:
+        own = [s for s in subject.states if s in own or s in more]
+        read = read.union(*(s.post.symbols for s in more))
+    theirs = [State(s.name, Symbol(s.name), Symbol(f"{s.name}'"), s.post, s.initial) for s in own]
+    table = {ex.sym(subject.g): ex.sym(other)}
+    for mine, their in zip(own, theirs, strict=True):
+        table |= {ex.sym(mine.old): ex.sym(their.old), ex.sym(mine.new): ex.sym(their.new)}
+    if any(s.new in mine.post.symbols for s in reduced for mine in own):
+        return None
+    for state in theirs:
+        state.post = ex.substitute(state.post, table)
+    of_both = {n: _of_two(n.op, n.args[0], ex.substitute(n.args[0], table)) for n in alone}
+    kept = [replace(s, post=ex.substitute(s.post, of_both)) for s in subject.states]
+    hypers = [*subject.hypers, Hyper(other, "other", 1.0)]
+    return subject.with_states([*theirs, *kept], ex.substitute(subject.step, of_both), hypers=hypers)
 
 
 def _of_two(name: str, one: Expr, two: Expr) -> Expr:
