@@ -134,6 +134,8 @@ class Speller:
                 continue
             if isinstance(read.node, (cst.Integer, cst.Float)) and expr.op != "const":
                 continue
+            if expr.op != "const" and read.expr.op == "const":
+                continue  # 1 − ρ is no η, though both may be 0.01
             here = inside or self.reading.function(read.node) is home
             if not here and not self.reading.means_the_same(read, site.node):
                 continue
@@ -149,7 +151,8 @@ class Speller:
                 continue
             near = abs(read.span.line - site.span.line)
             whole = inside and bool(read.expr.symbols & self.reading.values.left_out)  # v + 0, and not v alone
-            rank = (not whole, not simple, not inside, len(text), near)
+            other = expr.op == "const" and expr.origin is not None and read.expr.origin != expr.origin
+            rank = (not whole, other, not simple, not inside, len(text), near)
             if best is None or rank < best[0]:
                 best = (rank, text)
         return None if best is None else Text(best[1], level_of(best[1]))
