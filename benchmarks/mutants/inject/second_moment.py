@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import libcst as cst
 
@@ -117,8 +117,19 @@ def multiplied_by_the_denominator(a: Anatomy) -> Edits:
 
 @injects("OPT108")
 def weight_of_the_square_dropped(a: Anatomy) -> Edits:
+    yield from _without_weight(a, a.second)
+
+
+@injects("OPT108", stays=True)
+def weight_of_the_gradient_dropped(a: Anatomy) -> Edits:
+    """Of a first moment that is corrected; uncorrected it would be heavy ball's velocity."""
+    equations = a.match.variant.equations
+    yield from _without_weight(a, {r for r in a.roles if r not in a.second and f"{r}'/(1 - beta" in equations})
+
+
+def _without_weight(a: Anatomy, parts: Collection[str]) -> Edits:
     for site, op in f.operations(a, "mul"):
-        if site.part not in a.second or len(op.operands) != 2:
+        if site.part not in parts or len(op.operands) != 2:
             continue
         for weight, other in (op.operands, op.operands[::-1]):
             if a.weighs(weight, site.part) and not a.stands_for(other, a.is_setting):
@@ -127,7 +138,7 @@ def weight_of_the_square_dropped(a: Anatomy) -> Edits:
     for site, op in f.operations(a, "addcmul", "add"):
         for name in ("value", "alpha"):
             arg = op.named.get(name)
-            if arg is not None and site.part in a.second and a.weighs(arg.value, site.part):
+            if arg is not None and site.part in parts and a.weighs(arg.value, site.part):
                 before = op.operands[-1]
                 _, start = a.code.offsets(before)
                 _, end = a.code.offsets(arg)

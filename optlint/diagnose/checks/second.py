@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from optlint.diagnose.checks.correction import sum_corrected_as_average
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import is_called_step_size, mentioned, speaks_of
 from optlint.knowledge import MistakePage
@@ -333,6 +334,7 @@ def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         added = structure.product([(right if f is weights[0] else f, e) for f, e in parts], new.origin)
         post = ex.op("add", ex.op("mul", kept[state], ex.sym(state.old)), added, origin=state.post.origin)
         yield Repair(page.code, _with(subject, number, post), weights[0], right, where=state.name, root=state.post)
+    yield from sum_corrected_as_average(subject, page)  # where the second moment reads the first: AdaBelief
 
 
 def _added_on_top(subject: Subject, page: MistakePage) -> Iterator[Repair]:
