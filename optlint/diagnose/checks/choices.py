@@ -20,6 +20,7 @@ from optlint.lift.frames import Stored
 from optlint.lift.recurrence import State
 from optlint.sandbox.laws import keeps_coordinates_apart
 from optlint.subject import Clock, Hyper, Subject
+from optlint.timed import averages
 
 LARGE = 0.1  # an ε that no library gives by default
 
@@ -74,7 +75,7 @@ def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """mean(g²), sum(g²) or ‖g‖² gathered where each coordinate's own square is meant."""
     recurrence = subject.recurrence
     spoken = mentioned(recurrence) or families_in(" ".join(recurrence.beside)) - SIMPLE
-    if not spoken or speaks_of(str(page.options.get("unless", "$^")), recurrence.text):
+    if not (spoken or len(averages(subject)) > 1) or speaks_of(str(page.options.get("unless", "$^")), recurrence.text):
         return
     alone = {node: node.args[0] for state in subject.states for node in _reduced_squares(subject, state)}
     written = _beside_another(subject, alone) if alone else None
