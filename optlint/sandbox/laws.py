@@ -76,9 +76,8 @@ def scale_exponent(subject: Subject) -> float | None:
 def keeps_coordinates_apart(subject: Subject) -> bool:
     """What one coordinate's gradients are does not show in another's steps."""
     plain = _steps(subject)[:, 0]
-    others = (
-        _steps(subject, factor=np.array([1.0, theirs]))[:, 0] for theirs in (1000.0, 0.0)
-    )  # Adadelta sees no size
+    factors = (1000.0, 0.0)  # Adadelta's steps show no size of gradients
+    others = (_steps(subject, factor=np.array([1.0, theirs]))[:, 0] for theirs in factors)
     return all(np.allclose(plain, other, rtol=1e-6, atol=1e-12, equal_nan=True) for other in others)
 
 
