@@ -166,8 +166,8 @@ def is_derivative(subject: Subject) -> bool:
     What a framework of the author's own keeps in ``p.grad`` may well be its negative, and ``-rate(loss)·p.grad`` is.
     """
     assert subject.gradient is not None
-    if structure.is_negative(subject.gradient):
-        return False
+    if structure.is_negative(subject.gradient) or _subtracts_derivative(subject.gradient):
+        return False  # which a step down has to add
     torch = any(name.split(".")[0] == "torch" for name in subject.recurrence.imports)
     for node in ex.walk(subject.gradient):
         if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
@@ -175,6 +175,18 @@ def is_derivative(subject: Subject) -> bool:
             return bool(subject.states) or not str(node.value).startswith(OF_A_VALUE)
         if torch and node.op == "sym" and node.symbol.name.endswith(".grad"):
             return True
+    return False
+
+
+def _subtracts_derivative(node: Expr, sign: int = 1) -> bool:
+    """What is added to the weights takes a derivative away: contrastive divergence and a penalty for active units."""
+    if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
+        return sign < 0
+    if node.op in ("add", "sub", "neg"):
+        return any(_subtracts_derivative(term, sign * own) for own, term in structure.terms(node))
+    if node.op in ("mul", "div"):
+        sign = -sign if structure.is_negative(node) else sign
+        return any(_subtracts_derivative(factor, sign) for factor, _ in structure.factors(node))
     return False
 
 
