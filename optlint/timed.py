@@ -77,6 +77,11 @@ class Timed:
     def _at(self, t: float) -> Mapping[Symbol, Any]:
         return {**self.subject.bound, **{c.symbol: c.first + (t - 1) * c.by for c in self.clocks}}
 
+    @staticmethod
+    def corrections(decay: Any) -> Any:
+        """1 − βᵗ at these times, (times, lanes, 1), for the values of a β."""
+        return 1 - decay ** np.array(TIMES)[:, None, None]
+
     def moves(self, node: Expr) -> bool:
         return bool(node.symbols & (self._clock_symbols | self.subject.products))
 
@@ -87,14 +92,14 @@ def breaches(subject: Subject) -> int:
     In a product of powers of averages, the factors that move with t and are made of settings have to undo 1 − βᵗ of
     some of these, to the powers that they have there. A product that cannot be told is no breach.
     """
-    timed, times = Timed(subject), np.array(TIMES)[:, None, None]
+    timed = Timed(subject)
     sums: dict[Symbol, Any] = {}
     for state in subject.states:  # of whatever they gather
         own, taken = structure.slope(state.post, state.old), structure.rest(state.post, state.old)
         gathers = taken is not None and any(s.default is None for s in taken.symbols)
         decay = timed.value(own) if own is not None and gathers else None
         if decay is not None and np.all((decay > 0) & (decay < 1)) and not np.any(subject.initial(state)):
-            sums[state.new] = 1 - decay**times
+            sums[state.new] = timed.corrections(decay)
     products = {n: None for post in subject.posts for n in ex.walk(post) if n.op in ("mul", "div")} if sums else {}
     inner = {id(a) for n in products for a in n.args if a.op in ("mul", "div")}
     return sum(not _fits(structure.factors(n), sums, timed) for n in products if id(n) not in inner)

@@ -11,7 +11,7 @@ from optlint.diagnose.proposals import Proposals, from_check
 from optlint.diagnose.repairs import Repair
 from optlint.identify import Match, best, matches, title_of
 from optlint.intent import SIMPLE, asked_to_climb, families_in, meant, meant_families, mentioned, speaks_of_descent
-from optlint.knowledge import conventions, find_mistake, mistakes
+from optlint.knowledge import conventions, derived, find_mistake, mistakes
 from optlint.lift.expression import Symbol
 from optlint.moments import known_moments
 from optlint.sandbox.evaluate import TooLarge
@@ -241,12 +241,19 @@ def _key(subject: Subject) -> tuple[object, ...]:
     return (*subject.posts, *((c.symbol, c.first) for c in subject.clocks))
 
 
+@derived
+def _floors() -> dict[str, str]:
+    """Where each published form, by its title, has its ε."""
+    found = {title_of(v.family, v): v.epsilon for v in conventions()}
+    return found | {title_of("adamw", v): v.epsilon for v in conventions() if v.family == "adam"}
+
+
 def _choose(hits: list[Explanation], intended: frozenset[str], beside: frozenset[str]) -> Explanation | None:
     """The likeliest explanation. intended: the families that the update's name allows; beside: what others are."""
     if not hits:
         return None
 
-    floors = {v.epsilon for v in conventions() if beside & {title_of(family, v) for family in (v.family, "adamw")}}
+    floors = {_floors()[title] for title in beside & _floors().keys()}
 
     def rank(hit: Explanation) -> tuple[object, ...]:
         own, special = _of_family(hit, intended), _of_family(hit, None)

@@ -24,8 +24,11 @@ _KEYED = re.compile(
 )  # ``[groups[group]['params'][{p}]]``: keyed by an element p
 _SHIFTED = re.compile(r"\[\{(\w+)\}(?= [+−] \d+\])")
 
+DERIVATIVE = "derivative of "  # how the vocabulary names the result of a differentiator
+OF_A_VALUE = f"{DERIVATIVE}the value of "  # … that is given what a function has computed, and not the function
+
 _GRADIENT = re.compile(
-    r"(?i:grad)|^derivative of |(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|x|b|theta|weights?|bias(?:es)?)(?![A-Za-z])"
+    rf"(?i:grad)|^{DERIVATIVE}|(?<![A-Za-z])d[A-Z]|(?<![A-Za-z])d_?(?:w|x|b|theta|weights?|bias(?:es)?)(?![A-Za-z])"
 )
 
 

@@ -57,7 +57,7 @@ class Unused(Definitions):
         """
         operands = [(a.value, v) for a, v in zip(call.args, args, strict=False) if a.keyword is None]
         names = [(node, v) for node, v in operands if isinstance(node, cst.Name)]
-        if len(names) > 1 and names[0] == operands[0]:
+        if len(names) > 1 and isinstance(operands[0][0], cst.Name):
             read = [(node, v) for node, v in names if self._is_read_below(node, call)]
             if len(read) == 1:
                 return read[0]

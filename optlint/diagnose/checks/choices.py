@@ -9,6 +9,7 @@ from dataclasses import replace
 import libcst as cst
 import numpy as np
 
+from optlint.diagnose.checks.sharing import states_of_another
 from optlint.diagnose.repairs import Repair, check
 from optlint.identify import best, matches
 from optlint.intent import SIMPLE, families_in, mentioned, speaks_of
@@ -100,10 +101,7 @@ def _reduced_squares(subject: Subject, state: State) -> Iterator[Expr]:
 
 
 def _is_square(node: Expr) -> bool:
-    powers: dict[Expr, float] = {}
-    for factor, exponent in structure.factors(node):
-        powers[factor] = powers.get(factor, 0.0) + exponent
-    return all(exponent % 2 == 0 for exponent in powers.values())
+    return all(structure.exponent_of(node, factor) % 2 == 0 for factor, _ in structure.factors(node))
 
 
 def _beside_another(subject: Subject, alone: Collection[Expr]) -> Subject | None:
@@ -118,14 +116,9 @@ def _beside_another(subject: Subject, alone: Collection[Expr]) -> Subject | None
     while more := [s for s in subject.states if {s.old, s.new} & read and s not in reduced and s not in own]:
         own = [s for s in subject.states if s in own or s in more]
         read = read.union(*(s.post.symbols for s in more))
-    theirs = [State(s.name, Symbol(s.name), Symbol(f"{s.name}'"), s.post, s.initial) for s in own]
-    table = {ex.sym(subject.g): ex.sym(other)}
-    for mine, their in zip(own, theirs, strict=True):
-        table |= {ex.sym(mine.old): ex.sym(their.old), ex.sym(mine.new): ex.sym(their.new)}
     if any(s.new in mine.post.symbols for s in reduced for mine in own):
         return None
-    for state in theirs:
-        state.post = ex.substitute(state.post, table)
+    theirs, table = states_of_another(subject, own, other)
     of_both = {n: _of_two(n.op, n.args[0], ex.substitute(n.args[0], table)) for n in alone}
     kept = [replace(s, post=ex.substitute(s.post, of_both)) for s in subject.states]
     hypers = [*subject.hypers, Hyper(other, "other", 1.0)]

@@ -17,7 +17,7 @@ from optlint.lift.recurrence import State
 from optlint.model import Span
 from optlint.prepare import prepare
 from optlint.subject import Subject
-from optlint.timed import TIMES, Timed, averages, clock, one_minus_power
+from optlint.timed import Timed, averages, clock, one_minus_power
 
 
 def _keeps_a_norm(subject: Subject) -> bool:
@@ -377,7 +377,6 @@ def sum_corrected_as_average(subject: Subject, page: MistakePage) -> Iterator[Re
     Without the correction it is heavy ball's velocity, and where 1 − β scales the step the author has seen to it.
     """
     timed, g = Timed(subject), ex.sym(subject.g)
-    times = np.array(TIMES)[:, None, None]
     divisors = {f for n in ex.walk(subject.step) if n.op == "div" for f, _ in structure.factors(n.args[1])}
     for position, state in enumerate(subject.states):
         own = structure.slope(state.post, state.old)
@@ -387,7 +386,7 @@ def sum_corrected_as_average(subject: Subject, page: MistakePage) -> Iterator[Re
         if decay is None or any(structure.is_complement(n, own) for n in ex.walk(subject.step)):
             continue
         values = (timed.value(f) for f in divisors if timed.moves(f))
-        if any(v is not None and np.allclose(v, 1 - decay**times, rtol=1e-9) for v in values):
+        if any(v is not None and np.allclose(v, timed.corrections(decay), rtol=1e-9) for v in values):
             old, weight = ex.sym(state.old), Expr("sub", (ex.const(1), own))  # as it is to be written, also of numbers
             posts = subject.posts
             posts[position] = ex.op("add", ex.op("mul", own, old), ex.op("mul", weight, g), origin=state.post.origin)

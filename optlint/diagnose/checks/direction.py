@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -11,8 +11,11 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.places import DERIVATIVE, OF_A_VALUE
 from optlint.lift.recurrence import Recurrence
 from optlint.subject import Subject
+
+MINUS = ex.const(-1)
 
 
 @check("betas-swapped")
@@ -134,19 +137,20 @@ def _may_be_gradient(subject: Subject) -> bool:
 
 def _turn(node: Expr, w: Symbol | None) -> int | None:
     """Whether a gradient that is written out grows (1) or shrinks (-1) with w; None where it does not show."""
-    if w is None or w not in node.symbols:
+    if w is None:
         return None
-    if node.op == "sym":
-        return 1
-    if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
-        return 1
-    signs: set[int | None] = set()
-    for place, part in enumerate(node.args):
-        sign = _turn(part, w)
-        negative = node.op == "neg" or (node.op == "sub" and place == 1)
-        if w in part.symbols:
-            signs.add(-sign if negative and sign is not None else sign)
+    signs = set(_signs(node, lambda n: w in n.symbols and (n.op == "sym" or is_derived(n))))
     return signs.pop() if len(signs) == 1 else None
+
+
+def _signs(node: Expr, wanted: Callable[[Expr], bool], sign: int = 1) -> Iterator[int]:
+    """The signs under which certain parts stand."""
+    if wanted(node):
+        yield sign
+        return
+    for place, part in enumerate(node.args):
+        turned = node.op == "neg" or (node.op == "sub" and place == 1) or (node.op == "mul" and MINUS in node.args)
+        yield from _signs(part, wanted, -sign if turned else sign)
 
 
 def _everything(node: Expr) -> Iterator[Expr]:
@@ -156,8 +160,9 @@ def _everything(node: Expr) -> Iterator[Expr]:
         yield from _everything(part)
 
 
-DERIVATIVE = "derivative of "  # how the vocabulary names the result of a differentiator
-OF_A_VALUE = f"{DERIVATIVE}the value of "  # … that is given what a function has computed, and not the function
+def is_derived(node: Expr) -> bool:
+    """What a differentiator has made."""
+    return node.op == "opaque" and str(node.value).startswith(DERIVATIVE)
 
 
 def is_derivative(subject: Subject) -> bool:
@@ -166,27 +171,15 @@ def is_derivative(subject: Subject) -> bool:
     What a framework of the author's own keeps in ``p.grad`` may well be its negative, and ``-rate(loss)·p.grad`` is.
     """
     assert subject.gradient is not None
-    if structure.is_negative(subject.gradient) or _subtracts_derivative(subject.gradient):
-        return False  # which a step down has to add
+    if structure.is_negative(subject.gradient) or -1 in _signs(subject.gradient, is_derived):
+        return False  # a penalty's derivative that is taken away (contrastive divergence), which a step down adds
     torch = any(name.split(".")[0] == "torch" for name in subject.recurrence.imports)
     for node in ex.walk(subject.gradient):
-        if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
+        if is_derived(node):
             # steps without a memory climb to what excites a unit: images that are dreamt, inputs that are attacked
             return bool(subject.states) or not str(node.value).startswith(OF_A_VALUE)
         if torch and node.op == "sym" and node.symbol.name.endswith(".grad"):
             return True
-    return False
-
-
-def _subtracts_derivative(node: Expr, sign: int = 1) -> bool:
-    """What is added to the weights takes a derivative away: contrastive divergence and a penalty for active units."""
-    if node.op == "opaque" and str(node.value).startswith(DERIVATIVE):
-        return sign < 0
-    if node.op in ("add", "sub", "neg"):
-        return any(_subtracts_derivative(term, sign * own) for own, term in structure.terms(node))
-    if node.op in ("mul", "div"):
-        sign = -sign if structure.is_negative(node) else sign
-        return any(_subtracts_derivative(factor, sign) for factor, _ in structure.factors(node))
     return False
 
 

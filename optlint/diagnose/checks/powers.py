@@ -65,15 +65,14 @@ def _of_another(
     subject: Subject, page: MistakePage, timed: Timed, right: dict[Symbol, tuple[Any, Expr]]
 ) -> Iterator[Repair]:
     """v/(1 − β₁ᵗ) for v/(1 − β₂ᵗ): the correction of another average, also folded into the step size."""
-    times = np.array(TIMES)[:, None, None]
     nodes = {id(n): n for n in ex.walk(subject.step) if n.op == "sub" and timed.moves(n)}
     for node in nodes.values():
         value = timed.value(node)
-        if value is None or not any(np.allclose(value, 1 - d**times, rtol=1e-9) for d, _ in right.values()):
+        if value is None or not any(np.allclose(value, timed.corrections(d), rtol=1e-9) for d, _ in right.values()):
             continue
         for state in subject.states:
             decay, new = right.get(state.old, (None, None))
-            if new is not None and not np.allclose(value, 1 - decay**times, rtol=1e-9):
+            if new is not None and not np.allclose(value, timed.corrections(decay), rtol=1e-9):
                 made = subject.replaced(
                     [*subject.posts[:-1], ex.replace_node(subject.step, node, new)], clocks=timed.clocks
                 )

@@ -183,8 +183,7 @@ def stale_second_moment(subject: Subject, page: MistakePage) -> Iterator[Repair]
         gathers = state.old in subject.second or subject.g in state.post.symbols
         if late and gathers and (not _is_begun(subject, state) or _is_a_named_average(subject, state)):
             stale.append(state)
-    begun = any(_is_begun(subject, state) for state in stale)
-    details = {"says": "begun"} if begun else {}
+    details = {"says": "begun"} if any(_is_begun(subject, state) for state in stale) else {}
     table = {ex.sym(s.old): ex.sym(s.new) for s in stale if s.old in subject.second}
     for part in [table, *({old: new} for old, new in table.items() if len(table) > 1)]:
         yield from _read_in_time(subject, page, part, details)
@@ -252,9 +251,7 @@ def rate_in_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair]
         scaled = {ex.sym(subject.g): 2.0} | dict.fromkeys(sizes, 2.0)
         wrong = next((n for n in ex.walk(state.post) if n.args and _powers(n) == scaled), None)
         if wrong is not None:
-            posts = subject.posts
-            posts[position] = ex.replace_node(state.post, wrong, square)
-            made = subject.replaced(posts)
+            made = _with(subject, position, ex.replace_node(state.post, wrong, square))
             yield Repair(page.code, made, wrong, square, where=state.name, root=state.post, details=details)
             continue
         for _, term in structure.terms(state.post):
@@ -263,9 +260,7 @@ def rate_in_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair]
                 continue
             rest = structure.product([(f, e) for f, e in powers.items() if f not in sizes], term.origin)
             parts = [(s, rest if t is term else t) for s, t in structure.terms(state.post)]
-            posts = subject.posts
-            posts[position] = structure.total(parts, state.post.origin)
-            made = subject.replaced(posts)
+            made = _with(subject, position, structure.total(parts, state.post.origin))
             yield Repair(page.code, made, term, rest, where=state.name, root=state.post, details=details)
 
 

@@ -81,14 +81,24 @@ def shared_by_tensors(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     yield Repair(page.code, written, shared[0].post, None, span=_last(shared[0]), details={"kind": "clock"})
 
 
+def states_of_another(whole: Subject, states: list[State], other: Symbol) -> tuple[list[State], dict[Expr, Expr]]:
+    """These states as they are beside: of a tensor, or a coordinate, whose gradient is ``other``.
+
+    Also what stands there for the update's own symbols.
+    """
+    theirs = [State(s.name, Symbol(s.name), Symbol(f"{s.name}'"), s.post, s.initial) for s in states]
+    table = {ex.sym(whole.g): ex.sym(other)}
+    for mine, their in zip(states, theirs, strict=True):
+        table |= {ex.sym(mine.old): ex.sym(their.old), ex.sym(mine.new): ex.sym(their.new)}
+    for state in theirs:
+        state.post = ex.substitute(state.post, table)
+    return theirs, table
+
+
 def as_of_neighbours(whole: Subject, states: list[State]) -> Subject:
     """The update as written: what it takes for its states are those of a tensor whose gradient is always 1."""
     other = Symbol("another tensor's g", kind="role")
-    theirs = [State(s.name, Symbol(s.name), Symbol(f"{s.name}'"), s.post, s.initial) for s in states]
-    past = {ex.sym(s.old): ex.sym(t.old) for s, t in zip(states, theirs, strict=True)}
-    now = {ex.sym(s.new): ex.sym(t.new) for s, t in zip(states, theirs, strict=True)}
-    for state in theirs:
-        state.post = ex.substitute(state.post, {**past, **now, ex.sym(whole.g): ex.sym(other)})
+    theirs, _ = states_of_another(whole, states, other)
     read = {ex.sym(s.old): ex.sym(t.new) for s, t in zip(states, theirs, strict=True)}
     kept = [replace(s, post=ex.substitute(s.post, read)) for s in whole.states]
     step = ex.substitute(whole.step, read)

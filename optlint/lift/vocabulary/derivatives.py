@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from optlint.lift.objects import Cell, Lib, Value, numeric
-from optlint.lift.places import place_of
+from optlint.lift.places import OF_A_VALUE, place_of
 from optlint.lift.vocabulary.site import Handler, Site
 
 _LOSS = re.compile(r"loss|cost|(?<![a-z])(?:error|mse|nll)(?![a-z])|cross_?entropy", re.IGNORECASE)
@@ -41,13 +41,13 @@ def _derivative(site: Site) -> Value | None:
     name = _named(site)
     if not name:
         return site.opaque()
-    return site.machine.opaque(f"derivative of the value of {name}", site.args[1:], site.span)
+    return site.machine.opaque(f"{OF_A_VALUE}{name}", site.args[1:], site.span)
 
 
 def _with_value(site: Site) -> Value | None:
     """``jax.value_and_grad(loss)``: a function that hands back a value and its derivatives."""
     name = _named(site)
-    return Lib(f"derivative of the value of {name}") if name else None
+    return Lib(f"{OF_A_VALUE}{name}") if name else None
 
 
 def _of_tape(site: Site) -> Value | None:
@@ -56,7 +56,7 @@ def _of_tape(site: Site) -> Value | None:
     if tape is None or tape.op != "opaque" or not str(tape.value).endswith("GradientTape"):
         return None
     name = _named(site)
-    return site.machine.opaque(f"derivative of the value of {name}", site.args[1:], site.span) if name else None
+    return site.machine.opaque(f"{OF_A_VALUE}{name}", site.args[1:], site.span) if name else None
 
 
 NAMES: dict[str, Handler] = {

@@ -6,7 +6,7 @@ from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.objects import Cell, Const, Each, Lib, Value, numeric
 from optlint.lift.operators import coordinates, written_out
-from optlint.lift.places import place_of
+from optlint.lift.places import DERIVATIVE, place_of
 from optlint.lift.vocabulary.site import (
     BESIDE_ONE,
     Handler,
@@ -95,7 +95,7 @@ def _of_coordinates(site: Site, value: Value) -> Expr | None:
 
 def _differentiate(site: Site) -> Value | None:
     """``grad(loss)``: a function whose results are derivatives, and are named so."""
-    return Lib(f"derivative of {place_of(site.args[0]) or 'a function'}") if site.args else None
+    return Lib(f"{DERIVATIVE}{place_of(site.args[0]) or 'a function'}") if site.args else None
 
 
 def _hypot(a: Expr, b: Expr) -> Expr:
