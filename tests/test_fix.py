@@ -66,8 +66,6 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT702-3": "the loop variable that should keep the maximum is one of several names for zeros",
     "OPT702-4": "what the function takes in and hands back is a choice",
     "OPT707-1": "the powers need a count that the code does not read",
-    "OPT709": "what is to be done in the first steps has to be written",
-    "OPT713": "what a parameter of norm zero should do is a choice",
     "OPT716": "where the gradient is put back is a choice",
 }
 

@@ -9,6 +9,7 @@ from itertools import chain, islice, product
 from optlint.diagnose.proof import Proof
 from optlint.fix.aims import REASON, Aims
 from optlint.fix.averages import gathered, weighed
+from optlint.fix.branches import Branches
 from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.edits import edits_of
@@ -37,7 +38,7 @@ NO_EDIT = (
     "sharing",
     "shift",
 )  # kinds of repairs that no changed formula makes
-MORE_THAN_EQUATIONS = ("state", "read", "again", "dropped", *NO_EDIT)
+MORE_THAN_EQUATIONS = ("state", "read", "again", "dropped", "branch", *NO_EDIT)
 
 _OPERAND = "which of its operands is to take the result is a choice"
 
@@ -58,6 +59,7 @@ class Candidates:
         self.recipes = Recipes(recurrence, self.reading, source)
         self.stores = Stores(self.reading)
         self.resets = Resets(self.reading)
+        self.branches = Branches(recurrence, self.reading, self.speller, source)
         self.results = Results(recurrence, self.reading, subject.gradient)
 
     def _home(self, source: str) -> str:
@@ -93,6 +95,9 @@ class Candidates:
             for edits in self.results.kept():
                 self.reason = "" if all(e.text.endswith("_") for e in edits) else _OPERAND
                 yield edits
+            return
+        if kind == "branch" and proof.repair.wrong is not None and not self.speller.idioms.traces:
+            yield from self.branches.asked_first(before, after, proof.repair.wrong)
             return
         if kind == "target":
             self.reason = REASON

@@ -177,16 +177,16 @@ class Reading:
         if found is None:
             params = function.params
             listed = (*params.posonly_params, *params.params, *params.kwonly_params)
-            found = self._names[id(function)] = {p.name.value for p in listed} | self._given_in(function)
+            found = self._names[id(function)] = {p.name.value for p in listed} | self.given_in(function)
         return found
 
-    def _given_in(self, part: cst.CSTNode) -> set[str]:
+    def given_in(self, part: cst.CSTNode) -> set[str]:
         """The plain names that a part of the source gives something."""
         return {n.value for n in self.nodes(part) if isinstance(n, cst.Name) and self._is_written(n)}
 
     def binds(self, loop: cst.CSTNode, name: str) -> bool:
         """Whether a loop gives a plain name something new in each pass."""
-        return name in self._given_in(loop)
+        return name in self.given_in(loop)
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode | None:
         return next((a for a in self.ancestors(node) if isinstance(a, cst.BaseSmallStatement)), None)

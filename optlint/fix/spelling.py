@@ -10,7 +10,7 @@ import libcst as cst
 from optlint.fix.reading import ATOM, Read, Reading, level_of, parenthesized
 from optlint.fix.statements import assigned
 from optlint.lift import structure
-from optlint.lift.expression import Expr, Symbol
+from optlint.lift.expression import REDUCTIONS, Expr, Symbol
 from optlint.lift.notation import number
 
 _EPSILON = re.compile(r"_?(eps|epsilon)")
@@ -93,8 +93,26 @@ class Speller:
             return self.idioms.root_of_number(parts[0]) if number else self.idioms.root(parts[0])
         if self.idioms.module == "torch" and expr.op in ("max", "min") and expr.args[1].op == "const":
             return Text(f"{parts[0].at(ATOM)}.clamp({'min' if expr.op == 'max' else 'max'}={parts[1].text})", ATOM)
+        if expr.op in _CONDITIONS or expr.op == "where":
+            return self._chosen(expr, parts)
         name = self.idioms.function(expr.op)
         return Text(f"{name}({', '.join(p.text for p in parts)})", ATOM) if name else None
+
+    def _chosen(self, expr: Expr, parts: list[Text]) -> Text | None:
+        """A choice by numbers is Python's own, unless the library traces the function: it cannot read them then."""
+        condition = expr.args[0] if expr.op == "where" else expr
+        elementwise = self.idioms.traces or not _is_number(condition, self.numbers)
+        if expr.op == "where":
+            floats = [replace(p, text=f"{p.text}.0") if p.text.isdigit() else p for p in parts[1:]]
+            parts = [parts[0], *floats]  # as the quotient is one
+            if not elementwise:
+                return Text(f"{parts[1].at(2)} if {parts[0].at(1)} else {parts[2].at(0)}", 0)
+            name = self.idioms.function("where")
+            return Text(f"{name}({', '.join(p.text for p in parts)})", ATOM) if name else None
+        if expr.op == "and":
+            sign, level = (" & ", 8) if elementwise else (" and ", 1)
+            return Text(sign.join(p.at(level + 1) for p in parts), level)
+        return Text(f"{parts[0].at(5)} {_CONDITIONS[expr.op]} {parts[1].at(5)}", 4)
 
     def epsilon(self, site: Read) -> Text | None:
         """What the code itself calls an epsilon at this place: an argument, or an attribute of its object."""
@@ -168,6 +186,14 @@ def _names_in(node: cst.CSTNode) -> list[str]:
     return [str(k.evaluated_value) for k in keys if isinstance(k, cst.SimpleString)]
 
 
+def _is_number(expr: Expr, settings: frozenset[Symbol]) -> bool:
+    """One number for the whole tensor: of a reduction, or of settings and counts."""
+    return expr.op in REDUCTIONS or (
+        all(_is_number(a, settings) for a in expr.args) if expr.args else expr.op == "const" or expr.symbols <= settings
+    )
+
+
+_CONDITIONS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "and": ""}
 _OF_LISTS = frozenset({"add", "sub", "mul", "div", "sqrt", "abs", "neg", "sign", "exp"})
 _ROOT = re.compile(r"\b([\w.]+)\.sqrt\(")
 _CALLED = re.compile(r"\b([\w.]+)\.\w+\(")
@@ -179,6 +205,7 @@ _LIBRARIES = {
 _IMPORTED = re.compile(
     r"^\s*(?:import (numpy|cupy|jax\.numpy|torch|tensorflow|math) as (\w+)|import (numpy|torch|math)\b)", re.M
 )
+_TRACES = re.compile(r"^\s*(?:import|from) (?:jax|tensorflow|keras|theano)\b", re.M)
 _TENSOR = re.compile(r"\.(?:mul|add|addcmul|addcdiv|lerp|div)_\(")
 
 
@@ -190,6 +217,7 @@ class Idioms:
         self.power = " ** " if re.search(r"\w \*\* ", home) or "**" not in home else "**"
         imported = _IMPORTED.search(source)
         self.module = (imported[2] or imported[3]) if imported else ""
+        self.traces = bool(_TRACES.search(source))
         self.tensors = bool(_TENSOR.search(home))
         listed = re.search(r"([\w.]+\.)_foreach_\w+\(", home)
         self.of_lists = listed[1] if listed else ""  # what stands before the functions that take lists
@@ -235,7 +263,7 @@ class Idioms:
 
     def function(self, op: str) -> str:
         """The library's name of an elementwise function."""
-        names = {"max": "maximum", "min": "minimum", "abs": "abs", "sign": "sign", "exp": "exp", "log": "log"}
+        names = {"max": "maximum", "min": "minimum"} | {n: n for n in ("abs", "sign", "exp", "log", "where")}
         used = (m for text in (self.home, self.source) for m in _CALLED.findall(text) if m in _LIBRARIES)
         library = self.module or next(used, "")
         return f"{library}.{names[op]}" if library and op in names else ""

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from optlint.diagnose.checks.guards import rectified_length
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -295,6 +296,8 @@ def correction_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         powers = [n for n in ex.walk(node) if n.op == "pow" and n.args[1].symbols & subject.time]
         if not powers and not node.symbols & subject.products:
             continue  # a schedule of t
+        if any(rectified_length(subject, n) is not None for n in ex.walk(node)):
+            continue  # RAdam's
         rest = [(f, e) for f, e in structure.factors(node) if not f.symbols & subject.timed]
         new = structure.product(rest, node.origin)
         posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, node, new)]

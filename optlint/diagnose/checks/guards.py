@@ -24,7 +24,7 @@ def rectified_always(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if names and any(by_time.search(option) for option in subject.recurrence.configuration):
         return  # one side of a choice that the code makes by the time
     for root in ex.walk(subject.step):
-        length = _length(subject, root)
+        length = rectified_length(subject, root)
         if length is None:
             continue
         choices = [n.args[0] for n in ex.walk(subject.step) if n.op == "where"]
@@ -40,13 +40,21 @@ def rectified_always(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if plain == drive:
             continue
         for threshold in THRESHOLDS:
-            chosen = ex.op("where", ex.op("gt", length, ex.const(threshold)), drive, plain)
-            step = chosen if subject.parameter is None else ex.op("add", _kept(subject), chosen)
+            step = _asked(subject, ex.op("gt", length, ex.const(threshold)), drive, plain)
             made = subject.replaced([*subject.posts[:-1], step])
-            yield Repair(page.code, made, root, None, where="step", root=subject.step)
+            yield Repair(page.code, made, root, None, where="step", root=subject.step, details={"kind": "branch"})
 
 
-def _length(subject: Subject, root: Expr) -> Expr | None:
+def _asked(subject: Subject, condition: Expr, drive: Expr, plain: Expr) -> Expr:
+    """The one step where the condition holds, else the other; what both take away is taken away once."""
+    if subject.parameter is None:
+        return ex.op("where", condition, drive, plain)
+    taken = drive.op == plain.op == "neg"
+    one, other = (drive.args[0], plain.args[0]) if taken else (drive, plain)
+    return ex.op("sub" if taken else "add", _kept(subject), ex.op("where", condition, one, other))
+
+
+def rectified_length(subject: Subject, root: Expr) -> Expr | None:
     """ρ of a root that a factor ρ − 4 stands under, ρ a number that moves with t."""
     if not structure.is_root(root) or root.symbols & subject.moving or not root.symbols & subject.time:
         return None
@@ -57,13 +65,31 @@ def _length(subject: Subject, root: Expr) -> Expr | None:
 
 
 def _unrectified(subject: Subject, drive: Expr, root: Expr) -> Expr:
-    """The step without its root of t and without its second moment."""
-    kept = [
-        (f, e)
-        for f, e in structure.factors(drive)
-        if not f.symbols & subject.second and f != root.args[0] and not (e == 0.5 and f.symbols & subject.time)
-    ]
-    return structure.product(kept)
+    """The step without its root of t and without its second moment, its products as they are grouped."""
+
+    def dropped(node: Expr, exponent: int) -> bool:
+        ((f, e),) = structure.factors(node)
+        return (
+            bool(f.symbols & subject.second)
+            or f == root.args[0]
+            or (e * exponent == 0.5 and bool(f.symbols & subject.time))
+        )
+
+    def kept(node: Expr, exponent: int = 1) -> Expr | None:
+        if node.op == "neg":
+            inner = kept(node.args[0], exponent)
+            return None if inner is None else ex.op("neg", inner)
+        if node.op not in ("mul", "div"):
+            return None if dropped(node, exponent) else node
+        one = kept(node.args[0], exponent)
+        other = kept(node.args[1], -exponent if node.op == "div" else exponent)
+        if other is None:
+            return one
+        if one is None:
+            return other if node.op == "mul" else ex.op("div", ONE, other)
+        return ex.op(node.op, one, other).at(node.origin if (one, other) == node.args else None)
+
+    return kept(drive) or ONE
 
 
 def _kept(subject: Subject) -> Expr:
@@ -76,16 +102,19 @@ def _kept(subject: Subject) -> Expr:
 @check("ratio-of-norms")
 def ratio_of_norms(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """‖w‖/‖u‖ as it is: 1 where either is zero."""
-    for node in ex.walk(subject.step):
-        if node.op != "div" or node.args[0].op != "norm" or node.args[1].op != "norm":
+    for node in sorted(ex.walk(subject.step), key=lambda n: n.size):
+        parts = structure.factors(node) if node.op in ("mul", "div") else []
+        above = [f for f, e in parts if f.op == "norm" and e == 1 and subject.parameter in f.symbols]
+        below = [f for f, e in parts if f.op == "norm" and e == -1]
+        if len(above) != 1 or len(below) != 1:
             continue
-        if subject.parameter not in node.args[0].symbols or any(
-            n.op in ("where", "max") and ex.contains(n, node) for n in ex.walk(subject.step)
-        ):
+        if any(n.op in ("where", "max") and ex.contains(n, node) for n in ex.walk(subject.step)):
             continue
-        safe: Expr = node
-        for norm in node.args[::-1]:
-            safe = ex.op("where", ex.op("gt", norm, ZERO), safe, ONE)
-        made = subject.replaced([*subject.posts[:-1], ex.replace_node(subject.step, node, safe)])
-        yield Repair(page.code, made, node, safe, where="step", root=subject.step)
+        ratio = node if len(parts) == 2 else ex.op("div", *above, *below)
+        positive = ex.op("and", *(ex.op("gt", norm, ZERO) for norm in (*above, *below)))
+        safe = ex.op("where", positive, ratio, ONE)
+        others = [p for p in parts if p[0] not in (*above, *below)]
+        right = structure.product([*others, (safe, 1.0)], node.origin) if others else safe
+        made = subject.replaced([*subject.posts[:-1], ex.replace_node(subject.step, node, right)])
+        yield Repair(page.code, made, node, right, where="step", root=subject.step)
         return

@@ -1,0 +1,106 @@
+"""Fixes that ask before they divide or take a root: RAdam's rectification, LAMB's ratio of norms."""
+
+from __future__ import annotations
+
+import pytest
+from test_fix import apply, lint
+
+RADAM = """\
+import numpy as np
+
+
+def train(grad, w, steps, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    longest = 2 / (1 - b2) - 1
+    for t in range(1, steps + 1):
+        g = grad(w)
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g**2
+        m_hat = m / (1 - b1**t)
+        length = longest - 2 * t * b2**t / (1 - b2**t)
+        # as the paper has it
+        rectified = np.sqrt(
+            (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+        )
+
+        w -= lr * rectified * m_hat / (np.sqrt(v / (1 - b2**t)) + eps)  # one step
+    return w
+"""
+BRANCH = """\
+        # as the paper has it
+        if length > 5:
+            rectified = np.sqrt(
+                (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+            )
+
+            w -= lr * rectified * m_hat / (np.sqrt(v / (1 - b2**t)) + eps)  # one step
+        else:
+            w -= lr * m_hat
+    return w
+"""
+
+
+def mended(text: str, code: str) -> str:
+    (finding,) = lint(text).findings
+    assert finding.code == code and finding.fix is not None and finding.fix.applicability == "unsafe"
+    fixed = apply(text, finding.fix)
+    assert not lint(fixed).findings and lint(fixed).updates[0].status == "matched"
+    return fixed
+
+
+def test_the_lines_of_a_rectified_step_go_into_a_branch() -> None:
+    assert mended(RADAM, "OPT709") == RADAM.partition("        # as the paper")[0] + BRANCH
+
+
+def test_a_branch_is_refused_where_a_later_line_reads_what_it_would_name() -> None:
+    (finding,) = lint(RADAM.replace("    return w", "    return w, rectified")).findings
+    assert finding.code == "OPT709" and finding.fix is None
+
+
+def test_a_traced_function_chooses_by_where() -> None:
+    text = RADAM.replace("numpy as np", "jax.numpy as jnp").replace("np.", "jnp.").replace("jjnp", "jnp")
+    step = "lr * rectified * m_hat / (jnp.sqrt(v / (1 - b2**t)) + eps)"
+    assert f"w -= jnp.where(length > 5, {step}, lr * m_hat)  # one step" in mended(text, "OPT709")
+
+
+LAMB = """\
+import torch
+
+
+class Lamb(torch.optim.Optimizer):
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.01):
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            b1, b2 = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state["step"], state["m"], state["v"] = 0, torch.zeros_like(p), torch.zeros_like(p)
+                state["step"] += 1
+                state["m"].mul_(b1).add_(p.grad, alpha=1 - b1)
+                state["v"].mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
+                m_hat = state["m"] / (1 - b1 ** state["step"])
+                v_hat = state["v"] / (1 - b2 ** state["step"])
+                u = m_hat / (v_hat.sqrt() + group["eps"]) + group["weight_decay"] * p
+                p.sub_(STEP)
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "safe"),
+    [
+        (
+            'group["lr"] * (p.norm() / u.norm()) * u',
+            'group["lr"] * (p.norm() / u.norm() if p.norm() > 0 and u.norm() > 0 else 1.0) * u',
+        ),
+        (
+            'group["lr"] * p.norm() / u.norm() * u',
+            'group["lr"] * (p.norm() / u.norm() if p.norm() > 0 and u.norm() > 0 else 1.0) * u',
+        ),
+    ],
+)
+def test_a_ratio_of_norms_is_1_where_one_is_zero(step: str, safe: str) -> None:
+    assert mended(LAMB.replace("STEP", step), "OPT713") == LAMB.replace("STEP", safe)
