@@ -11,6 +11,7 @@ from optlint.fix.aims import REASON, Aims
 from optlint.fix.averages import gathered, weighed
 from optlint.fix.branches import Branches
 from optlint.fix.constants import given, swapped
+from optlint.fix.decay import Decay
 from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.edits import edits_of
 from optlint.fix.reading import ATOM, Read, Reading
@@ -59,6 +60,7 @@ class Candidates:
         self.recipes = Recipes(recurrence, self.reading, source)
         self.stores = Stores(self.reading)
         self.resets = Resets(self.reading)
+        self.decay = Decay(recurrence, self.reading, self.speller)
         self.branches = Branches(recurrence, self.reading, self.speller, source)
         self.results = Results(recurrence, self.reading, subject.gradient)
 
@@ -115,6 +117,8 @@ class Candidates:
                 yield from self.recipes.out_of_place(place)
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         elif kind == "gradient" and self.subject.gradient is not None and proof.repair.effective is not None:
+            if before.step != after.step:
+                yield from self._decayed_beside(before, after, proof.repair.effective, proof.finding.span)
             for way in changes(self.subject.gradient, proof.repair.effective, self.values)[:_MAX_WAYS]:
                 yield from self._edits(way, proof.finding.span)
         elif kind == "read":  # a state that the code keeps already: what reads it is all that changes
@@ -160,6 +164,18 @@ class Candidates:
                 self.reason = counter.reason
                 for edits in islice(self._changed(old, there, proof), 3):
                     yield (*edits, *counter.edits)
+
+    def _decayed_beside(self, before: Subject, after: Subject, bare: Expr, near: Span) -> Iterator[tuple[Edit, ...]]:
+        """The decay out of the gradient, and into the step."""
+        yield from self.decay.instead(before, after, bare)
+        gradient = changes(before.gradient, bare, self.values)[:2] if before.gradient is not None else []
+        step = changes(before.step, after.step, self.values)[:2]
+        in_text = [
+            list(islice(chain.from_iterable(self._edits(w, near) for w in ways), 2)) for ways in (gradient, step)
+        ]
+        out = [*self.decay.left_out(before, bare), *in_text[0]]
+        into = [*self.decay.put_in(after), *in_text[1]]
+        yield from ((*one, *other) for one, other in product(out, into))
 
     def _read_instead(self, meant: Recurrence, near: Span) -> Iterator[tuple[Edit, ...]]:
         """Edits after which an equation reads a state that the update has not read."""

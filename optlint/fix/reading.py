@@ -16,6 +16,7 @@ from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Span
 
 ATOM = 14
+_MAPS = frozenset({"tree_map", "tree_multimap"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,19 @@ class Reading:
                     self._places.update((id(node), parsed.span) for node in (statement, *own))
 
     def _is_for_lists(self, node: cst.CSTNode) -> bool:
-        """An operand of ``torch._foreach_*``."""
+        """An operand of ``torch._foreach_*``, a tree that ``tree.map`` takes apart."""
         arg = self.parents.get(node)
         call = self.parents.get(arg) if isinstance(arg, cst.Arg) and arg.keyword is None else None
         called = call.func if isinstance(call, cst.Call) else None
-        return isinstance(called, cst.Attribute) and called.attr.value.startswith("_foreach_")
+        name = called.attr if isinstance(called, cst.Attribute) else called
+        if not isinstance(name, cst.Name) or not isinstance(call, cst.Call):
+            return False
+        maps = name.value in _MAPS or (name.value == "map" and "tree" in self.text_of(getattr(called, "value", name)))
+        return name.value.startswith("_foreach_") or (maps and arg is not call.args[0])
+
+    def is_list(self, text: str) -> bool:
+        """A place whose elements are what the run has seen of it."""
+        return any(r.text == text for r in self.lists)
 
     def span(self, node: cst.CSTNode) -> Span | None:
         place = self._places.get(id(node))
@@ -208,7 +217,7 @@ class Reading:
     def filled(self, read: Read, moment: int) -> str | None:
         """The place that a call has changed to what it gives, ``v`` of ``v.mul_(b)``, as long as it holds that."""
         node = read.node
-        while isinstance(node, cst.Call) and _in_place(node) and isinstance(node.func, cst.Attribute):
+        while isinstance(node, cst.Call) and in_place(node) and isinstance(node.func, cst.Attribute):
             inner = node.func.value
             if not isinstance(inner, cst.Call):
                 break
@@ -226,15 +235,23 @@ class Reading:
                 return before[-1].text
         return None
 
+    def is_taken_from(self, read: Read) -> bool:
+        """The owner of an attribute that is worth the same, which the author wrote there."""
+        parent = self.parents.get(read.node)
+        if not isinstance(parent, cst.Attribute) or parent.value is not read.node:
+            return False
+        same = self.by_worth.get(self.values.worth(read.expr), ())
+        return any(r.node is parent for r in same)
+
     def is_changed(self, node: cst.CSTNode) -> bool:
         """What a call is made on that changes it."""
         called = self.parents.get(node)
         call = self.parents.get(called) if isinstance(called, cst.Attribute) else None
-        return isinstance(call, cst.Call) and call.func is called and _in_place(call)
+        return isinstance(call, cst.Call) and call.func is called and in_place(call)
 
     def changes_in_place(self, node: cst.CSTNode) -> bool:
         """A call that changes what it is called on: ``v.mul_(b)``."""
-        return any(_in_place(n) for n in _inside(node))
+        return any(in_place(n) for n in _inside(node))
 
 
 def _inside(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -243,7 +260,7 @@ def _inside(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         yield from _inside(child)
 
 
-def _in_place(node: cst.CSTNode) -> bool:
+def in_place(node: cst.CSTNode) -> bool:
     if isinstance(node, cst.NamedExpr):
         return True
     if not isinstance(node, cst.Call):

@@ -154,6 +154,8 @@ class Speller:
                 continue
             if expr.op != "const" and read.expr.op == "const":
                 continue  # 1 − ρ is no η, though both may be 0.01
+            if self.reading.is_taken_from(read):
+                continue  # the `p` of `p.data`
             here = inside or self.reading.function(read.node) is home
             if not here and not self.reading.means_the_same(read, site.node):
                 continue

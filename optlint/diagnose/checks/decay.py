@@ -14,8 +14,9 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.prepare import prepare
-from optlint.subject import Subject
+from optlint.subject import Hyper, Subject
 
+_OWN = 0.01  # of a decay that the code leaves at 0, or to its caller
 _ALPHA = re.compile("alpha", re.IGNORECASE)
 _SCALE_NAME = re.compile(r"(loss|grad)\w*_?scale|scaler|inv_?scale|rescale", re.IGNORECASE)
 
@@ -176,19 +177,36 @@ def decay_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if found is None or gradient is None:
         return
     node, term, _ = found
-    for scale, exponent in [*_around(gradient, node), *_around_gradient(subject)]:
-        if not any(scales_gradients(s) for s in scale.symbols):
-            continue
-        whole = structure.product([(term, 1.0), (scale, -exponent)])
-        right = structure.total([(s, whole if t is term else t) for s, t in structure.terms(node)], node.origin)
-        yield _gradient_becomes(subject, page, node, right, ex.replace_node(gradient, node, right))
-        return
+    around = structure.factors(gradient) if gradient is not node else []
+    for scale, exponent in around:
+        if scale is not node and any(scales_gradients(s) for s in scale.symbols):
+            terms = structure.terms(node)
+            parts = [(s, t if t is term else _scaled(t, scale, exponent)) for s, t in terms]
+            unscaled = structure.total(parts, gradient.origin)
+            left = [(unscaled if f is node else f, e) for f, e in around if f is not scale]
+            mended = structure.product(left, gradient.origin)
+            yield _gradient_becomes(subject, page, gradient, mended, mended)
+            return
+    for scale, exponent in _around_gradient(subject):
+        if any(scales_gradients(s) for s in scale.symbols):
+            mended = structure.total(
+                [(s, t if t is term else _scaled(t, scale, exponent)) for s, t in structure.terms(node)]
+            )
+            mended = ex.replace_node(gradient, node, mended)
+            made = subject.replaced([_without_factor(p, ex.sym(subject.g), scale) for p in subject.posts])
+            yield Repair(page.code, made, node, mended, effective=mended, details={"kind": "gradient"})
+            return
 
 
-def _around(gradient: Expr, inner: Expr) -> Iterator[tuple[Expr, float]]:
-    """What multiplies or divides the sum that a gradient holds."""
-    if gradient is not inner:
-        yield from (f for f in structure.factors(gradient) if f[0] != inner)
+def _without_factor(post: Expr, g: Expr, factor: Expr) -> Expr:
+    """The equation with each product of g and the factor as that product without it."""
+    products = [n for n in ex.walk(post) if n.op in ("mul", "div") and g in n.args]
+    kept = {n: structure.product([p for p in structure.factors(n) if p[0] != factor]) for n in products}
+    return ex.substitute(post, kept)
+
+
+def _scaled(term: Expr, scale: Expr, exponent: float) -> Expr:
+    return structure.product([(term, 1.0), (scale, exponent)])
 
 
 def _around_gradient(subject: Subject) -> Iterator[tuple[Expr, float]]:
@@ -271,7 +289,9 @@ def decay_coupled(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     sizes = [_step_size(subject, t) for _, t in structure.terms(subject.drive)]
     decay = structure.product([*sizes[0], *structure.factors(term)])
     step = structure.total([(1, ex.sym(w)), (-1, decay), *structure.terms(subject.drive)], subject.step.origin)
-    made = subject.replaced([*(s.post for s in subject.states), step])
+    known = {h.symbol for h in subject.hypers}
+    more = [Hyper(s, "other", s.default or _OWN) for s in sorted(term.symbols - known - {w}, key=lambda s: s.name)]
+    made = subject.replaced([*(s.post for s in subject.states), step], hypers=[*subject.hypers, *more])
     mended = ex.replace_node(gradient, node, bare)
     yield Repair(page.code, made, node, bare, effective=mended, details={"kind": "gradient"})
 
