@@ -11,7 +11,7 @@ import numpy as np
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.notation import number
-from optlint.sandbox.evaluate import Runner, System, TooLarge, Trace
+from optlint.sandbox.evaluate import Array, Runner, System, TooLarge, Trace
 from optlint.sandbox.probes import BINDING_OF_LANE, BINDINGS, PROBES
 from optlint.sandbox.rounding import Precision
 from optlint.subject import Subject, pseudo
@@ -22,21 +22,33 @@ _LOOK = (1, 2, 3, 5, 10, 12, 30, 100, 300, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One run: a gradient sequence and a starting parameter. each: every step is looked at, not a few."""
+    """One run: a gradient sequence and a starting parameter. each: every step is looked at, not a few.
+
+    beside: the gradient of a second coordinate, for what reads the whole tensor (a norm, a mean).
+    """
 
     name: str
     gradient: tuple[float, ...]  # repeated to the length
     start: float
     steps: int
     each: bool = False
+    beside: tuple[float, ...] = ()
 
     def series(self) -> list[float]:
-        times = -(-self.steps // len(self.gradient))
-        return list(self.gradient * times)[: self.steps]
+        return self._repeated(self.gradient)
+
+    def gradients(self) -> Array:
+        """Of every coordinate: (steps, coordinates)."""
+        return np.array([self._repeated(g) for g in (self.gradient, self.beside) if g]).T
+
+    def _repeated(self, gradient: tuple[float, ...]) -> list[float]:
+        times = -(-self.steps // len(gradient))
+        return list(gradient * times)[: self.steps]
 
 
 _PROBES = {p.name: p.gradients[:, 0] for p in PROBES}
 _RANDOM = tuple(float(x) for x in _PROBES["random"])
+_ANOTHER = tuple(float(x) for x in {p.name: p.gradients[:, 1] for p in PROBES}["random"])
 _SIZES = tuple(float(x) for x in np.round(_PROBES["large"]) / 1000)
 
 SCENES = {
@@ -64,7 +76,14 @@ RARE = {
         Scene("gradients of many sizes", _SIZES, 0.0, 200, each=True),
     )
 }
-
+# what updates that read a whole tensor are asked where a single number shows nothing
+WHOLE = {
+    s.name: s
+    for s in (
+        Scene("two coordinates, w = 1", _RANDOM, 1.0, 40, beside=_ANOTHER),
+        Scene("two coordinates, constant gradients, w = 1", (1.0,), 1.0, LONG, beside=(0.5,)),
+    )
+}
 
 # what only low precision is asked
 LOW = {
@@ -77,6 +96,9 @@ LOW = {
         SCENES["random gradient"],
     )
 }
+
+
+_SCENE = SCENES | RARE
 
 
 @dataclass(slots=True)
@@ -160,19 +182,25 @@ def _play(
     for symbol in runner.free:
         bound.setdefault(symbol, symbol.default or 0.5)
     series: dict[Symbol, Any] = {c.symbol: c.series(scene.steps) for c in subject.clocks}
-    series[subject.g] = scene.series()
+    series[subject.g] = scene.gradients()
     initial = {state.old: float(np.ravel(subject.initial(state))[0]) for state in subject.states}
     start, length = scene.start, scene.steps
-    return runner.run(bound, series, initial, start, length, (1,), pseudo, watch, precision)
+    shape = series[subject.g].shape[1:]
+    return runner.run(bound, series, initial, start, length, shape, pseudo, watch, precision)
 
 
 def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Sequence[str] = ()) -> Seen | None:
     """The most telling scene: a NaN that the repair takes away, else the largest difference."""
     pair = Pair(written, repaired, effective)
-    names = [*prefer, *(n for n in SCENES if n not in prefer)]
+    seen = _most_telling(pair, [_SCENE[n] for n in (*prefer, *(n for n in SCENES if n not in prefer))], prefer)
+    whole = seen is None and any(n.op in ex.REDUCTIONS for p in written.posts for n in ex.walk(p))
+    return _most_telling(pair, list(WHOLE.values()), prefer) if whole else seen
+
+
+def _most_telling(pair: Pair, scenes: Sequence[Scene], prefer: Sequence[str]) -> Seen | None:
+    written = pair.written
     best: tuple[float, Seen] | None = None
-    for name in names:
-        scene = RARE[name] if name in RARE else SCENES[name]
+    for scene in scenes:
         if scene.start and written.parameter is None:
             continue
         try:
@@ -186,8 +214,8 @@ def look(written: Subject, repaired: Subject, effective: Expr | None, prefer: Se
         if found is None:
             continue
         weight, seen = found
-        if name in prefer:
-            weight += 1000 - 100 * list(prefer).index(name)
+        if scene.name in prefer:
+            weight += 1000 - 100 * list(prefer).index(scene.name)
         if best is None or weight > best[0] + 1e-9:
             best = (weight, seen)
     return best[1] if best else None

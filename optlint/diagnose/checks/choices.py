@@ -79,11 +79,14 @@ def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if not (spoken or len(averages(subject)) > 1) or speaks_of(str(page.options.get("unless", "$^")), recurrence.text):
         return
     alone = {node: node.args[0] for state in subject.states for node in _reduced_squares(subject, state)}
-    written = _beside_another(subject, alone) if alone else None
-    if written is None:
+    if not alone or keeps_coordinates_apart(subject):
         return
     made = subject.replaced([ex.substitute(p, alone) for p in subject.posts])
-    if keeps_coordinates_apart(subject) or not keeps_coordinates_apart(made):
+    apart = keeps_coordinates_apart(made)
+    if not apart and not any(n.op in REDUCTIONS for n in ex.walk(made.step)):  # LAMB's norms stay
+        return
+    written = _beside_another(subject, alone) if apart else subject
+    if written is None:
         return
     wrong, right = next(iter(alone.items()))
     root = next(s.post for s in subject.states if ex.contains(s.post, wrong))
