@@ -108,6 +108,9 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     if not changed and found and not injector.hidden:
         outcome.dropped = "behaves as before"
         return
+    if not injector.stays and any(_changes_its_gradient(r, original) for r in changed):
+        outcome.dropped = "two at once: a second name for the gradient, which is then changed in place"
+        return
     if changed and _asks_for_rest(outcome.code) and all(map(_rests, changed)):
         outcome.dropped = "something else keeps the denominator from zero"
         return
@@ -129,6 +132,18 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     said = [f for f in findings if f.severity != "note" or f.code == outcome.code]  # whatever the mistake was called
     mended = findings if any(f.fix is not None for f in said) else []
     outcome.fix = fixed(text, original, before, mended, outcome.line)  # what is explained together is mended together
+
+
+def _changes_its_gradient(recurrence: Recurrence, original: Original) -> bool:
+    """The gradient's own place takes something in: another name for it stands where a new tensor did."""
+    gradients = (prepare(a.recurrence).gradient for a in original.anatomies)
+    names = {s.name for g in gradients if g is not None for s in g.symbols}
+    before = {n for a in original.anatomies for n in _changed_places(a.recurrence)}
+    return bool(names & _changed_places(recurrence) - before)
+
+
+def _changed_places(recurrence: Recurrence) -> set[str]:
+    return {s.name for s in recurrence.states} | {e.slot.symbol.name for e in recurrence.inputs}
 
 
 def _asks_for_rest(code: str) -> bool:
