@@ -46,12 +46,17 @@ def cases() -> list[object]:
     return [pytest.param(variant, id=f"{variant.family}-{variant.name}") for variant in conventions()]
 
 
+UNGUARDED = {("lamb", "Algorithm 2"), ("lamb", "no decay")}  # the paper divides by a norm that may be zero
+
+
 @pytest.mark.parametrize("variant", cases())
 def test_a_published_form_is_recognised(variant: Variant) -> None:
     report = lint_source(as_numpy(variant))
     loud = [(f.code, f.message) for f in report.findings if f.severity != "note"]
     if variant.deviation:
         return  # what these raise is the business of the rule pages
+    if (variant.family, variant.name) in UNGUARDED:
+        loud = [said for said in loud if said[0] != "OPT713"]
     assert not loud
     families = {u.family for u in report.updates if u.status == "matched"}
     assert variant.family in families or (variant.family == "adamw" and "adam" in families)

