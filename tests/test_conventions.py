@@ -56,7 +56,7 @@ def test_a_published_form_is_recognised(variant: Variant) -> None:
     if variant.deviation:
         return  # what these raise is the business of the rule pages
     if (variant.family, variant.name) in UNGUARDED:
-        assert [code for code, _ in loud] == ["OPT713"] and report.updates[0].convention == variant.title
+        assert [code for code, _ in loud] == ["OPT713"] and variant.name in report.updates[0].convention
         return
     assert not loud
     families = {u.family for u in report.updates if u.status == "matched"}
