@@ -83,7 +83,8 @@ def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _decaying(subject)
     yield from _remembering(subject)
     yield from _descending(subject)
-    yield from _bounding(subject)
+    yield from _obeying("bounded", subject)
+    yield from _obeying("corrects once", subject)
     yield from _correcting(subject)
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):
@@ -149,12 +150,12 @@ def _descending(subject: Subject) -> Iterator[Restored]:
             yield Restored(repair, subject, repair.subject, "descends")
 
 
-def _bounding(subject: Subject) -> Iterator[Restored]:
-    """What feeds a correction back into an average of squares, which then explodes."""
-    law = LAWS["bounded"].holds
-    for repair in _proposed_for("bounded", subject):
+def _obeying(name: str, subject: Subject) -> Iterator[Restored]:
+    """What breaks a law by itself: a correction fed back into an average of squares, one multiplied up in a rate."""
+    law = LAWS[name].holds
+    for repair in _proposed_for(name, subject):
         if not law(subject) and law(repair.subject):
-            yield Restored(repair, subject, repair.subject, "bounded")
+            yield Restored(repair, subject, repair.subject, name)
 
 
 def _correcting(subject: Subject) -> Iterator[Restored]:

@@ -19,7 +19,7 @@ from optlint.sandbox.evaluate import Array, Runner, System, Trace
 from optlint.sandbox.probes import PROBES
 from optlint.sandbox.witness import SCENES, Scene, play
 from optlint.subject import Subject, pseudo
-from optlint.timed import breaches
+from optlint.timed import averages, breaches
 
 SMALL = 1e-30  # for ε: a law is about what is left without it
 FACTOR = 4.0
@@ -151,6 +151,18 @@ def corrections_fit(subject: Subject) -> bool:
     return not breaches(subject)
 
 
+def corrects_once(subject: Subject) -> bool:
+    """No place that goes on from step to step is multiplied by 1 − βᵗ of an average each time."""
+    decays = [structure.slope(s.post, s.old) for s in averages(subject)]
+    kept = {structure.tidy(own) for own in decays if own is not None}
+    return not any(_holds_correction(structure.slope(s.post, s.old), kept, subject.timed) for s in subject.states)
+
+
+def _holds_correction(factor: Expr | None, decays: set[Expr], timed: frozenset[Symbol]) -> bool:
+    missing = (n.args[1] for n in ex.walk(factor) if n.op == "sub" and n.args[0] == ex.const(1)) if factor else ()
+    return any(n.op == "pow" and n.args[0] in decays and n.args[1].symbols & timed for n in missing)
+
+
 def _reached(subject: Subject, scene: Scene, off: frozenset[Symbol] = frozenset()) -> float:
     """Where the parameter is after three steps: before a momentum's own swing turns it back."""
     return scene.start + float(play(subject, scene, off=off).step[:3].sum())
@@ -166,6 +178,7 @@ LAWS: Mapping[str, Law] = {
     "descends": Law(descends, "gradients that stay what they are push the parameter against them"),
     "bounded": Law(squares_stay_bounded, "what gathers squares stays of their size"),
     "corrects": Law(corrections_fit, "what divides an average is what its weights sum to"),
+    "corrects once": Law(corrects_once, "each step is corrected by its own number alone"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
 }
 
