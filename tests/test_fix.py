@@ -51,7 +51,6 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT121": "what else may read the kept gradient is not known",
     "OPT405-3": "in place it would change the gradient",
     "OPT503-2": "in-place calls are rewritten, not edited",
-    "OPT505-1": "statements change their order",
     "OPT601-1": "where the state should live is a choice",
     "OPT601-2": "where the state should live is a choice",
     "OPT606": "the slip is shown, its repair only named",
@@ -63,7 +62,6 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT701": "where the second state should live is a choice",
     "OPT702-3": "the loop variable that should keep the maximum is one of several names for zeros",
     "OPT702-4": "what the function takes in and hands back is a choice",
-    "OPT707-1": "the powers need a count that the code does not read",
     "OPT716": "where the gradient is put back is a choice",
 }
 

@@ -39,7 +39,7 @@ def effect_of(recurrence: Recurrence) -> Effect | None:
     if recurrence.kept is None:
         return None
     made = prepare(recurrence.kept)
-    for dropped in recurrence.dropped if made.gradient is not None else ():
+    for dropped in recurrence.dropped if made.gradient is not None or recurrence.on_parameter else ():
         found = _forgotten(made, dropped) if dropped.bound else _without(made, dropped)
         if found is not None:
             return Effect(dropped, *found)
@@ -48,7 +48,6 @@ def effect_of(recurrence: Recurrence) -> Effect | None:
 
 def _without(made: Subject, dropped: Dropped) -> tuple[Subject, Subject] | None:
     """The update with the place's content as it stays, and with the result; None where that makes no difference."""
-    assert made.gradient is not None
     before = _in_terms_of(made, dropped.before)
     table = {expr: ex.sym(symbol) for symbol, expr in made.stands_for.items()}
     table |= {s.post: ex.sym(s.new) for s in made.recurrence.states if s.post.args}
@@ -57,7 +56,7 @@ def _without(made: Subject, dropped: Dropped) -> tuple[Subject, Subject] | None:
     if posts != made.posts or clocks != made.clocks:
         known = _read(made.posts) | made.moving | {made.g, made.parameter}
         return (made.replaced(posts, clocks=clocks), made) if _read(posts) <= known else None
-    gradient = _stays(made.gradient, dropped, before)
+    gradient = _stays(made.gradient, dropped, before) if made.gradient is not None else None
     if gradient == made.gradient:
         return None
     return with_gradient(made, gradient), with_gradient(made, made.gradient)

@@ -216,6 +216,8 @@ def _as_kept(context: Context, plain: Match | None) -> Judgement | None:
     effect = effect_of(context.recurrence)
     if effect is None or not effect.dropped.certain:
         return None
+    if context.recurrence.on_parameter:
+        return _without_effect(context, None)
     adaptive = plain is not None and plain.family not in SIMPLE  # its buffer may hold the step's size
     if not (adaptive or is_scaled(effect.kept)):
         return None

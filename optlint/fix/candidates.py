@@ -58,7 +58,7 @@ class Candidates:
         self.speller.numbers = self.values.settings
         self.speller.arrays = _arrays(subject) - self.speller.numbers
         self.recipes = Recipes(recurrence, self.reading, source)
-        self.stores = Stores(self.reading)
+        self.stores = Stores(recurrence, self.reading)
         self.resets = Resets(self.reading)
         self.decay = Decay(recurrence, self.reading, self.speller)
         self.branches = Branches(recurrence, self.reading, self.speller, source)

@@ -41,7 +41,7 @@ def _sites(change: Change, reading: Reading, near: Span) -> Iterator[Read]:
     turned = _is_turned(change, reading)
     around = any(reading.values.same(node, change.old) for node in ex.walk(change.new))
     # a state that is read corrected is corrected where it is read, not where it is made
-    corrected = around and change.old.op == "sym"
+    corrected = around and change.old.op == "sym" and change.old.symbol not in reading.values.settings
     within = None if corrected else change.within
 
     def rank(read: Read) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import libcst as cst
 from optlint.fix.reading import Read, Reading
 from optlint.fix.statements import Statements, free_name, later_reads
 from optlint.lift.expression import Expr
-from optlint.lift.recurrence import State
+from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Edit, Span
 from optlint.subject import Subject
 
@@ -21,7 +21,8 @@ _ASSIGNS = {"add_": "copy_", "assign_add": "assign"}
 class Stores:
     """What statements can do about the places of one update."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, recurrence: Recurrence, reading: Reading) -> None:
+        self.recurrence = recurrence
         self.reading = reading
         self.statements = Statements(reading)
 
@@ -41,12 +42,29 @@ class Stores:
         for state in before.states:
             last = self._line_at(near) if _readers(after, state) - _readers(before, state) else None
             lines = self._lines_of(state) if last is not None else []
-            for line in lines if len(lines) == 1 else ():  # what takes two statements is not torn apart
+            if len(lines) > 1:
+                yield from self._together(lines)
+            for line in lines if len(lines) == 1 else ():
                 taken = self._taken_to(line, last)
                 if last is not None and taken is not None:
                     into = self.statements.after(last, *taken[1])
                     if into is not None:
                         yield (taken[0], into)
+
+    def _together(self, lines: list[cst.CSTNode]) -> Iterator[Edits]:
+        """What takes several statements in a row, behind the last one that moves the parameter."""
+        block = self.reading.parents.get(lines[0])
+        body: list[cst.CSTNode] = list(block.body) if isinstance(block, cst.IndentedBlock) else []
+        places = sorted(body.index(line) for line in lines if line in body)
+        steps = [r.node for r in self.reading.reads if any(w.covers(r.span) for w in self.recurrence.writes)]
+        last = self.statements.line_of(steps[-1]) if steps else None
+        in_row = len(places) == len(lines) and places[-1] - places[0] == len(places) - 1
+        if last is None or not in_row or last in lines:
+            return
+        taken = [t for n in places if (t := self._taken_to(body[n], last)) is not None]
+        into = self.statements.after(last, *(text for _, texts in taken for text in texts))
+        if into is not None and len(taken) == len(places):
+            yield (*(out for out, _ in taken), into)
 
     def _line_at(self, near: Span) -> cst.CSTNode | None:
         reader = next((r for r in self.reading.reads if near.covers(r.span)), None)

@@ -144,6 +144,9 @@ class Verifier:
         if not self._all_say(after, {(mended.code, mended.span)}, key):
             return Verdict(False)
         mine = [(r, v) for r, v in after if key_of(r) == key and r.configuration == recurrence.configuration]
+        if recurrence.on_parameter:  # no update is seen any more, or one that is kept in bounds
+            in_place = all(e.text.endswith("_") for e in edits)
+            return Verdict(in_place and not any(r.on_parameter for r, _ in mine), exact=True)
         good = [v for r, v in mine if r.equations() == recurrence.kept.equations()]
         left = _codes(good)[mended.code]
         return Verdict(bool(good), exact=not left, left=left, but=_PART if left else "")

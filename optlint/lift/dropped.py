@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from optlint.lift.expression import Expr, const, walk
+from optlint.lift.expression import Expr, Symbol, const, walk
 from optlint.lift.frames import Dropped, Frame
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.objects import Slot, content, numeric
 from optlint.lift.operators import OPERATORS
-from optlint.lift.recurrence import Recurrence
+from optlint.lift.places import is_held_parameter
+from optlint.lift.recurrence import Recurrence, State
 from optlint.lift.structure import after_first, at_first, slope, terms
 from optlint.lift.written import written_places
 
@@ -22,6 +24,18 @@ def reads_result(kept: Recurrence, dropped: Dropped) -> bool:
     posts = [*kept.posts(), *(c.post for c in kept.counters)]
     computed = (node.origin for post in posts for node in walk(post) if node.args and node.origin is not None)
     return any(map(dropped.span.covers, computed))  # a part of it, where two ways have been joined
+
+
+def on_parameters(dropped: Iterable[Dropped], name: str) -> Iterator[Recurrence]:
+    """What would be a new content of a parameter that a model or an optimizer holds, each as an update of its own."""
+    for lost in dropped:
+        held = [s for s in lost.before.symbols if is_held_parameter(s) and slope(lost.before, s) == const(1)]
+        if not lost.certain or lost.bound or len(held) != 1 or held[0] not in lost.after.visible:
+            continue
+        w, new = held[0], Symbol(f"{held[0].name}'", array=True)
+        state = State(w.name, w, new, lost.after, None, (lost.span,))
+        made = Recurrence(name, state, None, [], [], [], lost.span, dropped=(lost,), on_parameter=True)
+        yield replace(made, kept=made, as_kept=True)
 
 
 def is_log(kept: Recurrence, made: list[Recurrence]) -> bool:

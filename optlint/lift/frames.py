@@ -38,10 +38,12 @@ class Dropped:
 
     certain: the call is a library's that changes nothing in place, and not merely called like one. bound: the place's
     own local name takes the result (``buf = buf.mul(μ).add(g)``), so that it lasts to the end of the call alone.
+    after: what it would hold.
     """
 
     span: Span
     before: Expr
+    after: Expr
     certain: bool
     bound: bool = False
 

@@ -18,6 +18,7 @@ from optlint.lift.dropped import (
     is_begun_there,
     is_log,
     lasts,
+    on_parameters,
     reads_result,
 )
 from optlint.lift.elsewhere import views_elsewhere
@@ -267,6 +268,7 @@ class Lifter:
         try:
             with self._running(machine, Choices(given=dict(choices.taken))):
                 frame = run_entry(machine, func, klass)
+                told: set[Span] = set()  # with an update that reads them
                 for kept in self._found(machine, frame, name):
                     lost = (d for d in machine.dropped if d.span in dropped and reads_result(kept, d))
                     kept.dropped = tuple(dict.fromkeys(lost))
@@ -276,6 +278,11 @@ class Lifter:
                         self._put_in_place(recurrence)
                     if kept.dropped and not mine and not is_log(kept, made):
                         self._take_in(replace(kept, kept=kept, as_kept=True))
+                    told |= {d.span for d in kept.dropped}
+                for alone in on_parameters((d for d in machine.dropped if d.span in dropped - told), name):
+                    alone.configuration, alone.imports = dict(machine.choices.taken), frozenset(machine.imports)
+                    alone.at_home, alone.home, alone.worth = self._is_home(frame, alone), frame.span, machine.worth
+                    self._take_in(alone)
         except (Unsupported, RecursionError):
             pass
         finally:

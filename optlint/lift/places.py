@@ -32,6 +32,14 @@ _GRADIENT = re.compile(
 )
 
 
+_HELD = re.compile(r"\['params'\]\[|\.(?:named_)?parameters\(\)\[")
+
+
+def is_held_parameter(symbol: Symbol) -> bool:
+    """An element of ``group["params"]`` or ``model.parameters()``."""
+    return bool(_HELD.search(symbol.name)) and not names_gradient(symbol)
+
+
 def is_called_gradient(name: str) -> bool:
     """``grads[k]``, ``dW``, ``d_b``: what only a name can tell where the equations allow two readings."""
     return bool(_GRADIENT.search(name))

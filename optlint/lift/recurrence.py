@@ -102,6 +102,7 @@ class Recurrence:
     kept: Recurrence | None = None  # what it would be if the results that nobody takes were kept
     as_kept: bool = False  # it is there only in that case
     dropped: tuple[Dropped, ...] = ()  # those results, as far as it reads them
+    on_parameter: bool = False  # that result is all there is: a new content for a parameter that a model holds
     home: Span | None = None  # the function that was run
     unseen_kin: bool = False  # its class has a base out of sight, whose methods may count the steps (self.t += 1)
     entered: frozenset[Span] = frozenset()  # that function, and those that it calls

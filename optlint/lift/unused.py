@@ -46,7 +46,7 @@ class Unused(Definitions):
         if before == after or not before.symbols <= after.symbols or _is_behind(before, after):
             return
         if not self.scanning and not self.is_abroad:
-            self.dropped.append(Dropped(span, before, isinstance(callee, Lib) or self.speaks_torch))
+            self.dropped.append(Dropped(span, before, after, isinstance(callee, Lib) or self.speaks_torch))
         if self.keeps_results:
             self.store.fill(home, after, span)
 
@@ -89,7 +89,7 @@ class Unused(Definitions):
         if "[" not in home.place and "." not in home.place:
             return made
         if not self.scanning and not self.is_abroad:
-            self.dropped.append(Dropped(span, before, self.speaks_torch, bound=True))
+            self.dropped.append(Dropped(span, before, after, self.speaks_torch, bound=True))
         if not self.keeps_results:
             return made
         self.store.fill(home, after, span)
