@@ -120,6 +120,22 @@ def adam(grad, w, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8):
     assert [f.code for f in lint_source(text, "vector.py").findings] == ["OPT117", "OPT305", "OPT305"]
 
 
+def test_one_number_for_all_squares_shows_beside_a_ratio_of_norms() -> None:
+    text = """
+import numpy as np
+
+def lamb(w, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-6):
+    m = b1 * m + (1 - b1) * g
+    v = b2 * v + (1 - b2) * np.mean(g**2)
+    u = (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps)
+    size, length = np.linalg.norm(w), np.linalg.norm(u)
+    return w - lr * (size / length if size > 0 and length > 0 else 1.0) * u, m, v
+"""
+    (finding,) = lint_source(text, "lamb.py").findings
+    assert finding.code == "OPT117" and finding.evidence is not None
+    assert not lint_source(text.replace("np.mean(g**2)", "g**2"), "lamb.py").findings
+
+
 _OVER_ITEMS = """
 import jax.numpy as jnp
 
