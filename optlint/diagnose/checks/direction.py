@@ -54,8 +54,12 @@ def ascent(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         return
     if _minus_twice(subject) or _rate_in_velocity(subject):
         return  # two signs that do not go together: that is the mistake to name
-    if not _can_return(subject.recurrence) and not _is_kept_in_bounds(subject.recurrence):
+    if not _climbs_on_purpose(subject.recurrence):
         yield from turned_round(subject, page)
+
+
+def _climbs_on_purpose(recurrence: Recurrence) -> bool:
+    return _can_return(recurrence) or _is_kept_in_bounds(recurrence)
 
 
 def _is_kept_in_bounds(recurrence: Recurrence) -> bool:
@@ -78,7 +82,7 @@ def _can_return(recurrence: Recurrence) -> bool:
 @check("mixed-sign")
 def mixed_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The velocity's own sign and the step's do not go together: v = μ·v − η·g and w − v, or two pluses."""
-    if subject.parameter is None or subject.gradient is None:
+    if subject.parameter is None or subject.gradient is None or _climbs_on_purpose(subject.recurrence):
         return
     if (_minus_twice(subject) and _may_be_gradient(subject)) or (_rate_in_velocity(subject) and is_derivative(subject)):
         yield from turned_round(subject, page)
