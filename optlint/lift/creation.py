@@ -257,7 +257,7 @@ class Creation(Joins):
                 self.unveil(target[0], target[1], start)
             held = content(target)
             if isinstance(held, Cell) and isinstance(start, Cell) and not held.dtype:
-                held.dtype = start.dtype
+                held.dtype, held.typed_at = start.dtype, start.typed_at
             current = numeric(content(target))
             first = numeric(start)
             if current is not None and current.op == "sym" and first is not None and first.op == "const":
@@ -343,7 +343,7 @@ class Creation(Joins):
             first = home.expr
             symbol.entry = first if frame is not None else None
             symbol.initial = started(first) if first is not None else None
-            symbol.array, symbol.dtype = home.array, home.dtype
+            symbol.array, symbol.dtype, symbol.typed_at = home.array, home.dtype, home.typed_at
             cell: Cell = home
             logs, self.store.writes = self.store.writes, []
             self.store.fill(home, ex.sym(symbol))

@@ -35,7 +35,7 @@ class Symbol:
     default: the number that the code itself gives it (argument default, module constant).
     initial: its value before the first step, where the code shows it. entry: its value on entry to
     the loop that carries it. begun_by: the count whose first number makes it anew. dtype: the number
-    type of its first content, where the code shows it.
+    type of its first content, where the code shows it; typed_at: the call that gives it this type.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Symbol:
     begun_by: Symbol | None = None
     literal: tuple[object] | None = None  # the Python constant that the code gives it by default
     dtype: str = ""
+    typed_at: Span | None = None
 
     def __repr__(self) -> str:
         return self.name

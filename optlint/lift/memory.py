@@ -335,6 +335,7 @@ class Memory:
             cell.scalar = start.scalar
             cell.klass = start.klass
             cell.dtype = symbol.dtype = start.dtype
+            cell.typed_at = symbol.typed_at = start.typed_at
             cell.factory = start.factory
             if start.items or start.growing:
                 cell.items["<template>"] = start

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optlint.lift.objects import Cell, Const, Lib, Value
+from optlint.model import Span
 
 LOW = ("float16", "bfloat16", "float32")
 HALF_STEP_BELOW_ONE = {"float16": 2.0**-12, "bfloat16": 2.0**-9, "float32": 2.0**-25}  # what is nearer to 1 becomes 1
@@ -32,6 +33,11 @@ def named(value: Value | None) -> str:
 
 def of(value: Value) -> str:
     return value.dtype if isinstance(value, Cell) else ""
+
+
+def given_at(value: Value) -> Span | None:
+    """The call that gives a value its type."""
+    return value.typed_at if isinstance(value, Cell) else None
 
 
 def _weak(value: Value) -> bool:

@@ -44,7 +44,8 @@ class Cell(Value):
 
     expr: the numeric content, or None. items: children by canonical key (".m", "['dW{l}']", "[i]").
     open: children that are not there exist all the same (an argument, a library object).
-    array/scalar: what is known of the type; both False means unknown. dtype: its number type (``lift/numbers.py``).
+    array/scalar: what is known of the type; both False means unknown. dtype: its number type (``lift/numbers.py``);
+    typed_at: the call that gives it this type.
     exact: an augmented assignment has changed it in place, which NumPy refuses where the types do not fit.
     sequence: a list, whose indices are no elements of it.
     listed: a list of arrays that the code does not show as one, seen as one of them.
@@ -64,6 +65,7 @@ class Cell(Value):
     sequence: bool = False
     fixed: bool = False  # an index alone does not make new children (a literal list)
     dtype: str = ""
+    typed_at: Span | None = None
     exact: bool = False
     listed: bool = False
     present: Expr | None = None

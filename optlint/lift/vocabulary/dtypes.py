@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from optlint.lift import expression as ex
 from optlint.lift import numbers
 from optlint.lift.expression import Symbol
@@ -21,6 +23,11 @@ _INHERITS = frozenset({"zeros_like", "ones_like", "empty_like", "full_like"})
 _STRONG = frozenset({"sqrt", "square", "power", "exp", "log", "float_power", "abs"})  # NumPy makes float64 of a number
 
 
+def position_of(name: str) -> int | None:
+    """Which argument of a call names the type, the receiver not counted."""
+    return _POSITION.get(name)
+
+
 def typed(site: Site, name: str, made: Value) -> Value:
     """Note the number type of a new array, and that the run names it."""
     root, _, last = name.rpartition(".")
@@ -34,13 +41,13 @@ def typed(site: Site, name: str, made: Value) -> Value:
     if made.open and not literal:  # a place that was there before
         return made
     if shown or dtype is not None:
-        made.dtype = shown
+        made.dtype, made.typed_at = shown, site.span
         if shown in numbers.LOW and last in _OF_NUMBERS and site.args:
             _keep_setting(made, site.args[0])
     elif last in _INHERITS and site.args:
-        made.dtype = numbers.of(site.args[0])
+        made.dtype, made.typed_at = numbers.of(site.args[0]), numbers.given_at(site.args[0])
     elif literal:
-        made.dtype = literal
+        made.dtype, made.typed_at = literal, site.span
     elif root == "numpy" and last in _STRONG and made.scalar and not made.dtype:
         made.dtype = "float64"
         site.machine.types.add("float64")
@@ -51,15 +58,33 @@ def _keep_setting(made: Cell, value: Value) -> None:
     """``torch.tensor(0.999, dtype=torch.bfloat16)``, which is 1: the number in the code is not the one that is used."""
     near = numbers.HALF_STEP_BELOW_ONE[made.dtype]
     if isinstance(value, Const) and isinstance(value.value, float) and 0 < 1 - value.value <= near:
-        made.expr = ex.sym(Symbol("", default=value.value, dtype=made.dtype, literal=(value.value,)))
+        kept = Symbol("", default=value.value, literal=(value.value,), dtype=made.dtype, typed_at=made.typed_at)
+        made.expr = ex.sym(kept)
 
 
 def _of_literal(value: Value) -> str:
     """``np.array([1, 2])`` holds integers."""
-    inner = list(value.items.values()) if isinstance(value, Cell) and value.growing else []
-    numbers_inside = [v.value for v in inner if isinstance(v, Const)]
-    if not inner or len(numbers_inside) < len(inner):
+    inner = list(_inside(value)) if _is_literal(value) else []
+    found = [n for n in map(_literal, inner) if n is not None]
+    if not inner or len(found) < len(inner):
         return ""
-    if all(isinstance(n, int) and not isinstance(n, bool) for n in numbers_inside):
-        return "int"
-    return "float64" if all(isinstance(n, (int, float)) for n in numbers_inside) else ""
+    return "int" if all(isinstance(n, int) for n in found) else "float64"
+
+
+def _inside(value: Value) -> Iterator[Value]:
+    """The elements of a list, those of the lists in it one by one."""
+    for item in value.items.values() if isinstance(value, Cell) else ():
+        yield from _inside(item) if _is_literal(item) else (item,)
+
+
+def _is_literal(value: Value) -> bool:
+    """A list that the code writes out."""
+    return isinstance(value, Cell) and value.growing and bool(value.items)
+
+
+def _literal(value: Value) -> int | float | None:
+    """A number of the source, with its sign."""
+    number: object = value.value if isinstance(value, Const) else None
+    if isinstance(value, Cell) and value.scalar and value.expr is not None and value.expr.op == "const":
+        number = value.expr.value
+    return number if isinstance(number, (int, float)) and not isinstance(number, bool) else None

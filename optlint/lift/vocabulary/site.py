@@ -120,8 +120,9 @@ def copy(site: Site) -> Value | None:
     if expr is None:
         return values[0]
     old = values[0]
-    dtype = old.dtype if isinstance(old, Cell) else ""
-    return Cell(expr, array=isinstance(old, Cell) and old.array, scalar=isinstance(old, Const), dtype=dtype)
+    if not isinstance(old, Cell):
+        return Cell(expr, scalar=isinstance(old, Const))
+    return Cell(expr, array=old.array, dtype=old.dtype, typed_at=old.typed_at)
 
 
 def filled(value: float) -> Handler:
