@@ -6,14 +6,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice, product
 
+from optlint.diagnose.checks.precision import takes_integers
 from optlint.diagnose.proof import Proof
 from optlint.fix.aims import REASON, Aims
 from optlint.fix.averages import gathered, weighed
 from optlint.fix.branches import Branches
 from optlint.fix.constants import given, swapped
+from optlint.fix.counters import Counters
 from optlint.fix.decay import Decay
 from optlint.fix.difference import Change, changes, ways_to_read
+from optlint.fix.dtypes import Dtypes
 from optlint.fix.edits import edits_of
+from optlint.fix.epochs import Epochs
+from optlint.fix.keyed import WHY as ONE_FOR_EACH
+from optlint.fix.keyed import Keyed
 from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.recipes import Recipes
 from optlint.fix.repaired import fresh_clocks
@@ -40,7 +46,7 @@ NO_EDIT = (
     "shift",
 )  # kinds of repairs that no changed formula makes
 MORE_THAN_EQUATIONS = ("state", "read", "again", "dropped", "branch", *NO_EDIT)
-
+AS_RUN = ("as run", "refused")  # the repair's subject is what runs; what is meant is what is written
 _OPERAND = "which of its operands is to take the result is a choice"
 
 
@@ -58,6 +64,9 @@ class Candidates:
         self.speller.numbers = self.values.settings
         self.speller.arrays = _arrays(subject) - self.speller.numbers
         self.recipes = Recipes(recurrence, self.reading, source)
+        self.counters = Counters(recurrence, self.reading, source)
+        self.epochs = Epochs(recurrence, self.reading, source)
+        self.keyed = Keyed(recurrence, self.reading, source)
         self.stores = Stores(recurrence, self.reading)
         self.resets = Resets(self.reading)
         self.decay = Decay(recurrence, self.reading, self.speller)
@@ -87,6 +96,9 @@ class Candidates:
         before, after = proof.before, proof.repair.subject
         kind = proof.repair.details.get("kind")
         if "shown" in proof.repair.details:
+            return
+        if "type" in proof.repair.details:
+            yield from self._of_other_type(proof)
             return
         if kind == "state":
             yield from self.resets.begun_once(before.recurrence.posts())
@@ -129,7 +141,12 @@ class Candidates:
             site = self._site(proof.finding.span)
             yield from given(self.reading, site, proof.repair.wrong, proof.repair.right)
         elif kind == "clock":
-            yield from self.recipes.moved_out()
+            yield from self.counters.moved_out()
+            for edits, reason in self.epochs.counted(before, after):
+                self.reason = reason
+                yield edits
+            self.reason = ONE_FOR_EACH
+            yield from self.keyed.apart()
         if kind in NO_EDIT or len(old) != len(new):
             return
         yield from self.recipes.renamed(before, after)
@@ -152,13 +169,13 @@ class Candidates:
         site = self._site(proof.finding.span)
         for t in fresh:
             if any(h.symbol is t for h in before.hypers):
-                for more in self.recipes.advanced(t, site):
+                for more in self.counters.advanced(t, site):
                     for edits in islice(chain(self._changed(old, new, proof), ((),)), 2):
                         yield (*edits, *more)
                 continue
             for products in self._products(t, new):
                 yield from self._changed(old, [ex.substitute(p, products) for p in new], proof)
-            for counter in self.recipes.counters(site):
+            for counter in self.counters.at(site):
                 there = [ex.substitute(p, {ex.sym(t): counter.expr}) for p in new] if counter.expr is not None else new
                 self.speller.named = counter.spelled(t)
                 self.reason = counter.reason
@@ -176,6 +193,16 @@ class Candidates:
         out = [*self.decay.left_out(before, bare), *in_text[0]]
         into = [*self.decay.put_in(after), *in_text[1]]
         yield from ((*one, *other) for one, other in product(out, into))
+
+    def _of_other_type(self, proof: Proof) -> Iterator[tuple[Edit, ...]]:
+        """What is made in a number type that cannot hold what it is for, made in one that can."""
+        dtypes = Dtypes(self.reading, self.recurrence.imports)
+        wrong, moved = proof.repair.wrong, self.recurrence.parameter
+        if wrong is not None:
+            yield from dtypes.wider(wrong.symbol)
+            return
+        states = [*self.recurrence.states, *([moved] if moved is not None else [])]
+        yield from dtypes.of_floats(s.old.typed_at for s in states if takes_integers(s))
 
     def _read_instead(self, meant: Recurrence, near: Span) -> Iterator[tuple[Edit, ...]]:
         """Edits after which an equation reads a state that the update has not read."""

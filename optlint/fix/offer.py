@@ -9,7 +9,7 @@ from itertools import groupby
 
 from optlint.diagnose.judge import Judgement
 from optlint.diagnose.proof import Proof, decays_already, decays_twice
-from optlint.fix.candidates import MORE_THAN_EQUATIONS, Candidates
+from optlint.fix.candidates import AS_RUN, MORE_THAN_EQUATIONS, Candidates
 from optlint.fix.reading import unbracketed
 from optlint.fix.repaired import fresh_clocks, in_own_clocks, made_beside, made_on_top
 from optlint.fix.text import narrowed
@@ -139,7 +139,9 @@ class _Update:
     ) -> tuple[Fix, Expr] | None:
         """The fix of the last of these findings, the others being mended."""
         proof = proofs[-1]
-        repair, after = proof.repair, proof.repair.subject
+        repair = proof.repair
+        kind = repair.details.get("kind")
+        after = proof.before if kind in AS_RUN else repair.subject
         g = ex.sym(self.subject.g)
         effective = gradient
         if repair.effective is not None and not self._decays_twice(proof):
@@ -147,7 +149,6 @@ class _Update:
         old = [ex.substitute(p, {g: gradient}) for p in proof.before.posts]
         new = [ex.substitute(p, {g: effective}) for p in in_own_clocks(proof.before, after)]
         self.made_up |= set(fresh_clocks(proof.before, after))
-        kind = repair.details.get("kind")
         known = not self.made_up and kind not in MORE_THAN_EQUATIONS
         called = self.candidates.calls_epsilon(old, new, proof)  # whatever number the code gives it
         whole = new if made_on_top(proofs) else made_beside(proofs)

@@ -63,6 +63,18 @@ class Reading:
             if simple:
                 self.by_text.setdefault(read.text, []).append(read)
 
+    def take_in(self, place: Span) -> None:
+        """Know the block of the source that holds a place, whether the run has read there or not."""
+        for index, (number, block) in enumerate(self.program.blocks):
+            parsed = self.program.parsed(index)
+            here = self.program.units[number].cell == place.cell and block.line <= place.line <= block.end_line
+            if not here or parsed is None:
+                continue
+            for statement in parsed.body:
+                for node in _inside(statement):
+                    self.parents.update((child, node) for child in node.children)
+                    self._places[id(node)] = parsed.span
+
     def _know_parents(self, recurrence: Recurrence) -> None:
         wanted = {id(worth.node) for worth in recurrence.worth}
         for index in range(len(self.program.blocks)):

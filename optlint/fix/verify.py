@@ -96,7 +96,7 @@ class Verifier:
         """
         if overlap(edits):
             return Verdict(False)
-        units = self._reduced(edits)
+        units = self._reduced(recurrence, edits)
         if units is None:
             return Verdict(False)
         key = key_of(recurrence)
@@ -136,7 +136,7 @@ class Verifier:
 
     def restores(self, recurrence: Recurrence, mended: Finding, edits: Sequence[Edit]) -> Verdict:
         """Whether the edited update is the one that this one would be if it kept the result that it drops."""
-        units = self._reduced(edits)
+        units = self._reduced(recurrence, edits)
         if units is None or recurrence.kept is None:
             return Verdict(False)
         key = key_of(recurrence)
@@ -155,7 +155,7 @@ class Verifier:
         self, recurrence: Recurrence, expected: Sequence[Worth] | None, mended: Finding, edits: Sequence[Edit]
     ) -> Verdict:
         """Whether the edited update, of an optimizer that is not known, is the repaired one, which obeys every law."""
-        units = self._reduced(edits) if expected is not None else None
+        units = self._reduced(recurrence, edits) if expected is not None else None
         if units is None or expected is None:
             return Verdict(False)
         key = key_of(recurrence)
@@ -171,7 +171,7 @@ class Verifier:
 
     def aims(self, recurrence: Recurrence, mended: Sequence[Finding], title: str, edits: Sequence[Edit]) -> Verdict:
         """Whether the same path of the function moves another place now, and is the update that is meant."""
-        units = self._reduced(edits)
+        units = self._reduced(recurrence, edits)
         if units is None or not title:
             return Verdict(False)
         key, known = key_of(recurrence), {key_of(r) for r, _ in self.before}
@@ -188,14 +188,14 @@ class Verifier:
         several = (c for c, v in self._paths(key) if len({(p.finding.code, p.finding.span) for p in v.proofs}) > 1)
         return Trial(key, recurrence.configuration, clear, tuple(several))
 
-    def _reduced(self, edits: Sequence[Edit]) -> tuple[Unit, ...] | None:
+    def _reduced(self, recurrence: Recurrence, edits: Sequence[Edit]) -> tuple[Unit, ...] | None:
         """The edited units, without the blocks that have nothing to do with the edits; None if they do not parse."""
         program = self.program
         touched = {
             index
             for index, (number, block) in enumerate(program.blocks)
-            for e in edits
-            if program.units[number].cell == e.span.cell and block.line <= e.span.line <= block.end_line
+            for span in (recurrence.span, *(e.span for e in edits))
+            if program.units[number].cell == span.cell and block.line <= span.line <= block.end_line
         }
         kept = program.related(touched)
         units = []

@@ -108,8 +108,9 @@ def beta_rounded(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if ones:
             setting = ex.sym(ones[0].symbol)
             written = Precision(dtype, frozenset(typed))
+            held = subject.replaced([ex.substitute(p, {setting: ex.const(ones[0].own)}) for p in subject.posts])
             span = next((n.origin for p in subject.posts for n in ex.walk(p) if n == setting and n.origin), None)
-            yield Repair(page.code, subject, setting, span=span, precision=(written, None))
+            yield Repair(page.code, held, setting, span=span, details={"type": dtype}, precision=(written, None))
             return
 
 
@@ -117,9 +118,9 @@ def beta_rounded(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def fractions_in_integers(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """An array of integers takes in fractions: they are cut off, or refused."""
     posts = list(subject.posts)
-    kept = [(i, s) for i, s in enumerate(subject.states) if _of_integers(s)]
+    kept = [(i, s) for i, s in enumerate(subject.states) if takes_integers(s)]
     parameter = subject.recurrence.parameter
-    if parameter is not None and _of_integers(parameter):
+    if parameter is not None and takes_integers(parameter):
         kept.append((len(posts) - 1, parameter))
     if not kept or _others_arrays(subject):
         return
@@ -128,7 +129,7 @@ def fractions_in_integers(subject: Subject, page: MistakePage) -> Iterator[Repai
         posts[index] = ex.op("mul", ex.op("sign", posts[index]), whole)
     first = kept[0][1]
     spans = first.spans
-    details = {"kind": "refused" if first.exact else "as run"}
+    details = {"kind": "refused" if first.exact else "as run", "type": first.dtype}
     yield Repair(page.code, subject.replaced(posts), details=details, span=spans[0] if spans else None)
 
 
@@ -137,7 +138,8 @@ def _others_arrays(subject: Subject) -> bool:
     return bool({name.split(".")[0] for name in subject.recurrence.imports} & _OWN_ARRAYS)
 
 
-def _of_integers(state: State) -> bool:
+def takes_integers(state: State) -> bool:
+    """An array of integers that is changed in place, and does not count."""
     return state.dtype == "int" and state.in_place and not state.is_counter
 
 
