@@ -92,5 +92,34 @@ def weighed(before: Subject, after: Subject, reading: Reading, speller: Speller)
                 yield (Edit(_behind(last), f", value={weight.text}"),)
 
 
+def decayed_in_place(before: Subject, after: Subject, reading: Reading, speller: Speller) -> Iterator[Edits]:
+    """``v.add_(g, alpha=μ)`` as ``v.mul_(μ).add_(g)``, or with another weight: what v held fades."""
+    for one, other in zip(before.states, after.states, strict=True):
+        own = structure.slope(other.post, other.old)
+        if one.post == other.post or own is None or own == ex.const(1):
+            continue
+        taken, rest = structure.rest(other.post, other.old), ex.op("sub", ex.const(1), own)
+        for read in reading.by_worth.get(reading.values.worth(one.post), ()):
+            place, added = _adds(read.node, reading)
+            decay = speller.spell(structure.tidy(own), read)
+            if added is None or decay is None:
+                continue
+            weight = None if reading.values.same(taken, added.expr) else speller.spell(structure.tidy(rest), read)
+            if weight is None or reading.values.same(taken, ex.op("mul", rest, added.expr)):
+                more = f", alpha={weight.text}" if weight is not None else ""
+                yield (Edit(read.span, f"{place}.mul_({decay.text}).add_({added.text}{more})"),)
+
+
+def _adds(call: cst.CSTNode, reading: Reading) -> tuple[str, Read | None]:
+    """The place that a statement ``v.add_(g, …)`` adds to, and what it adds."""
+    called = call.func if isinstance(call, cst.Call) else None
+    if not isinstance(call, cst.Call) or not isinstance(called, cst.Attribute) or called.attr.value != "add_":
+        return "", None
+    if not isinstance(reading.parents.get(call), cst.Expr) or isinstance(called.value, cst.Call) or not call.args:
+        return "", None
+    added = next((r for r in reading.reads if r.node is call.args[0].value and call.args[0].keyword is None), None)
+    return reading.text_of(called.value), added
+
+
 def _behind(span: Span) -> Span:
     return Span(span.end_line, span.end_column, span.end_line, span.end_column, span.cell)

@@ -9,7 +9,7 @@ from itertools import chain, islice, product
 from optlint.diagnose.checks.precision import takes_integers
 from optlint.diagnose.proof import Proof
 from optlint.fix.aims import REASON, Aims
-from optlint.fix.averages import gathered, weighed
+from optlint.fix.averages import decayed_in_place, gathered, weighed
 from optlint.fix.branches import Branches
 from optlint.fix.constants import given, swapped
 from optlint.fix.counters import Counters
@@ -47,6 +47,7 @@ NO_EDIT = (
 )  # kinds of repairs that no changed formula makes
 MORE_THAN_EQUATIONS = ("state", "read", "again", "dropped", "branch", *NO_EDIT)
 AS_RUN = ("as run", "refused")  # the repair's subject is what runs; what is meant is what is written
+_CALLERS = "its owner may count on the decayed gradient"
 _OPERAND = "which of its operands is to take the result is a choice"
 
 
@@ -129,6 +130,7 @@ class Candidates:
                 yield from self.recipes.out_of_place(place)
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         elif kind == "gradient" and self.subject.gradient is not None and proof.repair.effective is not None:
+            yield from self.results.taken(proof.finding.span)
             if before.step != after.step:
                 yield from self._decayed_beside(before, after, proof.repair.effective, proof.finding.span)
             for way in changes(self.subject.gradient, proof.repair.effective, self.values)[:_MAX_WAYS]:
@@ -153,12 +155,15 @@ class Candidates:
         if any(a.post != b.post for a, b in zip(before.states, after.states, strict=True)):
             yield from self._left_alone(old, new, proof)
             yield from weighed(before, after, self.reading, self.speller)
+            yield from decayed_in_place(before, after, self.reading, self.speller)
             yield from self.stores.copied(proof.finding.span)
             yield from self.stores.replaced(before, after)
         yield from self.stores.earlier(before, after, proof.finding.span)
         yield from self.stores.later(before, after, proof.finding.span)
         if kind == "again":  # the repaired equation is that of a second update, not of this one
             yield from self.recipes.out_of_place(proof.finding.span)
+            self.reason = _CALLERS
+            yield from self.recipes.under_another_name(proof.finding.span)
             return
         fresh = fresh_clocks(before, after)
         if not fresh:

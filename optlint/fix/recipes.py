@@ -18,6 +18,8 @@ from optlint.model import Edit, Span
 from optlint.subject import Subject
 
 Edits = tuple[Edit, ...]
+_GRADIENT_NAMES = ["g", "grad", "gradient"]
+_PLACES = (cst.Attribute, cst.Subscript)
 SIGNS = {cst.AddAssign: "+", cst.SubtractAssign: "-", cst.MultiplyAssign: "*", cst.DivideAssign: "/"}
 RIGHT_OF = {"+": 9, "-": 10, "*": 11, "/": 11}  # how tightly what stands behind them has to hold together
 
@@ -212,6 +214,66 @@ class Recipes:
                     if word is not None and called.attr.value.endswith("_"):
                         name = called.attr.value.rstrip("_")
                         yield (Edit(start, f"{called.value.value} = "), Edit(word, name))
+
+    def under_another_name(self, at: Span) -> Iterator[Edits]:
+        """``grads[k] += x`` as ``g = grads[k] + x``, ``p.grad.add_(x)`` as ``g = p.grad.add(x)``, and all read it."""
+        for read in self.reading.reads:
+            statement, home = self.reading.statement(read.node), self.reading.function(read.node)
+            whole = self.reading.span(statement) if statement is not None else None
+            if statement is None or whole is None or not (whole.covers(at) or at.covers(whole)):
+                continue
+            place, both = self._out_of(read.node, statement)
+            readers = self._readers_below(place, read) if both else None
+            if not readers:
+                continue
+            name = free_name(_GRADIENT_NAMES, self.source_of(home))
+            line = self._where_all_read(statement, [n for n, _ in readers])
+            edits = [Edit(span, name) for _, span in readers]
+            if line is self.statements.line_of(statement):
+                yield (Edit(whole, f"{name} = {both}"), *edits)
+            elif isinstance(line, cst.If):  # the decay may be off
+                first = self.statements.before(line, f"{name} = {place}")
+                if first is not None:
+                    yield (first, Edit(whole, f"{name} = {name}{both[len(place) :]}"), *edits)
+
+    def _readers_below(self, place: str, changed: Read) -> list[tuple[cst.CSTNode, Span]]:
+        """What reads a place behind its change, on every path of the function; none where one changes it again."""
+        worth = self.reading.values.worth(changed.expr)
+        found: list[tuple[cst.CSTNode, Span]] = []
+        known = {id(r.node): r for r in self.reading.by_text.get(place, ())}
+        for node in self.reading.nodes(self.reading.function(changed.node)):
+            span = self.reading.span(node) if isinstance(node, _PLACES) else None
+            if span is None or not span > changed.span or self.reading.text(span) != place:
+                continue
+            read = known.get(id(node))
+            if read is not None and (read.written or self.reading.values.worth(read.expr) != worth):
+                return []
+            found.append((node, span))
+        return found
+
+    def _where_all_read(self, statement: cst.CSTNode, readers: list[cst.CSTNode]) -> cst.CSTNode | None:
+        """The line around a statement that stands in one block with, or in one around, all that read."""
+        line: cst.CSTNode | None = self.statements.line_of(statement)
+        while line is not None:
+            block = self.reading.parents.get(line)
+            if all(any(a is block for a in self.reading.ancestors(n)) for n in readers):
+                return line
+            line = next((a for a in self.reading.ancestors(line) if isinstance(a, cst.BaseCompoundStatement)), None)
+        return None
+
+    def _out_of(self, node: cst.CSTNode, statement: cst.CSTNode) -> tuple[str, str]:
+        """The attribute or item that a statement changes in place, and what it computes, without the change."""
+        if isinstance(statement, cst.AugAssign) and statement.target is node and isinstance(node, _PLACES):
+            place, sign = self.reading.text_of(node), SIGNS.get(type(statement.operator))
+            text = self.reading.text_of(statement.value)
+            right = parenthesized(text, level_of(text), RIGHT_OF[sign]) if sign is not None else ""
+            return place, f"{place} {sign} {right}" if right else ""
+        called = node.func if isinstance(node, cst.Call) and self.reading.parents.get(node) is statement else None
+        if not isinstance(called, cst.Attribute) or not isinstance(called.value, _PLACES):
+            return "", ""
+        place, word = self.reading.text_of(called.value), called.attr.value
+        given = self.reading.text_of(node)[len(f"{place}.{word}") :]
+        return place, f"{place}.{word.rstrip('_')}{given}" if word.endswith("_") and given.startswith("(") else ""
 
     def separated(self) -> Iterator[Edits]:
         """``m = v = zeros`` as two statements; ``v = zeros`` for the ``v = m`` behind ``m = zeros``."""

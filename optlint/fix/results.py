@@ -47,6 +47,15 @@ class Results:
             start = Span(span.line, span.column, span.line, span.column, span.cell)
             yield (Edit(start, f"{self.reading.text(home)} = "),)
 
+    def taken(self, near: Span) -> Iterator[Edits]:
+        """``g.add(λ·w)`` as a statement: given to the name ``g``, and what that held stays as it is."""
+        dropped = {d.span for d in self.recurrence.dropped if near.covers(d.span) or d.span.covers(near)}
+        for node in self.reading.nodes(None) if dropped else ():
+            span = self.reading.span(node) if isinstance(node, cst.Call) else None
+            root = self._root(node) if isinstance(node, cst.Call) and span in dropped else None
+            if span is not None and isinstance(root, cst.Name):
+                yield (Edit(span, f"{root.value} = {self.reading.text(span)}"),)
+
     def _root(self, call: cst.Call) -> cst.BaseExpression | None:
         """What a chain of calls starts from; a library function's first argument."""
         node: cst.BaseExpression = call
