@@ -17,10 +17,8 @@ from optlint.source import Unit
 
 Edits = tuple[Edit, ...]
 _WRITTEN_OUT = 4  # so many integers get a point each; more get one ``dtype=float``
-_FLOAT32_BY_DEFAULT = frozenset({"torch", "jax", "tensorflow", "keras", "mlx", "tinygrad"})
-_HAS_DOUBLES = frozenset({"numpy", "torch", "tensorflow"})  # JAX makes float32 of float64 unless it is told not to
+_WITHOUT_DOUBLES = frozenset({"jax", "mlx"})  # they make float32 of float64 unless they are told not to
 _MAKERS = frozenset({"tensor", "as_tensor", "array", "asarray"})  # they choose a type themselves: the widest usual one
-
 _CONVERT = frozenset({"astype", "to", "type", "cast", "int", "long"})  # what is cut off there may be meant to be
 
 
@@ -62,7 +60,7 @@ class Dtypes:
         yield from ((edit,) for edit in whole if edit is not None)
 
     def _holds(self, dtype: str, number: float) -> bool:
-        there = dtype != "float64" or self.libraries <= _HAS_DOUBLES or not self.libraries & _FLOAT32_BY_DEFAULT
+        there = dtype != "float64" or not self.libraries & _WITHOUT_DOUBLES
         rounded = ROUND[dtype](number) if dtype in ROUND else np.asarray(number)
         return there and not np.any(rounded == 1)
 
@@ -99,7 +97,7 @@ class Dtypes:
         if called in _CONVERT:
             return None
         if value is not None:
-            return self._named(value, self._float_for) or self._any_floats(value)
+            return self._named(value, lambda name: "float" if name == "int" else "float64") or self._any_floats(value)
         literal = call.args[0].value if call.args else None
         points = list(self._points(literal)) if isinstance(literal, (cst.List, cst.Tuple)) else []
         if points and None not in points and len(points) <= _WRITTEN_OUT:
@@ -110,15 +108,10 @@ class Dtypes:
         last = self.reading.with_brackets(call.args[-1].value) or last
         return (Edit(Span(last.end_line, last.end_column, last.end_line, last.end_column, last.cell), ", dtype=float"),)
 
-    def _float_for(self, name: str) -> str:
-        if name == "int":
-            return "float"
-        return "float32" if self.libraries & _FLOAT32_BY_DEFAULT else "float64"
-
     def _any_floats(self, value: cst.BaseExpression) -> Edits | None:
         """``float`` for a name that stands for a type."""
         span = self.reading.span(value)
-        return (Edit(span, "float"),) if span is not None and not self.libraries & _FLOAT32_BY_DEFAULT else None
+        return (Edit(span, "float"),) if span is not None else None
 
     def _points(self, literal: cst.BaseExpression) -> Iterator[Edit | None]:
         """A point for each number of a literal; None for what is no plain number."""

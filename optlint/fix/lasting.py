@@ -57,7 +57,7 @@ class Lasting:
     # where the states are
 
     def homes(self, around: cst.CSTNode) -> list[str]:
-        """What holds the states: the name ``m``, ``self.m`` of ``self.m[k]``, of ``m in zip(…, self.m)``."""
+        """What holds the states: ``m``, ``self.m`` of ``self.m[k]``, of ``m in zip(…, self.m)``, ``m = self.m[k]``."""
         found: dict[str, None] = {}
         for state in self.recurrence.states:
             for read in self.reading.reads:
@@ -66,15 +66,19 @@ class Lasting:
                     found[self._root(read.node, around)] = None
         return [text for text in found if text]
 
-    def _root(self, node: cst.BaseExpression, around: cst.CSTNode) -> str:
+    def _root(self, node: cst.BaseExpression, around: cst.CSTNode, depth: int = 3) -> str:
         while isinstance(node, cst.Subscript):
             node = node.value
+        if not isinstance(node, cst.Name) or not depth:
+            return self.reading.text_of(node)
         for loop in self.statements.loops_around(around):
-            if isinstance(node, cst.Name) and isinstance(loop, cst.For):
-                source = _taken_from(loop.target, loop.iter, node.value)
-                if source is not None:
-                    return self._root(source, loop)
-        return self.reading.text_of(node)
+            source = _taken_from(loop.target, loop.iter, node.value) if isinstance(loop, cst.For) else None
+            if source is not None:
+                return self._root(source, loop, depth - 1)
+        given = (assigned(n) for n in self._given_in(self.reading.function(around), [node.value]))
+        values = [value for pairs in given for target, value in pairs if self.reading.text_of(target) == node.value]
+        alias = values[0] if len(values) == 1 and isinstance(values[0], cst.Subscript) else None
+        return self._root(alias, around, depth - 1) if alias is not None else node.value
 
     def beginning(self, loops: Sequence[Loop], homes: Sequence[str]) -> Loop | None:
         """Of these loops, the outermost that the states last through, which are made in front of it."""
@@ -88,7 +92,8 @@ class Lasting:
             return None
         home = self.reading.function(found)
         made = [n for n in self._given_in(home, homes) if self.reading.function(n) is home]
-        return found if any(self._stands_before(n, found) and not self._is_conditional(n) for n in made) else None
+        lasting = (n for n in made if self._stands_before(n, found) and not self._is_conditional(n, found))
+        return found if next(lasting, None) is not None else None
 
     def _given_in(self, part: cst.CSTNode | None, homes: Sequence[str]) -> list[cst.CSTNode]:
         """The statements that give a home a content of its own."""
@@ -98,10 +103,15 @@ class Lasting:
     def _is_inside(self, node: cst.CSTNode, loop: Loop) -> bool:
         return any(a is loop for a in self.reading.ancestors(node))
 
-    def _is_conditional(self, node: cst.CSTNode) -> bool:
-        """It may have been made before: ``if self.m is None: self.m = …``."""
-        kinds = (cst.FunctionDef, cst.If)
-        return isinstance(next((a for a in self.reading.ancestors(node) if isinstance(a, kinds)), None), cst.If)
+    def _is_conditional(self, node: cst.CSTNode, beside: cst.CSTNode | None = None) -> bool:
+        """It may have been made before: ``if self.m is None: self.m = …``. beside: what stands in the same branch."""
+        around = list(self.reading.ancestors(beside)) if beside is not None else []
+        for parent in self.reading.ancestors(node):
+            if isinstance(parent, cst.FunctionDef):
+                break
+            if isinstance(parent, cst.If) and not any(a is parent for a in around):
+                return True
+        return False
 
     def _stands_before(self, one: cst.CSTNode, other: cst.CSTNode) -> bool:
         first, then = self.reading.span(one), self.reading.span(other)
