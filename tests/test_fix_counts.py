@@ -337,3 +337,68 @@ def test_a_counter_that_others_read_stays_a_number(more: str) -> None:
 def test_a_key_that_may_be_missing_is_not_read() -> None:
     text = KEYED.replace("KEY", "id(param)").replace("ADVANCE", "if self.lr > 0:\n            self.calls += 1")
     assert [f.fix for f in findings(text, "OPT313")] in ([], [None])
+
+
+GATHERED = """
+import numpy as np
+
+
+def train(w, rows, slope, size, epochs, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for epoch in range(epochs):
+        total = np.zeros_like(w)
+        for i in range(len(rows)):
+            total = total + slope(w, rows[i])
+            if (i + 1) % size == 0:
+                m = beta1 * m + (1 - beta1) * total
+                v = beta2 * v + (1 - beta2) * total**2
+                m_hat, v_hat = m / (1 - beta1 ** (epoch + 1)), v / (1 - beta2 ** (epoch + 1))
+                w = w - lr * m_hat / (np.sqrt(v_hat) + eps)
+    return w
+"""
+
+
+def test_a_sum_of_gradients_neither_begins_the_count_nor_advances_it() -> None:
+    check(
+        GATHERED,
+        "OPT314",
+        ("    for epoch", "    t = 0\n    for epoch"),
+        ("                m = beta1", "                t += 1\n                m = beta1"),
+        ("(epoch + 1)", "t"),
+    )
+
+
+def test_a_count_begins_with_averages_that_each_epoch_begins() -> None:
+    made = "    first, second = np.zeros_like(w), np.zeros_like(w)\n"
+    text = BATCHES.replace("COUNT", "(epoch + 1)").replace(made, "")
+    text = text.replace("        for x", f"    {made}        for x")
+    for finding in findings(text, "OPT314"):
+        assert finding.fix is not None
+        assert f"    {made}        t = 0\n" in edited(Unit(None, text), finding.fix.edits).text
+
+
+def test_averages_in_the_entries_of_a_dictionary_have_their_count_beside_it() -> None:
+    text = dedent(
+        """
+        import numpy as np
+
+
+        def train(params, batches, slopes, epochs, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
+            state = {k: {"m": np.zeros_like(p), "v": np.zeros_like(p)} for k, p in params.items()}
+            for epoch in range(1, epochs + 1):
+                for x, y in batches:
+                    grads = slopes(x, y)
+                    for k, p in params.items():
+                        s = state[k]
+                        s["m"] = b1 * s["m"] + (1 - b1) * grads[k]
+                        s["v"] = b2 * s["v"] + (1 - b2) * grads[k] ** 2
+                        p -= lr * (s["m"] / (1 - b1**epoch)) / (np.sqrt(s["v"] / (1 - b2**epoch)) + eps)
+        """
+    )
+    check(
+        text,
+        "OPT314",
+        ("    for epoch", "    t = 0\n    for epoch"),
+        ("            grads =", "            t += 1\n            grads ="),
+        ("**epoch", "**t"),
+    )

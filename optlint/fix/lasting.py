@@ -9,6 +9,7 @@ import libcst as cst
 from optlint.fix.reading import Reading
 from optlint.fix.statements import Statements, assigned, free_name
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit
 
@@ -27,6 +28,8 @@ class Lasting:
         self.reading = reading
         self.source = source
         self.statements = Statements(reading)
+        # a sum of several passes may begin anew, and be taken in by some of them alone
+        self.averages = [s for s in recurrence.states if structure.slope(s.post, s.old) != ex.const(1)]
 
     def steps(self, node: cst.CSTNode) -> list[Loop]:
         """The loop around a node whose passes are the steps, and those around that."""
@@ -59,7 +62,7 @@ class Lasting:
     def homes(self, around: cst.CSTNode) -> list[str]:
         """What holds the states: ``m``, ``self.m`` of ``self.m[k]``, of ``m in zip(…, self.m)``, ``m = self.m[k]``."""
         found: dict[str, None] = {}
-        for state in self.recurrence.states:
+        for state in self.averages:
             for read in self.reading.reads:
                 mine = any(s.covers(read.span) or read.span.covers(s) for s in state.spans)
                 if mine and read.simple and (read.written or read.expr == ex.sym(state.old)):
@@ -163,7 +166,7 @@ class Lasting:
 
     def _parts(self, loop: Loop, node: cst.CSTNode) -> list[list[cst.CSTNode]]:
         """What the update writes in a loop, and a node of it, each with all that it stands in."""
-        spans = [*(s for state in self.recurrence.states for s in state.spans), *self.recurrence.writes]
+        spans = [*(span for state in self.averages for span in state.spans), *self.recurrence.writes]
         nodes = [r.node for r in self.reading.reads if any(s.covers(r.span) for s in spans)]
         around = ([n, *self.reading.ancestors(n)] for n in [node, *nodes])
         return [chain for chain in around if any(a is loop for a in chain)]
