@@ -321,6 +321,56 @@ def test_a_counter_that_each_call_advances_is_one_for_each_key(key: str, advance
     )
 
 
+LAYERS = """
+import numpy as np
+
+
+class Adam:
+    def __init__(self, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
+        self.lr, self.b1, self.b2, self.eps = lr, b1, b2, eps
+        self.t = 0
+
+    def update(self, layer):
+        self.t += 1
+        layer.m = self.b1 * layer.m + (1 - self.b1) * layer.d_weights
+        layer.v = self.b2 * layer.v + (1 - self.b2) * layer.d_weights**2
+        m_hat, v_hat = layer.m / (1 - self.b1**self.t), layer.v / (1 - self.b2**self.t)
+        layer.weights -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+
+
+class Schedule:
+    def __init__(self):
+        self.t = 0
+
+    def step(self):
+        self.t += 1
+"""
+
+
+def test_a_counter_beside_the_states_of_layers_is_one_for_each_layer() -> None:
+    """Another class may have a counter that is called so."""
+    check(
+        LAYERS,
+        "OPT313",
+        ("eps\n        self.t = 0", "eps\n        self.t = {}"),
+        (
+            "        self.t += 1\n        layer",
+            "        self.t[id(layer)] = self.t.get(id(layer), 0) + 1\n        layer",
+        ),
+        ("**self.t", "**self.t[id(layer)]"),
+    )
+    derived = LAYERS.replace("class Schedule:", "class Schedule(Adam):")
+    assert [f.fix for f in findings(derived, "OPT313")] == [None]
+
+
+@pytest.mark.parametrize("key", ["layer", "id(layer)"])
+def test_a_counter_that_is_kept_by_layer_is_right(key: str) -> None:
+    head, _, _ = LAYERS.partition("class Schedule")
+    text = head.replace("self.t = 0", "self.t = {}").replace("**self.t", f"**self.t[{key}]")
+    text = text.replace("self.t += 1", f"self.t[{key}] = self.t.get({key}, 0) + 1")
+    assert not lint_source(text, "example.py").findings
+
+
 @pytest.mark.parametrize(
     "more",
     [

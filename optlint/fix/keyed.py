@@ -41,12 +41,12 @@ class Keyed:
     def _made_keyed(self, text: str, node: cst.Attribute) -> list[Edit] | None:
         """The edits at every place that the attribute stands at; None where one of them is out of sight."""
         home, klass = self.reading.function(node), self.statements.class_of(node)
-        key = self._key(home) if isinstance(home, cst.FunctionDef) else ""
+        key = self._key(home, node) if isinstance(home, cst.FunctionDef) else ""
         if klass is None or not key:
             return None
         attributes = (n for n in self.reading.nodes(klass) if isinstance(n, cst.Attribute))
         found = [n for n in attributes if self.reading.text_of(n) == text]
-        if len(found) != len(re.findall(rf"\.{node.attr.value}\b", self.source)):
+        if self._is_known_elsewhere(klass, text, node.attr.value, len(found)):
             return None  # what else reads it wants a number
         begun = [n for n in found if self.reading.function(n) is not home]
         first = self._number_at(begun[0]) if len(begun) == 1 else None
@@ -67,9 +67,23 @@ class Keyed:
         spans = (self.reading.span(n) for n in later)
         return [Edit(place, "{}"), *own, *(Edit(span, f"{text}[{key}]") for span in spans if span is not None)]
 
-    def _key(self, function: cst.FunctionDef) -> str:
-        """The one key, an argument or made of one, by which the function looks things up in its object."""
+    def _is_known_elsewhere(self, klass: cst.ClassDef, text: str, name: str, found: int) -> bool:
+        """Somebody reads it of an object, or a class that is related to this one speaks of its own."""
+        own = len(re.findall(rf"\b{re.escape(text)}\b", self.source))
+        derived = re.search(rf"\bclass \w+\([^)]*\b{klass.name.value}\b", self.source)
+        related = bool(klass.bases) or derived is not None
+        return len(re.findall(rf"\.{name}\b", self.source)) > own or (own > found and related)
+
+    def _key(self, function: cst.FunctionDef, moved: cst.CSTNode) -> str:
+        """What tells the tensors apart: who holds the states, else the one key by which the object keeps them.
+
+        The key is an argument, or what a loop around goes over, or made of one.
+        """
+        if self.recurrence.owner:
+            return f"id({self.recurrence.owner})"
         params = [p.name.value for p in function.params.params]
+        loops = (n for loop in self.statements.loops_around(moved) for n in self.statements.names_of(loop))
+        told = {*params[1:], *map(self.reading.text_of, loops)}
         found: set[str] = set()
         for node in self.reading.nodes(function):
             if not isinstance(node, cst.Subscript) or not isinstance(node.value, cst.Attribute) or not params:
@@ -79,7 +93,7 @@ class Keyed:
             if not own or not isinstance(index, cst.Index):
                 continue
             named = {n.value for n in self.reading.nodes(index.value) if isinstance(n, cst.Name)}
-            if named & {*params[1:]} and params[0] not in named and isinstance(index.value, _KEYS):
+            if named & told and params[0] not in named and isinstance(index.value, _KEYS):
                 found.add(self.reading.text_of(index.value))
         return found.pop() if len(found) == 1 else ""
 

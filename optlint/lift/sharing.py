@@ -114,9 +114,10 @@ def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
         return "", ""
     for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
         name = re.escape(argument)
-        for position, pattern in enumerate((rf"{name}[.\[][^{{]*$", _keyed_by(name))):
-            if all(re.match(pattern, _place(s)) for s in slots) and not any(
-                re.match(pattern, _place(c)) for c in counters
-            ):
+        patterns = (rf"{name}[.\[][^{{]*$", _keyed_by(name))
+        if any(re.match(pattern, _place(c)) for c in counters for pattern in patterns):
+            continue
+        for position, pattern in enumerate(patterns):
+            if all(re.match(pattern, _place(s)) for s in slots):
                 return ("", argument) if position else (argument, "")
     return "", ""
