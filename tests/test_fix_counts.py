@@ -452,3 +452,24 @@ def test_averages_in_the_entries_of_a_dictionary_have_their_count_beside_it() ->
         ("            grads =", "            t += 1\n            grads ="),
         ("**epoch", "**t"),
     )
+
+
+@pytest.mark.parametrize("place", ["        ", "            "])
+def test_a_learning_rate_goes_on_following_the_epochs(place: str) -> None:
+    text = (
+        BATCHES.replace("COUNT", "epoch")
+        .replace("range(epochs)", "range(1, epochs + 1)")
+        .replace("lr * np", "fall * np")
+    )
+    line = f"{place}fall = lr * 0.95**epoch\n"
+    after = "for x, y in batches:\n" if len(place) > 8 else "epochs + 1):\n"
+    text = text.replace(after, f"{after}{line}")
+    first = line if len(place) > 8 else "            g ="
+    check(
+        text,
+        "OPT314",
+        ("    for epoch", "    t = 0\n    for epoch"),
+        (first, f"            t += 1\n{first}"),
+        ("b2**epoch", "b2**t"),
+        ("b1**epoch", "b1**t"),
+    )

@@ -9,6 +9,7 @@ import libcst as cst
 from optlint.fix.lasting import Lasting, Loop
 from optlint.fix.reading import Read, Reading
 from optlint.fix.statements import Statements
+from optlint.lift import structure
 from optlint.lift.expression import Symbol
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit, Span
@@ -35,7 +36,7 @@ class Epochs:
         for counter in before.recurrence.counters:
             if wrong.keys() & {counter.old, counter.new}:
                 wrong |= {c.symbol: c.first for c in before.clocks if c.symbol in (counter.old, counter.new)}
-        exponents = (r for r in self._reads(wrong) if self._is_exponent(r.node))
+        exponents = (r for r in self._reads(wrong) if self._is_of_an_average(r.node, before))
         sites = [r for r in exponents if self.statements.loops_around(r.node)]
         if not sites or len({self.reading.function(r.node) for r in sites}) > 1:
             return
@@ -56,15 +57,16 @@ class Epochs:
                 met.add(read.span)
                 yield read
 
-    def _is_exponent(self, node: cst.CSTNode) -> bool:
+    def _is_of_an_average(self, node: cst.CSTNode, subject: Subject) -> bool:
+        """The exponent of an average's decay: a learning rate that falls from epoch to epoch may go on doing so."""
         parent = self.reading.parents.get(node)
-        if isinstance(parent, cst.BinaryOperation):
-            return isinstance(parent.operator, cst.Power) and parent.right is node
-        call = self.reading.parents.get(parent) if isinstance(parent, cst.Arg) else None
-        if not isinstance(call, cst.Call) or len(call.args) != 2 or call.args[1] is not parent:
-            return False
-        called = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
-        return isinstance(called, cst.Name) and called.value in ("pow", "power")
+        power = self.reading.parents.get(parent) if isinstance(parent, cst.Arg) else parent
+        kept = (structure.retention(s.post, s.old) for s in subject.states)
+        decays = [decay for decay in kept if decay is not None]
+        same = self.reading.values.same
+        powers = [r.expr.args for r in self.reading.reads if r.node is power and r.expr.op == "pow"]
+        exponents = [r.expr for r in self.reading.reads if r.node is node]
+        return any(same(base, d) and same(time, e) for base, time in powers for d in decays for e in exponents)
 
     def _read_as(self, read: Read, name: str, wrong: dict[Symbol, float]) -> Edit | None:
         """What an exponent is in a count that is 1 at the first update."""
