@@ -9,9 +9,12 @@ from itertools import chain, islice, product
 from optlint.diagnose.proof import Proof
 from optlint.fix.aims import REASON, Aims
 from optlint.fix.averages import gathered, weighed
+from optlint.fix.blocks import SEPARATE, separated
 from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.edits import edits_of
+from optlint.fix.keyed import for_each
+from optlint.fix.largest import LARGEST, is_fed_back, kept_apart
 from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.recipes import Recipes
 from optlint.fix.repaired import fresh_clocks
@@ -43,15 +46,18 @@ _OPERAND = "which of its operands is to take the result is a choice"
 
 
 class Candidates:
-    """What could mend one update. reason: why the candidate at hand is a choice."""
+    """What could mend one update.
+
+    reason: why the candidate at hand is a choice; told: what it comes to, where its texts alone would not tell.
+    """
 
     def __init__(self, program: Program, recurrence: Recurrence, subject: Subject) -> None:
         self.recurrence = recurrence
         self.subject = subject
         self.values = Values(subject)
-        self.reason = ""
+        self.reason = self.told = ""
         self.reading = Reading(program, recurrence, self.values)
-        source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
+        source = self.source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
         self.speller = Speller(self.reading, source, self._home(source))
         self.speller.numbers = self.values.settings
         self.speller.arrays = _arrays(subject) - self.speller.numbers
@@ -79,7 +85,7 @@ class Candidates:
                 yield edits
 
     def _all_candidates(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
-        self.reason = ""
+        self.reason = self.told = ""
         before, after = proof.before, proof.repair.subject
         kind = proof.repair.details.get("kind")
         if "shown" in proof.repair.details:
@@ -101,6 +107,10 @@ class Candidates:
             yield from self.results.unbound(proof.finding.span)
             yield from self.stores.moved(proof.finding.span)
         if kind == "state":
+            if is_fed_back(before, after):  # and nothing else is wrong with what holds it
+                self.told = LARGEST
+                yield from kept_apart(before, after, self.reading, self.source)
+                return
             yield from self.recipes.stored(before, after)
             yield from self.results.kept()
             yield from self.recipes.separated()
@@ -121,6 +131,12 @@ class Candidates:
             yield from given(self.reading, site, proof.repair.wrong, proof.repair.right)
         elif kind == "clock":
             yield from self.recipes.moved_out()
+            shared = [s for s in self.recurrence.states if s.old in self.recurrence.shared]
+            self.told = SEPARATE
+            yield from for_each(self.recurrence, shared, self.reading, self.source)
+        elif kind == "sharing":
+            self.told = SEPARATE
+            yield from separated(self.recurrence, self.reading, self.source)
         if kind in NO_EDIT or len(old) != len(new):
             return
         yield from self.recipes.renamed(before, after)

@@ -65,6 +65,19 @@ class Statements:
                 found.append(target)
         return found
 
+    def changed_by(self, node: cst.CSTNode) -> cst.BaseExpression | None:
+        """What a statement changes: ``W -= …``, ``W = W - …``, ``W.sub_(…)``."""
+        if isinstance(node, cst.AugAssign):
+            return node.target
+        if isinstance(node, cst.Assign) and len(node.targets) == 1:
+            target = node.targets[0].target
+            text = self.reading.text_of(target)
+            return target if any(self.reading.text_of(n) == text for n in self.reading.nodes(node.value)) else None
+        call = node.value if isinstance(node, cst.Expr) else None
+        while isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute):
+            call = call.func.value
+        return call
+
     # edits
 
     def before(self, node: cst.CSTNode, *statements: str) -> Edit | None:
