@@ -61,8 +61,6 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT610": "how far out the return moves, past one loop or two, is the author's to say",
     "OPT607": "which array is to hold floats is a choice",
     "OPT608": "it is advice",
-    "OPT702-3": "the loop variable that should keep the maximum is one of several names for zeros",
-    "OPT702-4": "what the function takes in and hands back is a choice",
     "OPT707-1": "the powers need a count that the code does not read",
     "OPT709": "what is to be done in the first steps has to be written",
     "OPT713": "what a parameter of norm zero should do is a choice",

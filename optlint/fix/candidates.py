@@ -14,7 +14,7 @@ from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.edits import edits_of
 from optlint.fix.keyed import for_each
-from optlint.fix.largest import LARGEST, is_fed_back, kept_apart
+from optlint.fix.largest import LARGEST, is_fed_back, kept_apart, kept_where_compared
 from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.recipes import Recipes
 from optlint.fix.repaired import fresh_clocks
@@ -112,6 +112,8 @@ class Candidates:
                 yield from kept_apart(before, after, self.reading, self.source)
                 return
             yield from self.recipes.stored(before, after)
+            if proof.repair.wrong is not None and proof.repair.wrong.op == "max":
+                yield from kept_where_compared(proof.repair.wrong, self.reading)
             yield from self.results.kept()
             yield from self.recipes.separated()
             yield from self.recipes.crossed(proof.finding.span)

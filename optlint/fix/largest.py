@@ -44,6 +44,32 @@ def kept_apart(before: Subject, after: Subject, reading: Reading, source: str) -
             continue
 
 
+def kept_where_compared(maximum: Expr, reading: Reading) -> Iterator[Edits]:
+    """``v_max = max(v_hat, v)`` as ``v_hat = max(v_hat, v)``, which is then read for v_max."""
+    for write in reading.by_worth.get(reading.values.worth(maximum), ()):
+        statement = reading.statement(write.node) if write.written and isinstance(write.node, cst.Name) else None
+        within = reading.span(statement) if statement is not None else None
+        if within is None or not isinstance(statement, cst.Assign) or len(statement.targets) > 1:
+            continue
+        others = [r for r in reading.by_text.get(write.text, ()) if r.written and r.node is not write.node]
+        if others:
+            continue  # the name serves something else as well
+        compared = (r for r in reading.reads if within.covers(r.span) and isinstance(r.node, cst.Name))
+        for name in dict.fromkeys(r.text for r in compared if r.expr in maximum.args and r.text != write.text):
+            yield tuple(Edit(span, name) for span in _spoken(write, reading))
+
+
+def _spoken(write: Read, reading: Reading) -> Iterator[Span]:
+    """Wherever the function has the name that takes a value."""
+    for node in reading.nodes(reading.function(write.node)):
+        parent = reading.parents.get(node)
+        plain = not (isinstance(parent, cst.Attribute) and parent.attr is node)
+        plain = plain and not (isinstance(parent, cst.Arg) and parent.keyword is node)
+        span = reading.span(node) if isinstance(node, cst.Name) and plain else None
+        if span is not None and reading.text(span) == write.text:
+            yield span
+
+
 class _Maximum:
     def __init__(self, state: State, average: Expr, others: list[State], reading: Reading, source: str) -> None:
         self.state = state
