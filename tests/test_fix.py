@@ -55,7 +55,6 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT503-2": "in-place calls are rewritten, not edited",
     "OPT505-1": "statements change their order",
     "OPT601-1": "where the state should live is a choice",
-    "OPT601-2": "where the state should live is a choice",
     "OPT606": "the slip is shown, its repair only named",
     "OPT612": "how much of the branch is meant for every call is the author's to say",
     "OPT610": "how far out the return moves, past one loop or two, is the author's to say",

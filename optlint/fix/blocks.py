@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import libcst as cst
 
@@ -11,6 +11,7 @@ from optlint.diagnose.checks.sharing import averages_inside
 from optlint.fix.beside import Places, Twin, Unclear, start_of
 from optlint.fix.reading import Reading
 from optlint.fix.statements import last_name
+from optlint.fix.text import merged
 from optlint.fix.values import Worth
 from optlint.lift import expression as ex
 from optlint.lift.recurrence import Recurrence, State
@@ -33,16 +34,7 @@ def separated(recurrence: Recurrence, reading: Reading, source: str) -> Iterator
         except Unclear:
             return
     if edits:
-        yield tuple(_merged(edits))
-
-
-def _merged(edits: Sequence[Edit]) -> Iterator[Edit]:
-    """What several states put behind the same place, put there once."""
-    texts: dict[Span, str] = {}
-    for edit in edits:
-        if texts.get(edit.span) != edit.text:
-            texts[edit.span] = texts.get(edit.span, "") + edit.text
-    yield from (Edit(span, text) for span, text in texts.items())
+        yield tuple(merged(edits))
 
 
 class _Blocks:

@@ -13,6 +13,7 @@ from optlint.fix.blocks import SEPARATE, separated
 from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.edits import edits_of
+from optlint.fix.homes import LASTING, Homes
 from optlint.fix.keyed import for_each
 from optlint.fix.largest import LARGEST, is_fed_back, kept_apart, kept_where_compared
 from optlint.fix.reading import ATOM, Read, Reading
@@ -92,6 +93,11 @@ class Candidates:
             return
         if kind == "state":
             yield from self.resets.begun_once(before.recurrence.posts())
+            made = self.resets.made(before.recurrence.posts())
+            if made:
+                self.told = LASTING
+                yield from Homes(self.recurrence, self.reading, self.source, made).lasting()
+                self.told = ""
         if kind == "memory":
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         if kind == "dropped":

@@ -32,7 +32,7 @@ class Key:
 
 def for_each(recurrence: Recurrence, states: Sequence[State], reading: Reading, source: str) -> Iterator[Edits]:
     """``self.m = β·self.m + …`` as ``self.m[name] = β·self.m.get(name, 0.0) + …``, begun as ``{}``."""
-    key = _Loop(recurrence, reading, source).key()
+    key = key_of_loop(recurrence, reading, source)
     if key is None:
         return
     try:
@@ -48,6 +48,11 @@ def for_each(recurrence: Recurrence, states: Sequence[State], reading: Reading, 
         yield (*begun, *edits, *key.edits)
 
 
+def key_of_loop(recurrence: Recurrence, reading: Reading, source: str) -> Key | None:
+    """What the loop over the tensors calls each of them by; its number, if by nothing."""
+    return _Loop(recurrence, reading, source).key()
+
+
 class _Loop:
     def __init__(self, recurrence: Recurrence, reading: Reading, source: str) -> None:
         self.recurrence = recurrence
@@ -56,14 +61,8 @@ class _Loop:
         self.source = source
 
     def key(self) -> Key | None:
-        """What the loop over the tensors calls each of them by; its number, if by nothing."""
-        for node in self.reading.nodes(None):
-            span = self.reading.span(node) if isinstance(node, cst.BaseSmallStatement) else None
-            if span is not None and any(span.covers(w) for w in self.recurrence.writes):
-                target = self.statements.changed_by(node)
-                if target is not None:
-                    return self._of(target)
-        return None
+        target = self.statements.moved_by(self.recurrence)
+        return self._of(target) if target is not None else None
 
     def _of(self, target: cst.BaseExpression) -> Key | None:
         spoken = {n.value for n in self.reading.nodes(target) if isinstance(n, cst.Name)}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from optlint.fix.reading import Read, Reading
+from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit, Span
 
 
@@ -77,6 +78,22 @@ class Statements:
         while isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute):
             call = call.func.value
         return call
+
+    def moved_by(self, recurrence: Recurrence) -> cst.BaseExpression | None:
+        """The parameter, where its update is written."""
+        for node in self.reading.nodes(None):
+            span = self.reading.span(node) if isinstance(node, cst.BaseSmallStatement) else None
+            if span is not None and any(span.covers(w) for w in recurrence.writes):
+                target = self.changed_by(node)
+                if target is not None:
+                    return target
+        return None
+
+    def is_handed_back(self, node: cst.CSTNode) -> bool:
+        """What a return gives to the caller as it is, alone or among others."""
+        parts = (cst.Tuple, cst.List, cst.Element)
+        around = next((a for a in self.reading.ancestors(node) if not isinstance(a, parts)), None)
+        return isinstance(around, cst.Return)
 
     # edits
 
