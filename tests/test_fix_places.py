@@ -278,6 +278,38 @@ def test_what_is_made_in_two_statements_moves_as_a_whole() -> None:
     assert fixed(ADAM, "OPT609") == text
 
 
+STORED = """
+import numpy as np
+
+
+def descend(net, grad, steps, rate=0.01, mu=0.9):
+    kept = BEGIN
+    for _ in range(steps):
+        dW, db = grad(net)
+        v = mu * kept + dW
+        net.W -= rate * v
+        kept = v
+        v = mu * kept + db
+        net.b -= rate * v
+        kept = v
+"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "own"),
+    [("0", "0"), ("np.zeros_like(net.W)", "np.zeros_like(net.b)"), ("np.zeros(net.W.shape)", "np.zeros(net.b.shape)")],
+)
+def test_a_parameter_of_another_shape_begins_with_its_own(begin: str, own: str) -> None:
+    text = STORED.replace("BEGIN", begin)
+    head, line, tail = text.partition("        kept = v\n")
+    begun = head.replace("    for _", f"    kept_b = {own}\n    for _")
+    assert fixed(text, "OPT609") == begun + line + tail.replace("kept", "kept_b")
+
+
+def test_a_shape_in_numbers_is_that_of_one_parameter() -> None:
+    assert fixed(STORED.replace("BEGIN", "np.zeros((3, 4))"), "OPT609") is None
+
+
 LOOP = """
 import numpy as np
 
@@ -318,6 +350,37 @@ def test_a_state_of_all_tensors_is_keyed_as_their_loop_is(
     text = written(begin, loop, "self.v", "self.v")
     wanted = written("{}", numbered or loop, f"self.v[{key}]", f"self.v.get({key}, {first})")
     assert fixed(text, "OPT609") == wanted
+
+
+def test_the_parameters_of_each_layer_have_a_dictionary_each() -> None:
+    text = """
+import numpy as np
+
+
+class RMSprop:
+    def __init__(self, rate=0.01, rho=0.9):
+        self.rate, self.rho = rate, rho
+        self.mean = np.zeros(1)
+
+    def update(self, layers):
+        for number, layer in enumerate(layers):
+            self.mean = self.rho * self.mean + (1 - self.rho) * layer.dW**2
+            layer.W -= self.rate * layer.dW / np.sqrt(self.mean + 1e-8)
+            self.mean = self.rho * self.mean + (1 - self.rho) * layer.db**2
+            layer.b -= self.rate * layer.db / np.sqrt(self.mean + 1e-8)
+"""
+    wanted = changed(text, ("        self.mean = np.zeros(1)", "        self.mean = {}\n        self.mean_b = {}"))
+    head, loop, body = wanted.partition("        for number, layer in enumerate(layers):\n")
+    lines = [
+        line.replace("self.mean", "self.mean[number]" if "layer.W" in line or "dW" in line else "self.mean_b[number]")
+        for line in body.split("\n")
+    ]
+    begin = (
+        "            if number not in self.mean:\n"
+        "                self.mean[number] = np.zeros_like(layer.W)\n"
+        "                self.mean_b[number] = np.zeros_like(layer.b)\n"
+    )
+    assert fixed(text, "OPT609") == head + loop + begin + "\n".join(lines)
 
 
 IN_PLACE = """

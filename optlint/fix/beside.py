@@ -27,10 +27,11 @@ class Unclear(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """What a place beside another one is called."""
+    """What a place beside another one is called. instead: what is spoken of there as another one: b, and not W."""
 
     head: str = ""
     tail: str = ""
+    instead: tuple[str, str] = ("", "")
 
     def of(self, token: str) -> str:
         return f"{self.head}{token}{self.tail}"
@@ -51,13 +52,15 @@ def own_part(state: State, others: Sequence[State]) -> str:
 class Places:
     """How the code speaks of one state's place: an attribute, a key, or local names.
 
-    names: those of the function that updates it. scope: where else it may be spoken of.
+    names: those of the function that updates it. scope: where else it may be spoken of. first: what its twins begin
+    with, if not with what it begins with itself.
     """
 
     def __init__(self, reading: Reading, state: State, others: Sequence[State], home: cst.CSTNode | None) -> None:
         self.reading = reading
         self.statements = Statements(reading)
         self.home = home
+        self.first = ""
         part = own_part(state, others)
         self.attribute = part[1:] if part[:1] == "." else ""
         self.key = part[2:-2] if part[1:2] in ("'", '"') else ""
@@ -142,7 +145,10 @@ class Places:
 
     def renaming(self, node: cst.CSTNode, twin: Twin) -> list[Edit]:
         """The edits that make a node speak of the other place."""
-        return [edit for token in self.tokens(node) for edit in self.renamed(token, twin)]
+        edits = [edit for token in self.tokens(node) for edit in self.renamed(token, twin)]
+        old, new = twin.instead
+        spans = map(self.reading.span, self.statements.places_of(node, old))
+        return [*edits, *(Edit(span, new) for span in spans if span is not None)]
 
     def renamed(self, token: cst.CSTNode, twin: Twin) -> Iterator[Edit]:
         """One name or string that speaks of the place, as that of the other one."""
@@ -213,16 +219,16 @@ class Places:
         single = isinstance(node, cst.AnnAssign) or (
             isinstance(node, cst.Assign) and len(node.targets) == 1 and node.targets[0].target is target
         )
-        if single:
+        if single and not self.first:
             return self._line(node, [self.said_of(t, node) for t in twins])
-        texts = [(self.said_of(t, target), self.said_of(t, value)) for t in twins]
+        texts = [(self.said_of(t, target), self.first or self.said_of(t, value)) for t in twins]
         lists = self.reading.span(target), self.reading.span(value)
         in_tuple = isinstance(self.reading.parents.get(target), cst.Element)
         whole = self.reading.span(node)
         if in_tuple and whole is not None and lists[0] is not None and lists[1] is not None:
             behind = ["".join(f", {text[side]}" for text in texts) for side in (0, 1)]
             if len(twins) == 1 and whole.end_column + sum(map(len, behind)) <= _WIDE:
-                return tuple(Edit(_end(s), text) for s, text in zip(lists, behind, strict=True) if s is not None)
+                return tuple(Edit(end_of(s), text) for s, text in zip(lists, behind, strict=True) if s is not None)
         return self._line(node, [f"{a} = {b}" for a, b in texts])
 
     def _line(self, node: cst.CSTNode, texts: Sequence[str]) -> tuple[Edit, ...]:
@@ -254,7 +260,7 @@ class Places:
                 span = self.reading.span(part)
                 if span is None:
                     raise Unclear
-                edits.append(Edit(_end(span), "".join(f", {self.said_of(t, part)}" for t in twins)))
+                edits.append(Edit(end_of(span), "".join(f", {self.said_of(t, part)}" for t in twins)))
         if len(edits) != 2:
             raise Unclear
         return tuple(edits)
@@ -277,8 +283,9 @@ class Places:
         before = self.reading.line(span)[: span.column - 1]
         between = ", " if before.strip() else f",\n{before}"
         colon = ": " if isinstance(node, cst.DictElement) else "="
-        texts = [f"{between}{self.said_of(t, key)}{colon}{self.said_of(t, node.value)}" for t in twins]
-        return (Edit(_end(value), "".join(texts)),)
+        first = [self.first or self.said_of(t, node.value) for t in twins]
+        texts = [f"{between}{self.said_of(t, key)}{colon}{text}" for t, text in zip(twins, first, strict=True)]
+        return (Edit(end_of(value), "".join(texts)),)
 
     # what is left
 
@@ -324,5 +331,6 @@ def start_of(span: Span) -> tuple[int, int, int]:
     return span.cell or 0, span.line, span.column
 
 
-def _end(span: Span) -> Span:
+def end_of(span: Span) -> Span:
+    """The place right behind another one."""
     return Span(span.end_line, span.end_column, span.end_line, span.end_column, span.cell)

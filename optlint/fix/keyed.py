@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from optlint.fix.beside import PLACES, Places, Unclear, start_of
+from optlint.fix.beside import PLACES, Places, Unclear, end_of, start_of
+from optlint.fix.blocks import Blocks, in_a_row
 from optlint.fix.reading import Reading
 from optlint.fix.statements import Statements, assigned, free_name
+from optlint.fix.text import merged
 from optlint.lift import expression as ex
 from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Edit
@@ -33,19 +35,21 @@ class Key:
 def for_each(recurrence: Recurrence, states: Sequence[State], reading: Reading, source: str) -> Iterator[Edits]:
     """``self.m = β·self.m + …`` as ``self.m[name] = β·self.m.get(name, 0.0) + …``, begun as ``{}``."""
     key = key_of_loop(recurrence, reading, source)
-    if key is None:
+    if key is None or not states:
         return
     try:
         shared = [_Shared(state, recurrence, reading, key) for state in states]
-        if all(state.begins_with_a_number() for state in shared):
+        in_turn = in_a_row(recurrence, states, reading, source)  # by W and b of each layer
+        for blocks in in_turn:
+            blocks.places.first = "{}"
+        if not in_turn and all(state.begins_with_a_number() for state in shared):
             edits = [e for state in shared for e in state.items()]
         else:
-            edits = [*(e for state in shared for e in state.elements()), _begun_inside(shared, reading, key)]
-        begun = list(_begun_apart(shared, reading))
+            edits = [*(e for state in shared for e in state.elements()), _begun_inside(shared, in_turn, reading, key)]
+        edits += merged(e for blocks in in_turn for e in blocks.apart())
+        yield (*_begun_apart(shared, reading), *edits, *key.edits)
     except Unclear:
         return
-    if shared:
-        yield (*begun, *edits, *key.edits)
 
 
 def key_of_loop(recurrence: Recurrence, reading: Reading, source: str) -> Key | None:
@@ -112,6 +116,7 @@ class _Shared:
 
     def __init__(self, state: State, recurrence: Recurrence, reading: Reading, key: Key) -> None:
         self.reading = reading
+        self.state = state
         self.key = key
         self.held = reading.values.worth(ex.sym(state.old))
         self.home = reading.function(key.loop)
@@ -165,11 +170,13 @@ class _Shared:
         """The same, where the dictionary may not have it yet."""
         yield from map(self._item, self.inside)
 
-    def first(self) -> str:
-        """What a tensor's own state begins with."""
+    def first(self, tensor: str = "") -> str:
+        """What a tensor's own state begins with; a number will do for one that has no name."""
         text = self.reading.text_of(self.begins[-1][1])
         zeros = _ZEROS.fullmatch(text)
-        return f"{zeros[1]}zeros_like({self.key.tensor})" if zeros is not None else text
+        if zeros is None:
+            return text
+        return f"{zeros[1]}zeros_like({tensor})" if tensor else "0.0"
 
     def _is_operand(self, node: cst.BaseExpression) -> bool:
         """A zero is as good there as an array of them."""
@@ -197,17 +204,16 @@ class _Shared:
         span = self.reading.span(node)
         if span is None:
             raise Unclear
-        first = "0.0" if _ZEROS.fullmatch(self.first()) else self.first()
-        return Edit(span, f"{self.reading.text(span)}.get({self.key.text}, {first})")
+        return Edit(end_of(span), f".get({self.key.text}, {self.first()})")
 
     def _element(self, node: cst.BaseExpression) -> Edit:
         span = self.reading.span(node)
         if span is None:
             raise Unclear
-        return Edit(span, f"{self.reading.text(span)}[{self.key.text}]")
+        return Edit(end_of(span), f"[{self.key.text}]")
 
 
-def _begun_inside(shared: Sequence[_Shared], reading: Reading, key: Key) -> Edit:
+def _begun_inside(shared: Sequence[_Shared], in_turn: Sequence[Blocks], reading: Reading, key: Key) -> Edit:
     """``if name not in self.v:`` in front of the first statement that speaks of them."""
     body = key.loop.body
     lines = list(body.body) if isinstance(body, cst.IndentedBlock) else []
@@ -216,10 +222,16 @@ def _begun_inside(shared: Sequence[_Shared], reading: Reading, key: Key) -> Edit
     loop, first = reading.span(key.loop), reading.span(lines[0]) if lines else None
     if line is None or loop is None or first is None:
         raise Unclear
-    names = [reading.text_of(state.inside[0]) for state in shared]
     within = " " * (first.column - loop.column)
-    texts = [f"{within}{name}[{key.text}] = {s.first()}" for name, s in zip(names, shared, strict=True)]
-    edit = shared[0].statements.before(line, f"if {key.text} not in {names[0]}:", *texts)
+    texts: list[str] = []
+    for state in shared:
+        mine = [b for b in in_turn if b.state is state.state]
+        tensors = [t for blocks in mine for t in blocks.tensors] or [key.tensor]
+        names = [reading.text_of(state.inside[0])]
+        names += [b.places.said_of(twin, state.inside[0]) for b in mine for twin in b.twins]
+        texts += [f"{within}{n}[{key.text}] = {state.first(t)}" for n, t in zip(names, tensors, strict=True)]
+    missing = f"if {key.text} not in {reading.text_of(shared[0].inside[0])}:"
+    edit = shared[0].statements.before(line, missing, *texts)
     if edit is None:
         raise Unclear
     return edit

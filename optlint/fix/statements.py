@@ -72,12 +72,20 @@ class Statements:
             return node.target
         if isinstance(node, cst.Assign) and len(node.targets) == 1:
             target = node.targets[0].target
-            text = self.reading.text_of(target)
-            return target if any(self.reading.text_of(n) == text for n in self.reading.nodes(node.value)) else None
+            return target if any(self.places_of(node.value, self.reading.text_of(target))) else None
         call = node.value if isinstance(node, cst.Expr) else None
         while isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute):
             call = call.func.value
         return call
+
+    def places_of(self, node: cst.CSTNode, text: str) -> Iterator[cst.CSTNode]:
+        """The names, attributes and items of that text inside a node."""
+        for part in self.reading.nodes(node):
+            parent = self.reading.parents.get(part)
+            named = isinstance(parent, cst.Attribute) and parent.attr is part
+            place = isinstance(part, (cst.Name, cst.Attribute, cst.Subscript)) and not named
+            if place and text and self.reading.text_of(part) == text:
+                yield part
 
     def moved_by(self, recurrence: Recurrence) -> cst.BaseExpression | None:
         """The parameter, where its update is written."""
