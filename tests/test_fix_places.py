@@ -424,3 +424,30 @@ def test_two_names_of_a_tensor_are_no_key() -> None:
     text = text.replace("TENSOR", "layer[k]").replace("GRAD", "grads[layer][k]")
     found = [f for f in lint_source(text, "example.py").findings if f.code == "OPT609"]
     assert [f.fix for f in found] in ([], [None])
+
+
+CALLS = """
+import numpy as np
+
+
+class Adam:
+    def __init__(self, rate=0.01):
+        self.rate, self.t = rate, 0
+        self.m, self.v = {}, {}
+
+    def move(self, name, w, g):
+        self.t += 1
+        self.m[name] = 0.9 * self.m.get(name, 0.0) + 0.1 * g
+        self.v[name] = 0.99 * self.v.get(name, 0.0) + 0.01 * g**2
+        m, v = self.m[name] / (1 - 0.9**self.t), self.v[name] / (1 - 0.99**self.t)
+        return w - self.rate * m / (np.sqrt(v) + 1e-8)
+"""
+
+
+def test_what_each_call_counts_is_counted_for_the_tensor_that_it_is_called_with() -> None:
+    assert fixed(CALLS, "OPT313") == changed(
+        CALLS.replace("9**self.t)", "9**self.t[name])"),
+        ("        self.rate, self.t = rate, 0", "        self.rate, self.t = rate, {}"),
+        ("        self.t += 1", "        self.t[name] = self.t.get(name, 0) + 1"),
+    )
+    assert fixed(CALLS + "\n    def steps(self):\n        return self.t\n", "OPT313") is None

@@ -14,7 +14,7 @@ from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.edits import edits_of
 from optlint.fix.homes import LASTING, Homes
-from optlint.fix.keyed import for_each
+from optlint.fix.keyed import for_each, for_each_argument
 from optlint.fix.largest import LARGEST, is_fed_back, kept_apart, kept_where_compared
 from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.recipes import Recipes
@@ -142,6 +142,11 @@ class Candidates:
             shared = [s for s in self.recurrence.states if s.old in self.recurrence.shared]
             self.told = SEPARATE
             yield from for_each(self.recurrence, shared, self.reading, self.source)
+            self.told, self.reason = (
+                "count the steps of each tensor",
+                "how often a step calls this, its caller alone tells",
+            )
+            yield from for_each_argument(self.recurrence, self.reading, self.source)
         elif kind == "sharing":
             self.told = SEPARATE
             yield from separated(self.recurrence, self.reading, self.source)

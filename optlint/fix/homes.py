@@ -134,12 +134,13 @@ class Homes:
         if isinstance(target, cst.Attribute) and owner in params and owner != own:
             return self._kept_by(owner, f"{target.attr.value}_{name}")
         key = key_of_loop(self.recurrence, self.reading, self.source)
-        inside = key is not None and any(a is key.loop.body for a in self.reading.ancestors(made))
+        loop = key.home if key is not None and isinstance(key.home, cst.For) else None
+        inside = loop is not None and any(a is loop.body for a in self.reading.ancestors(made))
         if key is not None and inside and f"{own}.param_groups" in self.source and not key.edits:
             return self._beside_others(function, f"{own}.state[{key.text}]", name)
-        if key is not None and inside:
-            bound = {n.value for n in self.statements.names_of(key.loop) if isinstance(n, cst.Name)}
-            steps = self._loop_of_steps(self.statements.loops_around(key.loop), set(), bound)
+        if key is not None and loop is not None and inside:
+            bound = {n.value for n in self.statements.names_of(loop) if isinstance(n, cst.Name)}
+            steps = self._loop_of_steps(self.statements.loops_around(loop), set(), bound)
             begin = self.statements.before(steps, f"{name} = {{}}") if steps is not None else None
             if begin is not None:  # in front of the loop over the steps, which holds that over the tensors
                 return _Home(f"{name}[{key.text}]", f"{key.text} not in {name}", (begin, *key.edits))

@@ -10,7 +10,8 @@ import libcst as cst
 
 from optlint.fix.beside import PLACES, Places, Unclear, end_of, start_of
 from optlint.fix.blocks import Blocks, in_a_row
-from optlint.fix.reading import Reading
+from optlint.fix.reading import Reading, level_of, parenthesized
+from optlint.fix.recipes import RIGHT_OF, SIGNS
 from optlint.fix.statements import Statements, assigned, free_name
 from optlint.fix.text import merged
 from optlint.lift import expression as ex
@@ -18,25 +19,55 @@ from optlint.lift.recurrence import Recurrence, State
 from optlint.model import Edit
 
 Edits = tuple[Edit, ...]
+COUNTED = "count the steps of each tensor"
+COUNTED_REASON = "how often a step calls this, only its caller knows"
 _CONTENT = frozenset({"data", "value", "grad"})  # of a tensor, and no part of a larger object
 _ZEROS = re.compile(r"((?:\w+\.)*)zeros(?:_like)?\(.*\)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What tells a loop's tensors apart, with what makes the loop say so. tensor: how the code names one of them."""
+    """What tells tensors apart in a loop over them, or in the function that each of them is handed to.
 
-    loop: cst.For
+    tensor: how the code names one of them; edits: what makes the loop say the key.
+    """
+
+    home: cst.For | cst.FunctionDef
     text: str
-    tensor: str
+    tensor: str = ""
     edits: Edits = ()
 
 
 def for_each(recurrence: Recurrence, states: Sequence[State], reading: Reading, source: str) -> Iterator[Edits]:
     """``self.m = β·self.m + …`` as ``self.m[name] = β·self.m.get(name, 0.0) + …``, begun as ``{}``."""
     key = key_of_loop(recurrence, reading, source)
-    if key is None or not states:
-        return
+    if key is not None and states:
+        yield from _kept_by(key, recurrence, states, reading, source)
+
+
+def for_each_argument(recurrence: Recurrence, reading: Reading, source: str) -> Iterator[Edits]:
+    """What each call advances, for the tensor that it is called with: ``self.t[key] = self.t.get(key, 0) + 1``."""
+    products = [s for s in recurrence.states if s.old in recurrence.shared_products]
+    counts = products or recurrence.counters
+    written = [r.node for r in reading.reads for s in counts if any(span.covers(r.span) for span in s.spans)]
+    function = reading.function(written[0]) if written else None
+    name = _key_argument(function, recurrence, reading) if isinstance(function, cst.FunctionDef) else None
+    if isinstance(function, cst.FunctionDef) and name is not None:
+        yield from _kept_by(Key(function, name), recurrence, counts, reading, source)
+
+
+def _key_argument(function: cst.FunctionDef, recurrence: Recurrence, reading: Reading) -> str | None:
+    """The argument that other states are kept by."""
+    given = [p.name.value for p in function.params.params]
+    items = [n for n in reading.nodes(function) if isinstance(n, cst.Subscript) and isinstance(n.value, cst.Attribute)]
+    indices = [reading.text_of(n.slice[0].slice) for n in items if len(n.slice) == 1]
+    found = [n for n in (recurrence.key, *indices) if n in given and not reading.binds(function.body, n)]
+    return next(iter(found), None)
+
+
+def _kept_by(
+    key: Key, recurrence: Recurrence, states: Sequence[State], reading: Reading, source: str
+) -> Iterator[Edits]:
     try:
         shared = [_Shared(state, recurrence, reading, key) for state in states]
         in_turn = in_a_row(recurrence, states, reading, source)  # by W and b of each layer
@@ -119,14 +150,14 @@ class _Shared:
         self.state = state
         self.key = key
         self.held = reading.values.worth(ex.sym(state.old))
-        self.home = reading.function(key.loop)
+        self.home = key.home if isinstance(key.home, cst.FunctionDef) else reading.function(key.home)
         others = [s for s in recurrence.states if s is not state]
         self.places = Places(reading, state, others, self.home)
         self.statements = self.places.statements
         self.inside: list[cst.BaseExpression] = []  # the place, wherever the loop speaks of it
         self.begins: list[tuple[cst.CSTNode, cst.BaseExpression]] = []  # statements with what they begin it with
         for token in self.places.everywhere():
-            if any(a is key.loop.body for a in reading.ancestors(token)):
+            if any(a is key.home.body for a in reading.ancestors(token)):
                 self.inside.append(self._place(token))
             else:
                 self.begins.append(self._begin(token))
@@ -168,7 +199,8 @@ class _Shared:
 
     def items(self) -> Iterator[Edit]:
         """The same, where the dictionary may not have it yet."""
-        yield from map(self._item, self.inside)
+        for node in self.inside:
+            yield from self._item(node)
 
     def first(self, tensor: str = "") -> str:
         """What a tensor's own state begins with; a number will do for one that has no name."""
@@ -182,7 +214,8 @@ class _Shared:
         """A zero is as good there as an array of them."""
         parent = self.reading.parents.get(node)
         if isinstance(parent, cst.AugAssign) and parent.target is node:
-            return False
+            number = all(not isinstance(value, cst.Call) for _, value in self.begins)
+            return not self._is_old(node) or (number and type(parent.operator) in SIGNS)
         called = self.reading.parents.get(parent) if isinstance(parent, cst.Attribute) else None
         if isinstance(called, cst.Call) and called.func is parent:
             return not self._is_old(node) and not self.reading.changes_in_place(called)
@@ -198,13 +231,29 @@ class _Shared:
         span = self.reading.span(node)
         return first is None or span is None or start_of(span) < first
 
-    def _item(self, node: cst.BaseExpression) -> Edit:
-        if not self._is_old(node):
-            return self._element(node)
-        span = self.reading.span(node)
+    def _item(self, node: cst.BaseExpression) -> Iterator[Edit]:
+        span, parent = self.reading.span(node), self.reading.parents.get(node)
         if span is None:
             raise Unclear
-        return Edit(end_of(span), f".get({self.key.text}, {self.first()})")
+        first = f".get({self.key.text}, {self.first()})"
+        if not self._is_old(node):
+            yield self._element(node)
+        elif isinstance(parent, cst.AugAssign) and parent.target is node:
+            yield self._element(node)
+            yield from self._written_out(parent, f"{self.reading.text(span)}{first}")
+        else:
+            yield Edit(end_of(span), first)
+
+    def _written_out(self, statement: cst.AugAssign, held: str) -> Iterator[Edit]:
+        """``x += y`` as ``x = x + y``."""
+        operator, value = self.reading.operator(statement), self.reading.span(statement.value)
+        sign = SIGNS.get(type(statement.operator))
+        if operator is None or value is None or sign is None:
+            raise Unclear
+        text = self.reading.text(value)
+        right = parenthesized(text, level_of(text), RIGHT_OF[sign])
+        yield Edit(operator, f"= {held} {sign}")
+        yield from [Edit(value, right)] if right != text else []
 
     def _element(self, node: cst.BaseExpression) -> Edit:
         span = self.reading.span(node)
@@ -215,11 +264,11 @@ class _Shared:
 
 def _begun_inside(shared: Sequence[_Shared], in_turn: Sequence[Blocks], reading: Reading, key: Key) -> Edit:
     """``if name not in self.v:`` in front of the first statement that speaks of them."""
-    body = key.loop.body
+    body = key.home.body
     lines = list(body.body) if isinstance(body, cst.IndentedBlock) else []
     met = {id(a) for state in shared for node in state.inside for a in reading.ancestors(node)}
     line = next((line for line in lines if id(line) in met), None)
-    loop, first = reading.span(key.loop), reading.span(lines[0]) if lines else None
+    loop, first = reading.span(key.home), reading.span(lines[0]) if lines else None
     if line is None or loop is None or first is None:
         raise Unclear
     within = " " * (first.column - loop.column)

@@ -22,8 +22,8 @@ Edits = tuple[Edit, ...]
 _STEP_NAMES = frozenset(
     {"t", "step", "iteration", "iter", "timestep", "time_step", "global_step", "local_step", "num_iter", "n_iter"}
 )
-_SIGNS = {cst.AddAssign: "+", cst.SubtractAssign: "-", cst.MultiplyAssign: "*", cst.DivideAssign: "/"}
-_RIGHT_OF = {"+": 9, "-": 10, "*": 11, "/": 11}  # how tightly what stands behind them has to hold together
+SIGNS = {cst.AddAssign: "+", cst.SubtractAssign: "-", cst.MultiplyAssign: "*", cst.DivideAssign: "/"}
+RIGHT_OF = {"+": 9, "-": 10, "*": 11, "/": 11}  # how tightly what stands behind them has to hold together
 
 
 _INDEX_NAMES = frozenset({"i", "it", "itr"})  # they start at 0
@@ -360,10 +360,10 @@ class Recipes:
             start = Span(place.line, place.column, place.line, place.column, place.cell)
             if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Name):
                 operator, value = self.reading.operator(node), self.reading.span(node.value)
-                sign = _SIGNS.get(type(node.operator))
+                sign = SIGNS.get(type(node.operator))
                 if operator is not None and value is not None and sign is not None:
                     text = self.reading.text(value)
-                    right = parenthesized(text, level_of(text), _RIGHT_OF[sign])
+                    right = parenthesized(text, level_of(text), RIGHT_OF[sign])
                     whole = (Edit(value, right),) if right != text else ()
                     yield (Edit(operator, f"= {node.target.value} {sign}"), *whole)
             if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
