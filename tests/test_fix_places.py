@@ -451,3 +451,57 @@ def test_what_each_call_counts_is_counted_for_the_tensor_that_it_is_called_with(
         ("        self.t += 1", "        self.t[name] = self.t.get(name, 0) + 1"),
     )
     assert fixed(CALLS + "\n    def steps(self):\n        return self.t\n", "OPT313") is None
+
+
+def mended(text: str, code: str) -> str:
+    """The text with the safe fix of its one mistake."""
+    (finding,) = [f for f in lint_source(text, "example.py").findings if f.code == code]
+    assert finding.fix is not None and finding.fix.applicability == "safe"
+    return edited(Unit(None, text), finding.fix.edits).text
+
+
+LOST = """
+import torch
+
+
+def amsgrad(loss, w, steps, rate=0.01):
+    m, v, largest = torch.zeros_like(w), torch.zeros_like(w), torch.zeros_like(w)
+    for t in range(steps):
+        (g,) = torch.autograd.grad(loss(w), w)
+        m = 0.9 * m + 0.1 * g
+        v = 0.99 * v + 0.01 * g**2
+        top = torch.max(v, largest)
+        with torch.no_grad():
+            w -= rate * m / (top.sqrt() + 1e-8)
+        if t % 100 == 0:
+            print(top.mean())
+    return w
+"""
+
+
+def test_the_maximum_is_kept_under_the_name_that_it_is_compared_with() -> None:
+    """Wherever its own name was spoken of, in branches that no run has taken, too."""
+    assert mended(LOST, "OPT702") == LOST.replace("top", "largest")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("torch.maximum(tops[i], squares[i], out=squares[i])", "torch.maximum(tops[i], squares[i], out=tops[i])"),
+        ("squares[i].copy_(torch.maximum(tops[i], squares[i]))", "tops[i].copy_(torch.maximum(tops[i], squares[i]))"),
+        ("squares[i] = torch.max(squares[i], tops[i])", "tops[i] = torch.max(squares[i], tops[i])"),
+    ],
+)
+def test_the_average_is_not_where_the_maximum_goes(wrong: str, right: str) -> None:
+    text = f"""
+import torch
+
+
+def amsgrad(params, grads, means, squares, tops, rate=0.01):
+    for i, param in enumerate(params):
+        means[i].mul_(0.9).add_(grads[i], alpha=0.1)
+        squares[i].mul_(0.99).addcmul_(grads[i], grads[i], value=0.01)
+        {wrong}
+        param.addcdiv_(means[i], squares[i].sqrt().add_(1e-8), value=-rate)
+"""
+    assert mended(text, "OPT702") == text.replace(wrong, right).replace("squares[i].sqrt", "tops[i].sqrt")

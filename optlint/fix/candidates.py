@@ -15,7 +15,7 @@ from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.edits import edits_of
 from optlint.fix.homes import LASTING, Homes
 from optlint.fix.keyed import for_each, for_each_argument
-from optlint.fix.largest import LARGEST, is_fed_back, kept_apart, kept_where_compared
+from optlint.fix.largest import LARGEST, is_fed_back, kept_apart, kept_where_compared, kept_where_meant
 from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.recipes import Recipes
 from optlint.fix.repaired import fresh_clocks
@@ -119,6 +119,7 @@ class Candidates:
                 return
             yield from self.recipes.stored(before, after)
             if proof.repair.wrong is not None and proof.repair.wrong.op == "max":
+                yield from kept_where_meant(before, after, self.reading)
                 yield from kept_where_compared(proof.repair.wrong, self.reading)
             yield from self.results.kept()
             yield from self.recipes.separated()

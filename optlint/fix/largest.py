@@ -8,6 +8,7 @@ import libcst as cst
 
 from optlint.fix.beside import PLACES, Places, Twin, Unclear, start_of
 from optlint.fix.reading import Read, Reading
+from optlint.fix.statements import Statements
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import State
@@ -31,7 +32,8 @@ def _fed_back(before: Subject, after: Subject) -> list[tuple[State, Expr]]:
     made = {s.old for s in after.states} - {s.old for s in before.states}
     largest = {x for s in after.states if s.old in made and s.post.op == "max" for x in s.post.symbols}
     pairs = zip(before.states, after.states, strict=False)
-    return [(old, new.post) for old, new in pairs if old.post.op == "max" and new.new in largest]
+    fed_back = [(old, new.post) for old, new in pairs if old.post.op == "max" and new.new in largest]
+    return [(old, average) for old, average in fed_back if not made & old.post.symbols]
 
 
 def kept_apart(before: Subject, after: Subject, reading: Reading, source: str) -> Iterator[Edits]:
@@ -57,6 +59,39 @@ def kept_where_compared(maximum: Expr, reading: Reading) -> Iterator[Edits]:
         compared = (r for r in reading.reads if within.covers(r.span) and isinstance(r.node, cst.Name))
         for name in dict.fromkeys(r.text for r in compared if r.expr in maximum.args and r.text != write.text):
             yield tuple(Edit(span, name) for span in _spoken(write, reading))
+
+
+def kept_where_meant(before: Subject, after: Subject, reading: Reading) -> Iterator[Edits]:
+    """``maximum(v_max, v, out=v)`` with ``out=v_max``, which is then read for v."""
+    statements = Statements(reading)
+    held = {s.old for s in before.states}
+    for old, new in zip(before.states, after.states, strict=False):
+        kept = [s.old for s in after.states if s.old not in held and s.old in old.post.symbols]
+        calls = [r for r in reading.by_worth.get(reading.values.worth(old.post), ()) if isinstance(r.node, cst.Call)]
+        if old.post == new.post or not kept or not calls:
+            continue
+        statement = reading.statement(calls[0].node)
+        within = reading.span(statement) if statement is not None else None
+        target = _taker(statement, calls[0].node) if statement is not None else None
+        places = [r.text for r in reading.reads if r.simple and r.expr == ex.sym(kept[0])]
+        span, home = reading.span(target) if target is not None else None, reading.function(calls[0].node)
+        if target is None or span is None or within is None or home is None or not places:
+            continue
+        later = map(reading.span, statements.places_of(home, reading.text(span)))
+        read = [s for s in later if s is not None and start_of(s) > start_of(within) and not within.covers(s)]
+        yield (Edit(span, places[0]), *(Edit(s, places[0]) for s in read))
+
+
+def _taker(statement: cst.CSTNode, call: cst.BaseExpression) -> cst.BaseExpression | None:
+    """What takes the maximum: of an assignment, of ``v.copy_(…)``, of ``out=v``."""
+    if isinstance(statement, cst.Assign) and len(statement.targets) == 1:
+        return statement.targets[0].target if isinstance(statement.targets[0].target, PLACES) else None
+    if not isinstance(statement, cst.Expr) or not isinstance(statement.value, cst.Call):
+        return None
+    if statement.value is call:
+        return next((a.value for a in statement.value.args if a.keyword and a.keyword.value == "out"), None)
+    called = statement.value.func
+    return called.value if isinstance(called, cst.Attribute) else None
 
 
 def _spoken(write: Read, reading: Reading) -> Iterator[Span]:
@@ -88,7 +123,7 @@ class _Maximum:
         if call is None or statement is None or within is None:
             return ()
         places = Places(reading, self.state, self.others, reading.function(call.node))
-        target = self._target(statement, call.node)
+        target = _taker(statement, call.node)
         averages = [r for r in reading.by_worth.get(self.average, ()) if _is_inside(call.node, r.node, reading)]
         average = max(averages, key=lambda r: len(r.text), default=None)
         if target is None or average is None:
@@ -105,17 +140,6 @@ class _Maximum:
         computed = self._computed(statement, target, call, average, places, twin)
         known = [statement, *(part for part, _ in begun)]
         return (*(e for _, edits in begun for e in edits), *computed, *self._read(places, twin, known, within))
-
-    def _target(self, statement: cst.CSTNode, call: cst.BaseExpression) -> cst.BaseExpression | None:
-        """What takes the maximum: of an assignment, of ``v.copy_(…)``, of ``out=v``."""
-        if isinstance(statement, cst.Assign) and len(statement.targets) == 1:
-            return statement.targets[0].target if isinstance(statement.targets[0].target, PLACES) else None
-        if not isinstance(statement, cst.Expr) or not isinstance(statement.value, cst.Call):
-            return None
-        if statement.value is call:
-            return next((a.value for a in statement.value.args if a.keyword and a.keyword.value == "out"), None)
-        called = statement.value.func
-        return called.value if isinstance(called, cst.Attribute) else None
 
     def _computed(
         self,
