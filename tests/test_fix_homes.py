@@ -184,3 +184,27 @@ def momentum_step(w, g, rate=0.01, mu=0.9):
 """)
         is None
     )
+
+
+COUNTED = """
+import numpy as np
+
+
+class Adam:
+    def __init__(self, rate=0.01):
+        self.rate, self.t = rate, 0
+
+    def update(self, w, g):
+        self.t += 1
+        m, v = np.zeros_like(w), np.zeros_like(w)
+        m = 0.9 * m + 0.1 * g
+        v = 0.99 * v + 0.01 * g**2
+        return w - self.rate * m / (1 - 0.9**self.t) / (np.sqrt(v / (1 - 0.99**self.t)) + 1e-8)
+"""
+
+
+def test_what_counts_the_calls_keeps_their_states() -> None:
+    text = COUNTED.replace("        m, v = ", '        if not hasattr(self, "m"):\n            self.m, self.v = ')
+    text = text.replace("        m = 0.9 * m", "        self.m = 0.9 * self.m").replace("rate * m", "rate * self.m")
+    text = text.replace("        v = 0.99 * v", "        self.v = 0.99 * self.v").replace("sqrt(v", "sqrt(self.v")
+    assert fixed(COUNTED) == text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -14,6 +14,7 @@ from optlint.fix.reading import Reading
 from optlint.fix.recipes import method_of
 from optlint.fix.statements import Statements, assigned, free_name
 from optlint.fix.text import merged
+from optlint.lift import expression as ex
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit
 
@@ -96,12 +97,8 @@ class Homes:
             if isinstance(node, (cst.For, cst.CompFor)):
                 yield from (n.value for n in self.reading.nodes(node.target) if isinstance(n, cst.Name))
             for target, value in assigned(node):
-                own = (
-                    {n.value for n in self.reading.nodes(value) if isinstance(n, cst.Name)}
-                    if value is not None
-                    else set()
-                )
-                if isinstance(target, cst.Name) and target.value not in own:
+                own = value is not None and any(self.statements.places_of(value, self.reading.text_of(target)))
+                if isinstance(target, cst.Name) and not own:
                     yield target.value
 
     # a place of an object
@@ -110,32 +107,39 @@ class Homes:
         """The local names as places that are there still at the next step."""
         if not isinstance(function, cst.FunctionDef):
             raise Unclear
-        target = self.statements.moved_by(self.recurrence)
-        names = [self._local(s) for s in self.made]
-        if target is None or len(set(names)) < len(names):
+        names = [name for made in self.made for name in self._names(made)]
+        if len({n.value for n in names}) < len(names):
             raise Unclear
-        homes = [self._home(function, target, name, s) for name, s in zip(names, self.made, strict=True)]
-        for home, name in zip(homes, names, strict=True):
+        homes = {id(name): self._home(function, name) for name in names}
+        for name in names:
+            home = homes[id(name)]
             yield from home.edits
             yield from self._renamed(function, name, home.text)
         yield from self._guarded([self.statements.line_of(s) for s in self.made], homes)
 
-    def _local(self, made: cst.Assign) -> str:
-        target = made.targets[0].target
-        if len(made.targets) > 1 or not isinstance(target, cst.Name):
+    def _names(self, made: cst.Assign) -> list[cst.Name]:
+        """The local names that a statement begins at zero, all of them."""
+        names = [target for target, value in assigned(made) if value is not None and isinstance(target, cst.Name)]
+        zeros = {id(r.node) for r in self.reading.reads if r.written and r.expr == ex.const(0)}
+        lists = isinstance(made.value, (cst.DictComp, cst.ListComp))
+        if len(made.targets) > 1 or len(names) < len(list(assigned(made))):
             raise Unclear
-        return target.value
+        if not lists and not all(id(n) in zeros for n in names):
+            raise Unclear
+        return names
 
-    def _home(self, function: cst.FunctionDef, target: cst.BaseExpression, name: str, made: cst.Assign) -> _Home:
+    def _home(self, function: cst.FunctionDef, local: cst.Name) -> _Home:
+        name, made = local.value, self.reading.statement(local)
         params = [p.name.value for p in (*function.params.params, *function.params.kwonly_params)]
         home = self.statements.class_of(function)
         own = params[0] if home is not None and params else ""
+        target = self.statements.moved_by(self.recurrence)
         owner = self.reading.text_of(target.value) if isinstance(target, cst.Attribute) else ""
         if isinstance(target, cst.Attribute) and owner in params and owner != own:
-            return self._kept_by(owner, f"{target.attr.value}_{name}")
+            return self._kept_by(owner, f"{target.attr.value}_{name}", self.source)
         key = key_of_loop(self.recurrence, self.reading, self.source)
         loop = key.home if key is not None and isinstance(key.home, cst.For) else None
-        inside = loop is not None and any(a is loop.body for a in self.reading.ancestors(made))
+        inside = loop is not None and any(a is loop.body for a in self.reading.ancestors(local))
         if key is not None and inside and f"{own}.param_groups" in self.source and not key.edits:
             return self._beside_others(function, f"{own}.state[{key.text}]", name)
         if key is not None and loop is not None and inside:
@@ -144,30 +148,33 @@ class Homes:
             begin = self.statements.before(steps, f"{name} = {{}}") if steps is not None else None
             if begin is not None:  # in front of the loop over the steps, which holds that over the tensors
                 return _Home(f"{name}[{key.text}]", f"{key.text} not in {name}", (begin, *key.edits))
-        if not own or not self._is_whole(home):
+        if home is None or not own or not self._is_whole(home):
             raise Unclear
-        if owner == own or isinstance(made.value, (cst.DictComp, cst.ListComp)):
-            return self._kept_by(own, name)
+        around = self.source if home.bases else self.reading.text_of(home)
+        lists = isinstance(made, cst.Assign) and isinstance(made.value, (cst.DictComp, cst.ListComp))
+        if owner == own or lists or (key is None and self._counts(own)):
+            return self._kept_by(own, name, around)
         init = self._init(function)
         begin = self.statements.at_end(init, f"{own}.{name} = {{}}") if init is not None else None
-        if key is None or begin is None or not inside or self._is_taken(name):
+        if key is None or begin is None or not inside or _is_taken(name, around):
             raise Unclear
         return _Home(f"{own}.{name}[{key.text}]", f"{key.text} not in {own}.{name}", (begin, *key.edits))
 
-    def _is_taken(self, name: str) -> bool:
-        return re.search(rf"\.{re.escape(name)}\b", self.source) is not None
+    def _counts(self, own: str) -> bool:
+        """The object counts the calls of one tensor, and keeps its states as well."""
+        spans = [span for counter in self.recurrence.counters for span in counter.spans]
+        written = [r for r in self.reading.reads if r.written and any(span.covers(r.span) for span in spans)]
+        return bool(written) and all(r.text.startswith(f"{own}.") for r in written)
 
-    def _kept_by(self, owner: str, name: str) -> _Home:
-        if self._is_taken(name):
+    def _kept_by(self, owner: str, name: str, around: str) -> _Home:
+        if _is_taken(name, around):
             raise Unclear
         return _Home(f"{owner}.{name}", f'not hasattr({owner}, "{name}")')
 
     def _beside_others(self, function: cst.FunctionDef, states: str, name: str) -> _Home:
         """``state["m"]``, where ``state = self.state[p]``."""
-        given = [
-            t for n in self.reading.nodes(function) for t, v in assigned(n) if v is not None and self._is(v, states)
-        ]
-        called = [t.value for t in given if isinstance(t, cst.Name)]
+        given = [pair for n in self.reading.nodes(function) for pair in assigned(n)]
+        called = [t.value for t, v in given if isinstance(t, cst.Name) and v is not None and self._is(v, states)]
         text = called[0] if called else free_name(["state", "kept"], self.reading.text_of(function))
         if f'"{name}"' in self.source or f"'{name}'" in self.source:
             raise Unclear
@@ -178,9 +185,9 @@ class Homes:
     def _is(self, node: cst.BaseExpression, text: str) -> bool:
         return self.reading.text_of(node) == text
 
-    def _is_whole(self, home: cst.ClassDef | None) -> bool:
+    def _is_whole(self, home: cst.ClassDef) -> bool:
         """No class out of sight has attributes of its own."""
-        names = [self.reading.text_of(b.value) for b in home.bases] if home is not None else []
+        names = [self.reading.text_of(b.value) for b in home.bases]
         return all(n == "object" or re.search(rf"^class {re.escape(n)}\b", self.source, re.MULTILINE) for n in names)
 
     def _init(self, function: cst.FunctionDef) -> cst.FunctionDef | None:
@@ -188,14 +195,10 @@ class Homes:
         init = method_of(home, "__init__") if home is not None else None
         return init if init is not function else None
 
-    def _renamed(self, function: cst.FunctionDef, name: str, place: str) -> Iterator[Edit]:
-        """The place, wherever the function has the name."""
+    def _renamed(self, function: cst.FunctionDef, name: cst.Name, place: str) -> Iterator[Edit]:
+        """The place, wherever else the function has the name."""
         for node in self.reading.nodes(function):
-            if (
-                not isinstance(node, cst.Name)
-                or node.value != name
-                or any(node is s.targets[0].target for s in self.made)
-            ):
+            if not isinstance(node, cst.Name) or node.value != name.value or node is name:
                 continue
             parent, span = self.reading.parents.get(node), self.reading.span(node)
             if isinstance(parent, cst.Attribute) and parent.attr is node:
@@ -207,25 +210,23 @@ class Homes:
                 raise Unclear
             yield Edit(span, place)
 
-    def _guarded(self, lines: Sequence[cst.CSTNode], homes: Sequence[_Home]) -> Iterator[Edit]:
+    def _guarded(self, lines: Sequence[cst.CSTNode], homes: Mapping[int, _Home]) -> Iterator[Edit]:
         """The lines that begin the states, as the body of one condition."""
         block = self.reading.parents.get(lines[0])
         body: list[cst.CSTNode] = list(block.body) if isinstance(block, cst.IndentedBlock) else []
         place = body.index(lines[0]) if lines[0] in body else 0
-        head = self.statements.before(lines[0], *homes[0].ahead, f"if {homes[0].missing}:")
+        first = homes[id(self._names(self.made[0])[0])]
+        head = self.statements.before(lines[0], *first.ahead, f"if {first.missing}:")
         if head is None or body[place : place + len(lines)] != list(lines):
             raise Unclear
-        for line, made, home in zip(lines, self.made, homes, strict=True):
-            span, name = self.reading.span(made), self.reading.span(made.targets[0].target)
-            if (
-                span is None
-                or name is None
-                or span.line != span.end_line
-                or not isinstance(line, cst.SimpleStatementLine)
-            ):
-                raise Unclear
-            within = " " * self._step(line)
-            yield Edit(name, f"{head.text if line is lines[0] else ''}{within}{home.text}")
+        for line, made in zip(lines, self.made, strict=True):
+            whole, names = self.reading.span(made), self._names(made)
+            for name in names:
+                span = self.reading.span(name)
+                if whole is None or span is None or whole.line != whole.end_line:
+                    raise Unclear
+                within = (head.text if line is lines[0] else "") + " " * self._step(line)
+                yield Edit(span, f"{within if name is names[0] else ''}{homes[id(name)].text}")
 
     def _step(self, line: cst.CSTNode) -> int:
         """How far the code indents a block."""
@@ -234,3 +235,8 @@ class Homes:
         first = self.reading.span(body.body[0]) if isinstance(body, cst.IndentedBlock) else None
         start = self.reading.span(function) if function is not None else None
         return first.column - start.column if first is not None and start is not None else 4
+
+
+def _is_taken(name: str, around: str) -> bool:
+    """Something has an attribute of that name already."""
+    return re.search(rf"\.{re.escape(name)}\b", around) is not None
