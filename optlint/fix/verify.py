@@ -252,9 +252,12 @@ class Verifier:
         was: dict[Key, list[Judgement]] = {}
         for recurrence, verdict in self.before:
             was.setdefault(key_of(recurrence), []).append(verdict)
+        meant = {v.convention for v in was.get(mended, ())} if shared else set()
         for key, verdicts in now.items():
-            if shared and key[0] == mended[0] and all(v.status == "matched" and not _codes([v]) for v in verdicts):
-                continue
+            wrong = key not in was or +_codes(was[key]) or any(v.status == "unmatched" for v in was[key])
+            right = all(v.status == "matched" and v.convention in meant and not _codes([v]) for v in verdicts)
+            if key[0] == mended[0] and wrong and right:
+                continue  # it had the same state, and has come right with the mended one
             if key not in was:
                 return False
             says, said = _codes(verdicts), _codes(was[key], gone)
