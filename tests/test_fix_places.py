@@ -505,3 +505,32 @@ def amsgrad(params, grads, means, squares, tops, rate=0.01):
         param.addcdiv_(means[i], squares[i].sqrt().add_(1e-8), value=-rate)
 """
     assert mended(text, "OPT702") == text.replace(wrong, right).replace("squares[i].sqrt", "tops[i].sqrt")
+
+
+def test_what_other_things_are_kept_by_is_the_key() -> None:
+    """The number in the loop would be 0 for each tensor of a caller that hands in one at a time."""
+    text = """
+import numpy as np
+
+
+class Momentum:
+    def __init__(self, rate=0.01, mu=0.9):
+        self.rate, self.mu, self.counts = rate, mu, {}
+        self.v = 0.0
+
+    def update(self, indices, weights, grads):
+        for index, w, g in zip(indices, weights, grads):
+            self.counts[index] = self.counts.get(index, 0) + 1
+            self.v = self.mu * self.v - self.rate * g
+            w += self.v
+"""
+    wanted = changed(
+        text,
+        ("        self.v = 0.0", "        self.v = {}"),
+        (
+            "            self.v = self.mu * self.v - self.rate * g",
+            "            self.v[index] = self.mu * self.v.get(index, 0.0) - self.rate * g",
+        ),
+        ("            w += self.v", "            w += self.v[index]"),
+    )
+    assert fixed(text, "OPT609") == wanted

@@ -14,7 +14,7 @@ from optlint.fix.constants import given, swapped
 from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.edits import edits_of
 from optlint.fix.homes import LASTING, Homes
-from optlint.fix.keyed import for_each, for_each_argument
+from optlint.fix.keyed import COUNTED, COUNTED_REASON, for_each, for_each_argument
 from optlint.fix.largest import LARGEST, is_fed_back, kept_apart, kept_where_compared, kept_where_meant
 from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.recipes import Recipes
@@ -141,12 +141,10 @@ class Candidates:
         elif kind == "clock":
             yield from self.recipes.moved_out()
             shared = [s for s in self.recurrence.states if s.old in self.recurrence.shared]
-            self.told = SEPARATE
+            counts = any(s.old in self.recurrence.shared_products for s in shared)
+            self.told, self.reason = (COUNTED, COUNTED_REASON) if counts else (SEPARATE, "")
             yield from for_each(self.recurrence, shared, self.reading, self.source)
-            self.told, self.reason = (
-                "count the steps of each tensor",
-                "how often a step calls this, its caller alone tells",
-            )
+            self.told, self.reason = COUNTED, COUNTED_REASON
             yield from for_each_argument(self.recurrence, self.reading, self.source)
         elif kind == "sharing":
             self.told = SEPARATE

@@ -20,7 +20,7 @@ from optlint.model import Edit
 
 Edits = tuple[Edit, ...]
 COUNTED = "count the steps of each tensor"
-COUNTED_REASON = "how often a step calls this, only its caller knows"
+COUNTED_REASON = "what counts as one step, only the caller knows"
 _CONTENT = frozenset({"data", "value", "grad"})  # of a tensor, and no part of a larger object
 _ZEROS = re.compile(r"((?:\w+\.)*)zeros(?:_like)?\(.*\)", re.DOTALL)
 
@@ -116,6 +116,9 @@ class _Loop:
         keys = isinstance(called, cst.Attribute) and called.attr.value == "items"
         if (counted or keys) and isinstance(first, cst.Name) and isinstance(loop.target, cst.Tuple):
             return Key(loop, first.value, tensor)
+        index = next((n for n in names if self._is_index(n, loop)), None)
+        if index is not None:
+            return Key(loop, index, tensor)
         root, part = target, ""
         while isinstance(root, (cst.Attribute, cst.Subscript)):
             part = root.attr.value if isinstance(root, cst.Attribute) else "[]"
@@ -127,6 +130,11 @@ class _Loop:
         if isinstance(root, cst.Name) and torch:  # its tensors are keys, unlike arrays, and what an object may be
             return Key(loop, root.value, tensor)
         return self._numbered(loop, tensor)
+
+    def _is_index(self, name: str, loop: cst.For) -> bool:
+        """Other things are kept by it: ``self.counts[index]``."""
+        items = (n for n in self.reading.nodes(loop.body) if isinstance(n, cst.Subscript) and len(n.slice) == 1)
+        return any(self.reading.text_of(n.slice[0].slice) == name for n in items)
 
     def _numbered(self, loop: cst.For, tensor: str) -> Key | None:
         bound, listed = self.reading.span(loop.target), self.reading.span(loop.iter)
