@@ -44,15 +44,10 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT704-8": "the average of steps needs a place of its own",
     "OPT121": "what else may read the kept gradient is not known",
     "OPT601-1": "where the state should live is a choice",
-    "OPT601-2": "where the state should live is a choice",
     "OPT606": "the slip is shown, its repair only named",
     "OPT612": "how much of the branch is meant for every call is the author's to say",
     "OPT610": "how far out the return moves, past one loop or two, is the author's to say",
-    "OPT609": "the places that are missing have to be made where the state begins",
     "OPT608": "it is advice",
-    "OPT701": "where the second state should live is a choice",
-    "OPT702-3": "the loop variable that should keep the maximum is one of several names for zeros",
-    "OPT702-4": "what the function takes in and hands back is a choice",
     "OPT716": "where the gradient is put back is a choice",
 }
 

@@ -10,6 +10,7 @@ from optlint.diagnose.checks.precision import takes_integers
 from optlint.diagnose.proof import Proof
 from optlint.fix.aims import REASON, Aims
 from optlint.fix.averages import decayed_in_place, gathered, weighed
+from optlint.fix.blocks import SEPARATE, separated
 from optlint.fix.branches import Branches
 from optlint.fix.constants import given, swapped
 from optlint.fix.counters import Counters
@@ -18,8 +19,11 @@ from optlint.fix.difference import Change, changes, ways_to_read
 from optlint.fix.dtypes import Dtypes
 from optlint.fix.edits import edits_of
 from optlint.fix.epochs import Epochs
-from optlint.fix.keyed import WHY as ONE_FOR_EACH
-from optlint.fix.keyed import Keyed
+from optlint.fix.homes import LASTING, Homes
+from optlint.fix.keyed import COUNTED, COUNTED_REASON, for_each
+from optlint.fix.largest import LARGEST, is_fed_back, kept_apart, kept_where_compared, kept_where_meant
+from optlint.fix.owncounts import REASON as ONE_FOR_EACH
+from optlint.fix.owncounts import OwnCounts
 from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.recipes import Recipes
 from optlint.fix.repaired import fresh_clocks
@@ -52,22 +56,24 @@ _OPERAND = "which of its operands is to take the result is a choice"
 
 
 class Candidates:
-    """What could mend one update. reason: why the candidate at hand is a choice."""
+    """What could mend one update.
+
+    reason: why the candidate at hand is a choice; told: what it comes to, where its texts alone would not tell.
+    """
 
     def __init__(self, program: Program, recurrence: Recurrence, subject: Subject) -> None:
         self.recurrence = recurrence
         self.subject = subject
         self.values = Values(subject)
-        self.reason = ""
+        self.reason = self.told = ""
         self.reading = Reading(program, recurrence, self.values)
-        source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
+        source = self.source = next(u.text for u in program.units if u.cell == recurrence.span.cell)
         self.speller = Speller(self.reading, source, self._home(source))
         self.speller.numbers = self.values.settings
         self.speller.arrays = _arrays(subject) - self.speller.numbers
         self.recipes = Recipes(recurrence, self.reading, source)
         self.counters = Counters(recurrence, self.reading, source)
         self.epochs = Epochs(recurrence, self.reading, source)
-        self.keyed = Keyed(recurrence, self.reading, source)
         self.stores = Stores(recurrence, self.reading)
         self.resets = Resets(self.reading)
         self.decay = Decay(recurrence, self.reading, self.speller)
@@ -93,7 +99,7 @@ class Candidates:
                 yield edits
 
     def _all_candidates(self, old: list[Expr], new: list[Expr], proof: Proof) -> Iterator[tuple[Edit, ...]]:
-        self.reason = ""
+        self.reason = self.told = ""
         before, after = proof.before, proof.repair.subject
         kind = proof.repair.details.get("kind")
         if "shown" in proof.repair.details:
@@ -103,6 +109,11 @@ class Candidates:
             return
         if kind == "state":
             yield from self.resets.begun_once(before.recurrence.posts())
+            made = self.resets.made(before.recurrence.posts())
+            if made:
+                self.told = LASTING
+                yield from Homes(self.recurrence, self.reading, self.source, made).lasting()
+                self.told = ""
         if kind == "memory":
             yield from gathered(before, after, proof.repair.wrong, self.reading, self.speller)
         if kind == "dropped":
@@ -121,7 +132,14 @@ class Candidates:
             yield from self.results.unbound(proof.finding.span)
             yield from self.stores.moved(proof.finding.span)
         if kind == "state":
+            if is_fed_back(before, after):  # and nothing else is wrong with what holds it
+                self.told = LARGEST
+                yield from kept_apart(before, after, self.reading, self.source)
+                return
             yield from self.recipes.stored(before, after)
+            if proof.repair.wrong is not None and proof.repair.wrong.op == "max":
+                yield from kept_where_meant(before, after, self.reading)
+                yield from kept_where_compared(proof.repair.wrong, self.reading)
             yield from self.results.kept()
             yield from self.recipes.separated()
             yield from self.recipes.crossed(proof.finding.span)
@@ -147,8 +165,15 @@ class Candidates:
             for edits, reason in self.epochs.counted(before, after):
                 self.reason = reason
                 yield edits
-            self.reason = ONE_FOR_EACH
-            yield from self.keyed.apart()
+            shared = [s for s in self.recurrence.states if s.old in self.recurrence.shared]
+            counts = any(s.old in self.recurrence.shared_products for s in shared)
+            self.told, self.reason = (COUNTED, COUNTED_REASON) if counts else (SEPARATE, "")
+            yield from for_each(self.recurrence, shared, self.reading, self.source)
+            self.told, self.reason = "", ONE_FOR_EACH
+            yield from OwnCounts(self.recurrence, self.reading, self.source).apart()
+        elif kind == "sharing":
+            self.told = SEPARATE
+            yield from separated(self.recurrence, self.reading, self.source)
         if kind in NO_EDIT or len(old) != len(new):
             return
         yield from self.recipes.renamed(before, after)

@@ -10,7 +10,7 @@ import libcst as cst
 from optlint.fix.lasting import Lasting
 from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.spelling import Text
-from optlint.fix.statements import Statements, free_name, last_name
+from optlint.fix.statements import Statements, free_name, last_name, method_of
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence
@@ -198,9 +198,3 @@ class Counters:
             edits = [e for e in (into, *out) if e is not None]
             if len(edits) == len(out) + 1:
                 yield tuple(edits)
-
-
-def method_of(klass: cst.ClassDef, name: str) -> cst.FunctionDef | None:
-    """A method that the class itself defines."""
-    found = (s for s in klass.body.body if isinstance(s, cst.FunctionDef) and s.name.value == name)
-    return next(found, None)

@@ -169,7 +169,8 @@ class _Update:
             elif proof.match is None:
                 verdict = self.verifier.obeys(self.recurrence, expected, proof.finding, narrow)
             else:
-                verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow])
+                shared = kind == "sharing" or (kind == "clock" and bool(self.recurrence.shared))
+                verdict = self.verifier.verify(self.recurrence, expected, mended, title, [*done, *narrow], shared)
             if verdict.good:
                 beside = any(p.finding.code != proof.finding.code for p in self.verdict.proofs)
                 made = self._made(edits, proof, verdict, reason or self._other(proof, beside))
@@ -206,7 +207,7 @@ class _Update:
         self.exact = verdict.exact
         self.comes_to = verdict.convention if verdict.exact else ""
         self.chosen = self.chosen or self.candidates.reason
-        return _fix_of(edits, _told(edits), reason or verdict.but)
+        return _fix_of(edits, self.candidates.told or _told(edits), reason or verdict.but)
 
 
 _UNSAFE = " (unsafe: "

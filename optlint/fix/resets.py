@@ -25,9 +25,7 @@ class Resets:
 
     def begun_once(self, posts: list[Expr]) -> Iterator[Edits]:
         """The statements that make a state anew, without which an earlier one counts, or only where there is none."""
-        zeros = {n.origin for p in posts for n in ex.walk(p) if n.op == "const" and n.value == 0 and n.origin}
-        made = {id(s): s for s in map(self._assignment, sorted(zeros)) if s is not None}
-        found = list(made.values())
+        found = self.made(posts)
         if not found:
             return
         if all(map(self._is_begun_before, found)):
@@ -37,6 +35,12 @@ class Resets:
         guard = self._guard(found[0])
         if guard is not None:
             yield from self._guarded(found, guard)
+
+    def made(self, posts: list[Expr]) -> list[cst.Assign]:
+        """The assignments whose zeros the equations start from."""
+        zeros = {n.origin for p in posts for n in ex.walk(p) if n.op == "const" and n.value == 0 and n.origin}
+        made = {id(s): s for s in map(self._assignment, sorted(zeros)) if s is not None}
+        return list(made.values())
 
     def _assignment(self, zero: Span) -> cst.Assign | None:
         """The assignment that a zero stands in."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from optlint.fix.reading import Read, Reading
+from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit, Span
 
 
@@ -64,6 +65,43 @@ class Statements:
             else:
                 found.append(target)
         return found
+
+    def changed_by(self, node: cst.CSTNode) -> cst.BaseExpression | None:
+        """What a statement changes: ``W -= …``, ``W = W - …``, ``W.sub_(…)``."""
+        if isinstance(node, cst.AugAssign):
+            return node.target
+        if isinstance(node, cst.Assign) and len(node.targets) == 1:
+            target = node.targets[0].target
+            return target if any(self.places_of(node.value, self.reading.text_of(target))) else None
+        call = node.value if isinstance(node, cst.Expr) else None
+        while isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute):
+            call = call.func.value
+        return call
+
+    def places_of(self, node: cst.CSTNode, text: str) -> Iterator[cst.CSTNode]:
+        """The names, attributes and items of that text inside a node."""
+        for part in self.reading.nodes(node):
+            parent = self.reading.parents.get(part)
+            named = isinstance(parent, cst.Attribute) and parent.attr is part
+            place = isinstance(part, (cst.Name, cst.Attribute, cst.Subscript)) and not named
+            if place and text and self.reading.text_of(part) == text:
+                yield part
+
+    def moved_by(self, recurrence: Recurrence) -> cst.BaseExpression | None:
+        """The parameter, where its update is written."""
+        for node in self.reading.nodes(None):
+            span = self.reading.span(node) if isinstance(node, cst.BaseSmallStatement) else None
+            if span is not None and any(span.covers(w) for w in recurrence.writes):
+                target = self.changed_by(node)
+                if target is not None:
+                    return target
+        return None
+
+    def is_handed_back(self, node: cst.CSTNode) -> bool:
+        """What a return gives to the caller as it is, alone or among others."""
+        parts = (cst.Tuple, cst.List, cst.Element)
+        around = next((a for a in self.reading.ancestors(node) if not isinstance(a, parts)), None)
+        return isinstance(around, cst.Return)
 
     # edits
 
@@ -164,6 +202,12 @@ def _is_docstring(node: cst.CSTNode) -> bool:
     if not isinstance(node, cst.SimpleStatementLine) or not isinstance(node.body[0], cst.Expr):
         return False
     return isinstance(node.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
+
+
+def method_of(klass: cst.ClassDef, name: str) -> cst.FunctionDef | None:
+    """A method that the class itself defines."""
+    found = (s for s in klass.body.body if isinstance(s, cst.FunctionDef) and s.name.value == name)
+    return next(found, None)
 
 
 def last_name(text: str) -> str:

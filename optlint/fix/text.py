@@ -25,6 +25,16 @@ def overlap(edits: Iterable[Edit]) -> bool:
     return False
 
 
+def merged(edits: Iterable[Edit]) -> Iterator[Edit]:
+    """What several of them put at the same place, put there once."""
+    texts: dict[Span, list[str]] = {}
+    for edit in edits:
+        known = texts.setdefault(edit.span, [])
+        if edit.text not in known:
+            known.append(edit.text)
+    yield from (Edit(span, "".join(parts)) for span, parts in texts.items())
+
+
 def edited(unit: Unit, edits: Iterable[Edit]) -> Unit:
     """A unit with its edits made; they do not overlap."""
     lines = unit.text.split("\n")

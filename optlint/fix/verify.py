@@ -34,17 +34,25 @@ class Trial:
 
     key, configuration: the update that the edit concerns, on the path that it mends. clear: this path has to come out
     as a published optimizer, or nothing else need be judged. mistaken: the paths that had several mistakes; the others
-    are not searched for as many, since one more than before is a reason to refuse the edit.
+    are not searched for as many, since one more than before is a reason to refuse the edit. known: the updates that
+    there were, where the edit may give its own another key (``for i, (p, g) in enumerate(…)``).
     """
 
     key: Key
     configuration: dict[str, bool]
     clear: bool = False
     mistaken: tuple[dict[str, bool], ...] = ()
+    known: frozenset[Key] = frozenset()
+
+    def mine(self, updates: Iterable[Recurrence]) -> list[Recurrence]:
+        """The update that the edit concerns, on all its paths."""
+        here = [r for r in updates if key_of(r)[0] == self.key[0]]
+        same = [r for r in here if key_of(r) == self.key]
+        return same or [r for r in here if self.known and key_of(r) not in self.known]
 
     def twins(self, updates: Iterable[Recurrence]) -> list[Recurrence]:
         """The mended path: an edit may bring in a condition, or take one away; but the branch has to be there still."""
-        mine = [r for r in updates if key_of(r) == self.key]
+        mine = self.mine(updates)
         same = [r for r in mine if r.configuration == self.configuration]
         return same or [r for r in mine if _agree(self.configuration, r.configuration)]
 
@@ -89,10 +97,12 @@ class Verifier:
         mended: Sequence[Finding],
         title: str,
         edits: Sequence[Edit],
+        shared: bool = False,
     ) -> Verdict:
         """``mended``: the findings that must be gone; ``title``: the update's convention once all are.
 
-        expected: what the update's equations are worth once repaired, where that can be told.
+        expected: what the update's equations are worth once repaired, where that can be told. shared: the function's
+        other updates had the same state, and come right with this one.
         """
         if overlap(edits):
             return Verdict(False)
@@ -100,11 +110,12 @@ class Verifier:
         if units is None:
             return Verdict(False)
         key = key_of(recurrence)
-        trial = self._trial(recurrence, bool(title))
+        trial = self._trial(recurrence, bool(title), shared)
         after = self.judge(units, trial)
-        mine = [(r, v) for r, v in after if key_of(r) == key]
+        here = trial.mine(r for r, _ in after)
+        mine = [(r, v) for r, v in after if any(r is h for h in here)]
         gone, codes = {(f.code, f.span) for f in mended}, {f.code for f in mended}
-        if not mine or not self._all_say(after, gone, key) or self._less_clear(mine, key, codes):
+        if not mine or not self._all_say(after, gone, key, shared) or self._less_clear(mine, key, codes):
             return Verdict(False)
         left = _codes(v for _, v in mine)
         alike = sum(left[code] for code in codes)
@@ -120,6 +131,9 @@ class Verifier:
         if not judged or any(f.code in notes for v in judged for f in v.findings):
             return Verdict(False)
         if +left:
+            clean = [v for v in judged if not _codes([v])]
+            if title and clean and all(v.convention != title for v in clean):
+                return Verdict(False)  # what is left stands in other branches: this one has become something else
             told = expected is None or any(_is_worth(v.subject, expected) for v in judged)
             return Verdict(told and any(v.family for v in judged), left=alike, but=_PART)
         same = [v for v in judged if v.convention == title] if title else judged
@@ -129,6 +143,8 @@ class Verifier:
         doubtful = [old for old, v in before if _codes([v]).keys() > codes]
         if not same or not all(any(_agree(old, new) for old in doubtful) for new in chosen):
             return Verdict(False)
+        if self._brings_a_state(mine, key) and not all(self._is_meant(code, key, mine) for code in codes):
+            return Verdict(False)  # another branch does without it
         told = expected is None or _is_worth(same[0].subject, expected)
         worst = same[0].worst
         but = _PART if chosen else f"it equals that optimizer to {worst:.0e} only" if worst > EXACT else ""
@@ -183,10 +199,11 @@ class Verifier:
         good = bool(path) and all(v.convention == title and v.status == "matched" for v in path)
         return Verdict(good, good and path[0].worst <= EXACT, convention=title)
 
-    def _trial(self, recurrence: Recurrence, clear: bool = False) -> Trial:
+    def _trial(self, recurrence: Recurrence, clear: bool = False, shared: bool = False) -> Trial:
         key = key_of(recurrence)
         several = (c for c, v in self._paths(key) if len({(p.finding.code, p.finding.span) for p in v.proofs}) > 1)
-        return Trial(key, recurrence.configuration, clear, tuple(several))
+        known = frozenset(key_of(r) for r, _ in self.before) if shared else frozenset()
+        return Trial(key, recurrence.configuration, clear, tuple(several), known)
 
     def _reduced(self, recurrence: Recurrence, edits: Sequence[Edit]) -> tuple[Unit, ...] | None:
         """The edited units, without the blocks that have nothing to do with the edits; None if they do not parse."""
@@ -225,7 +242,7 @@ class Verifier:
         seen = [new for new in now if any(_agree(old, new) for old, _ in before)]  # others have moved nothing yet
         return any(not any(_agree(old, new) for old in unclear) for new in seen)
 
-    def _all_say(self, after: Judged, gone: set[tuple[str, Span]], mended: Key) -> bool:
+    def _all_say(self, after: Judged, gone: set[tuple[str, Span]], mended: Key, shared: bool = False) -> bool:
         """Every update that is left says what it said, except for what is gone.
 
         In the mended one, what was said of the same slip in another branch may be gone, too, and what stood beside it.
@@ -238,7 +255,12 @@ class Verifier:
         was: dict[Key, list[Judgement]] = {}
         for recurrence, verdict in self.before:
             was.setdefault(key_of(recurrence), []).append(verdict)
+        meant = {v.convention for v in was.get(mended, ())} if shared else set()
         for key, verdicts in now.items():
+            wrong = key not in was or +_codes(was[key]) or any(v.status == "unmatched" for v in was[key])
+            right = all(v.status == "matched" and v.convention in meant and not _codes([v]) for v in verdicts)
+            if key[0] == mended[0] and wrong and right:
+                continue  # it had the same state, and has come right with the mended one
             if key not in was:
                 return False
             says, said = _codes(verdicts), _codes(was[key], gone)
@@ -249,6 +271,18 @@ class Verifier:
             if same and {v.convention for v in verdicts} != {v.convention for v in was[key]}:
                 return False
         return True
+
+    def _brings_a_state(self, mine: Judged, key: Key) -> bool:
+        before = {s.name for r, _ in self.before if key_of(r) == key for s in r.states}
+        return any(s.name not in before for r, _ in mine for s in r.states)
+
+    def _is_meant(self, code: str, key: Key, mine: Judged) -> bool:
+        """Every branch of which that was said is by now what it was said to have to be, whatever else is said."""
+        told = [(r, v) for r, v in self.before if key_of(r) == key and _has(v, {code})]
+        return all(
+            any(_agree(old.configuration, new.configuration) and now.convention == was.convention for new, now in mine)
+            for old, was in told
+        )
 
     def _is_right_now(self, code: str, key: Key, after: Judged) -> bool:
         """Every branch of which that was said is by now what it was said to have to be."""

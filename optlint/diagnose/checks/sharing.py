@@ -22,7 +22,7 @@ def shared_by_blocks(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if not (subject.second or mentioned(subject.recurrence) or speaks_of_descent(subject.recurrence.text)):
         return  # what a layer's backward pass multiplies step by step is no average
     for position, state in enumerate(subject.states):
-        for inner in _averages_inside(state):
+        for inner in averages_inside(state):
             alone = ex.substitute(state.post, {inner: ex.sym(state.old)})
             if structure.slope(alone, state.old) in (None, ex.const(1)):
                 continue  # the other way of a branch, a maximum, or one more summand, and no second block
@@ -39,7 +39,7 @@ def shared_by_blocks(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 yield Repair(page.code, made, state.post, post, where=state.name, span=_last(state), details=details)
 
 
-def _averages_inside(state: State) -> Iterator[Expr]:
+def averages_inside(state: State) -> Iterator[Expr]:
     """The averages of a state that stand inside its own equation, which reads its old content nowhere else."""
     for node in ex.walk(state.post):
         if node is state.post or node.op not in ("add", "sub") or state.old not in node.visible:
