@@ -27,12 +27,12 @@ _ZEROS = re.compile(r"((?:\w+\.)*)zeros(?:_like)?\(.*\)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What tells tensors apart in a loop over them, or in the function that each of them is handed to.
+    """What tells tensors apart in a loop over them.
 
     tensor: how the code names one of them; edits: what makes the loop say the key.
     """
 
-    home: cst.For | cst.FunctionDef
+    home: cst.For
     text: str
     tensor: str = ""
     edits: Edits = ()
@@ -138,7 +138,7 @@ class _Shared:
         self.state = state
         self.key = key
         self.held = reading.values.worth(ex.sym(state.old))
-        self.home = key.home if isinstance(key.home, cst.FunctionDef) else reading.function(key.home)
+        self.home = reading.function(key.home)
         others = [s for s in recurrence.states if s is not state]
         self.places = Places(reading, state, others, self.home)
         self.statements = self.places.statements
