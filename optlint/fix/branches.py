@@ -51,7 +51,7 @@ class Branches:
         if isinstance(last, cst.SimpleStatementLine) and isinstance(last.body[-1], cst.Return):
             negated = self.speller.spell(ex.op(_OTHERWISE[choice.args[0].op], *choice.args[0].args), first)
             for other in others:
-                asked = [f"if {negated.text}:", f"{self._unit(last)}{other}"] if negated is not None else []
+                asked = [f"if {negated.text}:", f"{self.statements.unit(last)}{other}"] if negated is not None else []
                 head = self.statements.before(lines[0], *asked)
                 yield from [(head,)] if head is not None and asked else []
         for other in others:
@@ -131,18 +131,8 @@ class Branches:
         behind = source[span.end_line - 1][span.end_column - 1 :]
         return "\n".join(own)[span.column - 1 :].removesuffix(behind)
 
-    def _unit(self, line: cst.CSTNode) -> str:
-        """One level of indentation."""
-        home = self.reading.function(line)
-        body = getattr(home, "body", None)
-        inner = self.reading.span(body.body[0]) if isinstance(body, cst.IndentedBlock) else None
-        outer = self.reading.span(home) if home is not None else None
-        if inner is None or outer is None:
-            return "    "
-        return self.reading.line(inner)[outer.column - 1 : inner.column - 1]
-
     def _branch(self, lines: list[cst.CSTNode], condition: str, other: str) -> Edits | None:
-        unit = self._unit(lines[0])
+        unit = self.statements.unit(lines[0])
         head = self.statements.before(lines[0], f"if {condition}:")
         tail = self.statements.after(lines[-1], "else:", f"{unit}{other}")
         if head is None or tail is None or '"""' in self._text(head.span, tail.span):

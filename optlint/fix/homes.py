@@ -224,16 +224,8 @@ class Homes:
                 span = self.reading.span(name)
                 if whole is None or span is None or whole.line != whole.end_line:
                     raise Unclear
-                within = (head.text if line is lines[0] else "") + " " * self._step(line)
+                within = (head.text if line is lines[0] else "") + self.statements.unit(line)
                 yield Edit(span, f"{within if name is names[0] else ''}{homes[id(name)].text}")
-
-    def _step(self, line: cst.CSTNode) -> int:
-        """How far the code indents a block."""
-        function = self.reading.function(line)
-        body = function.body if isinstance(function, cst.FunctionDef) else None
-        first = self.reading.span(body.body[0]) if isinstance(body, cst.IndentedBlock) else None
-        start = self.reading.span(function) if function is not None else None
-        return first.column - start.column if first is not None and start is not None else 4
 
 
 def _is_taken(name: str, around: str) -> bool:

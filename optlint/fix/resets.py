@@ -118,15 +118,10 @@ class Resets:
             return
         if len(lines) > 1 or block is None:
             return
-        span, home = self.reading.span(lines[0]), self.reading.function(lines[0])
-        start = self.reading.span(home) if home is not None else None
-        body = getattr(home, "body", None)
-        first = self.reading.span(body.body[0]) if isinstance(body, cst.IndentedBlock) else None
-        if span is None or start is None or first is None:
-            return
+        span = self.reading.span(lines[0])
         head = self.statements.before(lines[0], f"if {guard}:")
-        if head is not None and span.line == span.end_line:
-            yield (Edit(head.span, head.text + " " * (first.column - start.column)),)
+        if head is not None and span is not None and span.line == span.end_line:
+            yield (Edit(head.span, head.text + self.statements.unit(lines[0])),)
 
 
 def _is_none(value: cst.BaseExpression | None) -> bool:

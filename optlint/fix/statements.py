@@ -52,6 +52,16 @@ class Statements:
                 found.append(parent)
         return found
 
+    def unit(self, node: cst.CSTNode) -> str:
+        """One level of indentation, as the function around a node has it."""
+        home = self.reading.function(node)
+        body = getattr(home, "body", None)
+        inner = self.reading.span(body.body[0]) if isinstance(body, cst.IndentedBlock) else None
+        outer = self.reading.span(home) if home is not None else None
+        if inner is None or outer is None:
+            return "    "
+        return self.reading.line(inner)[outer.column - 1 : inner.column - 1]
+
     def class_of(self, node: cst.CSTNode) -> cst.ClassDef | None:
         return next((a for a in self.reading.ancestors(node) if isinstance(a, cst.ClassDef)), None)
 
