@@ -98,3 +98,38 @@ def test_the_decay_moves_out_of_the_bracket(wrong: str, right: str) -> None:
     (finding,) = lint(text).findings
     assert finding.code == "OPT407" and finding.fix is not None and finding.fix.applicability == "unsafe"
     assert apply(text, finding.fix) == SCALED.replace("SUM", right)
+
+
+CORRECTED = """\
+import math
+
+import torch
+
+
+class Decayed(torch.optim.Optimizer):
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                if len(state) == 0:
+                    state["step"] = 0
+                    state["m"], state["v"] = torch.zeros_like(p), torch.zeros_like(p)
+                state["step"] += 1
+                bias_correction1 = 1 - beta1 ** state["step"]
+                bias_correction2 = 1 - beta2 ** state["step"]
+                state["m"].mul_(beta1).add_(p.grad, alpha=1 - beta1)
+                state["v"].mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+                denom = (state["v"].sqrt() / math.sqrt(bias_correction2)).add_(group["eps"])
+                p.mul_(1 - bias_correction1 * group["weight_decay"])
+                p.addcdiv_(state["m"], denom, value=-group["lr"] / bias_correction1)
+"""
+
+
+def test_the_learning_rate_takes_the_place_of_a_correction_that_scales_the_decay() -> None:
+    """What is left without it would be the decay as it is, a thousand times as strong."""
+    assert mended(CORRECTED, "OPT411") == CORRECTED.replace("1 - bias_correction1 *", '1 - group["lr"] *')

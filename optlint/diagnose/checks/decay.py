@@ -258,6 +258,9 @@ def decay_with_correction(subject: Subject, page: MistakePage) -> Iterator[Repai
     rate = structure.product([(f, e) for f, e in structure.factors(shrink) if not f.symbols & subject.time])
     if not rate.symbols:  # an average of w itself, whose weight moves with time
         return
+    size = structure.product(next((_step_size(subject, t) for _, t in structure.terms(subject.drive)), []))
+    if size.symbols and not size.symbols & rate.symbols:  # the correction stands where η should
+        rate = ex.op("mul", size, rate)
     step = ex.substitute(subject.step, {shrink: rate})
     if step == subject.step:  # the decay stands in a bracket with the moments
         parts = [(1, ex.sym(w)), (sign, ex.op("mul", rate, ex.sym(w))), *structure.terms(subject.drive)]

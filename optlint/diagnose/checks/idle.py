@@ -28,7 +28,8 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Put the idle moment, as the code has corrected it, where g (or v') stands now: everywhere, or in one place."""
     recurrence, gradient = subject.recurrence, subject.gradient
     yield from _taken_once(subject, page)
-    for idle in recurrence.idle if gradient is not None else ():
+    corrected = [s for s in recurrence.elsewhere if _is_corrected(recurrence, s)]
+    for idle in (*recurrence.idle, *corrected) if gradient is not None else ():
         assert gradient is not None
         instead = gradient
         if idle.post.op == "max":  # AMSGrad's maximum, for v' in the step
@@ -44,7 +45,20 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             for meant in _readings(recurrence, idle):
                 for step in _with_instead(recurrence.step, wrong, ex.op("neg", meant) if turned else meant):
                     step = structure.total(structure.terms(step), step.origin) if turned else step
-                    yield _repaired(page, recurrence, idle, -1, step)
+                    made = _repaired(page, recurrence, idle, -1, step)
+                    if idle in corrected:
+                        made.details["alone"] = "yes"
+                    yield made
+
+
+def _is_corrected(recurrence: Recurrence, idle: State) -> bool:
+    """The step holds the correction of an average that it does not read, though another path does."""
+    own = structure.retention(idle.post, idle.old)
+    others = [d for s in recurrence.states if (d := structure.retention(s.post, s.old)) is not None]
+    if own is None or any(_come_to_the_same(own, other) for other in others):
+        return False
+    powers = (n for n in ex.walk(recurrence.step) if n.op == "pow" and n.args[1].op != "const")
+    return any(_come_to_the_same(own, n.args[0]) for n in powers)
 
 
 def _taken_once(subject: Subject, page: MistakePage) -> Iterator[Repair]:
