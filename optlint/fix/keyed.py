@@ -256,10 +256,9 @@ def _begun_inside(shared: Sequence[_Shared], in_turn: Sequence[Blocks], reading:
     lines = list(body.body) if isinstance(body, cst.IndentedBlock) else []
     met = {id(a) for state in shared for node in state.inside for a in reading.ancestors(node)}
     line = next((line for line in lines if id(line) in met), None)
-    loop, first = reading.span(key.home), reading.span(lines[0]) if lines else None
-    if line is None or loop is None or first is None:
+    if line is None:
         raise Unclear
-    within = " " * (first.column - loop.column)
+    within = shared[0].statements.unit(key.home)
     texts: list[str] = []
     for state in shared:
         mine = [b for b in in_turn if b.state is state.state]

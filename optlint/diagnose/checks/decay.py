@@ -16,7 +16,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.prepare import prepare
 from optlint.subject import Hyper, Subject
 
-_OWN = 0.01  # of a decay that the code leaves at 0, or to its caller
+OWN_DECAY = 0.01  # that evidence runs with, where the code leaves it at 0, or to its caller
 _ALPHA = re.compile("alpha", re.IGNORECASE)
 _SCALE_NAME = re.compile(r"(loss|grad)\w*_?scale|scaler|inv_?scale|rescale", re.IGNORECASE)
 
@@ -293,7 +293,7 @@ def decay_coupled(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     decay = structure.product([*sizes[0], *structure.factors(term)])
     step = structure.total([(1, ex.sym(w)), (-1, decay), *structure.terms(subject.drive)], subject.step.origin)
     known = {h.symbol for h in subject.hypers}
-    more = [Hyper(s, "other", s.default or _OWN) for s in sorted(term.symbols - known - {w}, key=lambda s: s.name)]
+    more = [Hyper(s, "other", s.default or OWN_DECAY) for s in sorted(term.symbols - known - {w}, key=lambda s: s.name)]
     made = subject.replaced([*(s.post for s in subject.states), step], hypers=[*subject.hypers, *more])
     mended = ex.replace_node(gradient, node, bare)
     yield Repair(page.code, made, node, bare, effective=mended, details={"kind": "gradient"})

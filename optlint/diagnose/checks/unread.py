@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from optlint.diagnose.checks.decay import decay_term, decay_unused
+from optlint.diagnose.checks.decay import OWN_DECAY, decay_term, decay_unused
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import meant
 from optlint.knowledge import MistakePage
@@ -18,7 +18,6 @@ from optlint.lift.expression import Symbol
 from optlint.subject import Hyper, Subject
 
 _DECAY = re.compile(r"decay$|^wd$|lambda", re.IGNORECASE)
-_OWN = 0.01  # the decay that the evidence runs with
 
 
 @check("decay-without-effect")
@@ -43,7 +42,7 @@ def _decayed(subject: Subject, page: MistakePage, setting: Symbol, says: str) ->
     step = subject.step if subject.parameter is not None else ex.op("add", ex.sym(w), subject.step)
     written = replace(subject, parameter=w, step=step)
     right = ex.op("sub", step, ex.op("mul", ex.sym(setting), ex.sym(w)), origin=subject.step.origin)
-    hypers = [*(h for h in subject.hypers if h.symbol is not setting), Hyper(setting, "other", _OWN)]
+    hypers = [*(h for h in subject.hypers if h.symbol is not setting), Hyper(setting, "other", OWN_DECAY)]
     made = written.replaced([*subject.posts[:-1], right], hypers=hypers)
     details = {"kind": "written", "says": says}
     return Repair(page.code, made, subject.step, right, root=subject.step, details=details, written=written)
