@@ -7,6 +7,7 @@ from optlint.fix.verify import Judged, key_of
 from optlint.knowledge import find_mistake
 from optlint.lift import Recurrence
 from optlint.lift.conditions import says_how, says_which
+from optlint.lift.recurrence import State
 
 
 def by_option(recurrence: Recurrence, verdict: Judgement, judged: Judged) -> Judgement:
@@ -45,7 +46,10 @@ def _gathers_alike(one: Recurrence, other: Recurrence) -> bool:
 
 def keep_lasting(judged: Judged) -> None:
     """What one path alone does against a law is done on purpose: an average that starts over every so many steps, a
-    division without an epsilon where the user sets that to 0."""
+    division without an epsilon where the user sets that to 0.
+
+    A path that does without the average (``momentum == 0``) says nothing of whether it lasts.
+    """
 
     def breaks(verdict: Judgement, law: str) -> bool:
         pages = [find_mistake(f.code) for f in verdict.findings]
@@ -53,10 +57,28 @@ def keep_lasting(judged: Judged) -> None:
 
     for recurrence, verdict in judged:
         others = [(r, v) for r, v in judged if key_of(r) == key_of(recurrence) and v is not verdict]
-        lasts = breaks(verdict, "lasts") and not all(breaks(v, "lasts") for _, v in others)
+        averages = _forgotten(verdict)
+        keeping = (v for r, v in others if not averages or any(_keeps(r, a) for a in averages))
+        lasts = breaks(verdict, "lasts") and not all(breaks(v, "lasts") for v in keeping)
         with_it = (v for r, v in others if _differs_by_zero(recurrence, r))
         if lasts or (breaks(verdict, "rests") and not all(breaks(v, "rests") for v in with_it)):
             verdict.findings, verdict.status = [], "unmatched"
+
+
+def _forgotten(verdict: Judgement) -> list[State]:
+    """The averages that are there once the mistakes are mended, and not before."""
+    if verdict.subject is None:
+        return []
+    there = {s.name for s in verdict.subject.states}
+    return [s for proof in verdict.proofs for s in proof.repair.subject.states if s.name not in there]
+
+
+def _keeps(recurrence: Recurrence, average: State) -> bool:
+    """It has a state of this name, or one that is made in the same lines."""
+    return any(
+        s.name == average.name or any(a.covers(b) or b.covers(a) for a in average.spans for b in s.spans)
+        for s in recurrence.states
+    )
 
 
 def _differs_by_zero(one: Recurrence, other: Recurrence) -> bool:

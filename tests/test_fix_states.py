@@ -145,10 +145,12 @@ class SGD(torch.optim.Optimizer):
 """
 
 
-def test_what_is_stored_is_the_average_and_no_copy_of_it() -> None:
-    """One path steps by a copy, another by something else that has the same name."""
+def test_the_average_is_changed_where_it_is_kept_and_no_copy_of_it() -> None:
+    """One path steps by a copy, another by something else that has the same name; a view of the average is stored by
+    neither."""
     found = [f for f in lint_source(COPIED, "example.py").findings if f.code == "OPT602"]
     assert found and found[0].fix is not None
     fixed = edited(Unit(None, COPIED), found[0].fix.edits).text
-    average = '                buf = buf.mul(group["momentum"]).add(grad)\n'
-    assert fixed == COPIED.replace(average, f'{average}                state["buf"] = buf\n')
+    assert fixed == COPIED.replace(
+        'buf = buf.mul(group["momentum"]).add(grad)', 'buf.mul_(group["momentum"]).add_(grad)'
+    )

@@ -278,3 +278,16 @@ def test_an_average_that_is_started_over_on_purpose_lasts() -> None:
     )
     report = lint_source(text, "novel.py")
     assert [f.code for f in report.findings if f.severity != "note"] == []
+
+
+def test_a_path_without_the_average_says_nothing_of_whether_it_lasts() -> None:
+    text = NOVEL.format(name="LargeStep", square="grad**2", step=ROOT).replace("(self.m", "(m")
+    average = "        self.m = self.beta * self.m + (1 - self.beta) * grad\n"
+    chosen = (
+        "        if self.beta > 0:\n"
+        "            m = self.beta * self.m + (1 - self.beta) * grad\n"
+        "        else:\n"
+        "            m = grad\n"
+    )
+    report = lint_source(text.replace(average, chosen), "novel.py")
+    assert [f.code for f in report.findings if f.severity != "note"] == ["OPT602"]

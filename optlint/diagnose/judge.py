@@ -171,7 +171,7 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) ->
         return mistaken(context, otherwise, None)
     forgetful = remember(subject) if recurrence.at_home else None
     if forgetful is not None and (lawless := context.lawless(forgetful)) is not None:
-        return Judgement("mistaken", family_of(subject), findings=[lawless])
+        return Judgement("mistaken", family_of(subject), findings=[lawless], subject=subject, proofs=context.proofs)
     if plain is not None:
         if plain.family == "sgd" and not is_gradient_step(subject, plain):
             return None

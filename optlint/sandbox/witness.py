@@ -49,6 +49,7 @@ class Scene:
 _PROBES = {p.name: p.gradients[:, 0] for p in PROBES}
 _RANDOM = tuple(float(x) for x in _PROBES["random"])
 _ANOTHER = tuple(float(x) for x in {p.name: p.gradients[:, 1] for p in PROBES}["random"])
+_LATE = (0.0,) * 10  # a parameter that no example reaches at first
 _SIZES = tuple(float(x) for x in np.round(_PROBES["large"]) / 1000)
 
 SCENES = {
@@ -82,6 +83,7 @@ WHOLE = {
     for s in (
         Scene("two coordinates, w = 1", _RANDOM, 1.0, 40, beside=_ANOTHER),
         Scene("two coordinates, constant gradients, w = 1", (1.0,), 1.0, LONG, beside=(0.5,)),
+        Scene("two coordinates, late gradients", (*_LATE, *(1.0,) * 30), 0.0, 40, beside=(*_LATE, *(0.5,) * 30)),
     )
 }
 

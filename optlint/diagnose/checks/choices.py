@@ -76,7 +76,7 @@ def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """mean(g²), sum(g²) or ‖g‖² gathered where each coordinate's own square is meant."""
     recurrence = subject.recurrence
     spoken = mentioned(recurrence) or families_in(" ".join(recurrence.beside)) - SIMPLE
-    if not (spoken or len(averages(subject)) > 1) or speaks_of(str(page.options.get("unless", "$^")), recurrence.text):
+    if not (spoken or len(averages(subject)) > 1):
         return
     alone = {node: node.args[0] for state in subject.states for node in _reduced_squares(subject, state)}
     if not alone or keeps_coordinates_apart(subject):
@@ -84,6 +84,9 @@ def reduced_square(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     made = subject.replaced([ex.substitute(p, alone) for p in subject.posts])
     apart = keeps_coordinates_apart(made)
     if not apart and not any(n.op in REDUCTIONS for n in ex.walk(made.step)):  # LAMB's norms stay
+        return
+    meant = speaks_of(str(page.options.get("unless", "$^")), recurrence.text)
+    if meant and (apart or best(matches(made)) is None):  # what says "layer-wise" of LAMB says it of its norms
         return
     written = _beside_another(subject, alone) if apart else subject
     if written is None:
