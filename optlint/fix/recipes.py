@@ -119,11 +119,12 @@ class Recipes:
             if write is None:
                 return
             place = self._place(content, write)
-            fixed = {"jax", "tensorflow"} & {name.partition(".")[0] for name in before.recurrence.imports}
-            if place is None and state.old.array and not fixed:
-                place = self._named_for(content, write)  # of a loop over arrays, which can be changed in place
-                if place is not None:
-                    edits.append(Edit(write.span, f"{place}[...]"))
+            libraries = {name.partition(".")[0] for name in before.recurrence.imports}
+            handed_in = "torch" in libraries and place is not None and self._is_handed_in(place, write)
+            if handed_in or (place is None and state.old.array and not {"jax", "tensorflow"} & libraries):
+                name = self._named_for(content, write)  # of a loop over arrays, which can be changed in place
+                if name is not None:
+                    edits.append(Edit(write.span, f"{name}[...]"))
                     continue
             edit = self.statements.after(self.statements.line_of(write.node), f"{place} = {write.text}")
             if place is None or edit is None:
@@ -139,6 +140,12 @@ class Recipes:
         home = self.reading.function(names[-1].node) if names else None
         here = [r for r in names if self.reading.function(r.node) is home]
         return next((r for r in reversed(here) if r.text == here[0].text), None)
+
+    def _is_handed_in(self, place: str, write: Read) -> bool:
+        """An element of a list that the function is called with: the list may be made for the call alone."""
+        home = self.reading.function(write.node)
+        given = (*home.params.params, *home.params.kwonly_params) if isinstance(home, cst.FunctionDef) else ()
+        return any(place.startswith(f"{p.name.value}[") for p in given)
 
     def _named_for(self, content: Expr, write: Read) -> str | None:
         """The name that is bound anew, if it held the state's old content when the statement read it."""

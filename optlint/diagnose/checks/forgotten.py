@@ -31,7 +31,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     posts = [*(s.post for s in recurrence.states), recurrence.step]
     states: list[State] = []
     nameless = False
-    table = {s.post: ex.sym(s.new) for s in recurrence.states if s.post.args}  # what contents are written as
+    known = (*recurrence.states, *recurrence.counters)
+    table = {s.post: ex.sym(s.new) for s in known if s.post.args}  # what contents are written as
     for stored in [*recurrence.stored, *_unnamed(recurrence)]:
         content = ex.substitute(stored.expr, table)
         read = [*posts, *(ex.substitute(p, table) for p in posts)]
@@ -39,7 +40,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if kept_by_others or not any(ex.contains(p, content) for p in read):
             continue
         made = {s.new for s in states}
-        found = [s for s in _averaged(content, recurrence.parameter) if s not in held | made]
+        candidates = _averaged(content, recurrence.parameter) or _multiplied(content, read)
+        found = [s for s in candidates if s not in held | made]
         found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
         if len(found) == 1 and place_text(stored.name) == found[0].name:
             continue  # it is kept
@@ -61,10 +63,11 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     whole = made_of(recurrence, [*states, *kept], table)
     if whole.gradient is None or _only_decays(whole):
         return
-    if all(whole.g in s.post.symbols or s.post.op == "max" for s in whole.states if s.old in lost):
+    if all(whole.g in s.post.symbols or s.post.op in ("max", "mul") for s in whole.states if s.old in lost):
         # else it was the gradient itself
         span = states[0].spans[0] if states[0].spans else None
-        details = {"kind": "state"}
+        products = all(s.post.op == "mul" for s in states)
+        details = {"kind": "state"} | ({"says": "product", "meant": "the product βᵗ grows with t"} if products else {})
         foreign = lost <= recurrence.neighbours
         if bool(page.options.get("neighbours")) != foreign:
             return  # another page tells it
@@ -139,7 +142,29 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
         data = any(s.array or (s.default == 0 and not decays and not is_momentum(s, post)) for s in own.symbols)
         if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
             found.append(symbol)
-    return [s for s in found if "[" in s.name or "." in s.name or s.array or s.initial is not None or s.external]
+    return [s for s in found if _may_last(s)]
+
+
+def _may_last(symbol: Symbol) -> bool:
+    """No mere name that the function has for itself."""
+    kept = "[" in symbol.name or "." in symbol.name
+    return kept or symbol.array or symbol.initial is not None or symbol.external
+
+
+def _multiplied(post: Expr, read: list[Expr]) -> list[Symbol]:
+    """The place that holds a running product of decays, whose new content alone is read: 1 − it divides an average."""
+    if post.op != "mul":
+        return []
+    corrects = any(
+        e < 0 and f.op == "sub" and f.args == (ex.const(1), post)
+        for p in read
+        for n in ex.walk(p)
+        if n.op == "div"
+        for f, e in structure.factors(n)
+    )
+    factors = [f.symbol for f, e in structure.factors(post) if f.op == "sym" and e == 1] if corrects else []
+    else_read = frozenset().union(*(ex.substitute(p, {post: ZERO}).symbols for p in read))
+    return [s for s in factors if s.kind == "place" and s.default in (None, 1) and _may_last(s) and s not in else_read]
 
 
 def _is_gradient(symbol: Symbol, post: Expr) -> bool:
