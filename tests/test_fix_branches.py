@@ -63,6 +63,18 @@ def test_a_traced_function_chooses_by_where() -> None:
     assert f"w -= jnp.where(length > 5, {step}, lr * m_hat)  # one step" in mended(text, "OPT709")
 
 
+def test_a_size_that_is_rectified_beside_a_denominator_that_asks_asks_as_it_does() -> None:
+    one = "        w -= lr * rectified * m_hat / (np.sqrt(v / (1 - b2**t)) + eps)  # one step\n"
+    both = """\
+        size = lr * rectified / (1 - b1**t)
+        if length >= 5:
+            w -= size * m / (np.sqrt(v / (1 - b2**t)) + eps)
+        else:
+            w -= size * m
+"""
+    assert ") if length >= 5 else 1.0\n" in mended(RADAM.replace(one, both), "OPT709")
+
+
 LAMB = """\
 import torch
 

@@ -333,7 +333,7 @@ def worths(subject: Subject, posts: Sequence[Expr] | None = None) -> list[Worth]
     """What a subject's equations (or others in its terms) are worth, by the names of what they read."""
     posts = subject.posts if posts is None else posts
     values = Values(subject, posts)
-    return [values.worth(p) for p in posts]
+    return [values.worth(structure.settled(p)) for p in posts]
 
 
 def _is_worth(subject: Subject | None, expected: Sequence[Worth]) -> bool:

@@ -260,6 +260,20 @@ def at_first(root: Expr) -> list[Expr]:
     return [n.args[1] for n in firsts if any(s.name == FIRST for s in n.args[0].symbols)]
 
 
+def settled(root: Expr) -> Expr:
+    """What a choice has settled is not asked again within: ``where(c, where(c, a, b), …)`` is ``where(c, a, …)``."""
+    table: dict[Expr, Expr] = {}
+    for node in walk(root):
+        if node.op == "where":
+            sides = [
+                substitute(way, {n: n.args[k] for n in walk(way) if n.op == "where" and n.args[0] == node.args[0]})
+                for k, way in enumerate(node.args[1:], 1)
+            ]
+            if sides != [*node.args[1:]]:
+                table[node] = op("where", node.args[0], *sides)
+    return substitute(root, table)
+
+
 def is_complemented(post: Expr, symbol: Symbol) -> bool:
     """Read as 1 − p: a running product βᵗ."""
     return any(

@@ -33,6 +33,7 @@ def rectified_always(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 none = ex.op("where", ex.op("gt", length, ex.const(threshold)), root, ex.const(0))
                 made = subject.replaced([*subject.posts[:-1], ex.substitute(subject.step, {root: none})])
                 yield Repair(page.code, made, root, none, where="step", root=subject.step)
+        yield from _sized_alike(subject, page, root, length)
         if choices:
             continue
         drive = subject.drive
@@ -43,6 +44,17 @@ def rectified_always(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             step = _asked(subject, ex.op("gt", length, ex.const(threshold)), drive, plain)
             made = subject.replaced([*subject.posts[:-1], step])
             yield Repair(page.code, made, root, None, where="step", root=subject.step, details={"kind": "branch"})
+
+
+def _sized_alike(subject: Subject, page: MistakePage, root: Expr, length: Expr) -> Iterator[Repair]:
+    """Where the length decides on the denominator alone: on the root as well."""
+    for node in ex.walk(subject.step):
+        if node.op != "where" or not ex.contains(node.args[0], length) or ex.contains(node.args[0], root):
+            continue
+        for sides in ((root, ONE), (ONE, root)):
+            sized = ex.op("where", node.args[0], *sides)
+            made = subject.replaced([*subject.posts[:-1], ex.substitute(subject.step, {root: sized})])
+            yield Repair(page.code, made, root, sized, where="step", root=subject.step)
 
 
 def _asked(subject: Subject, condition: Expr, drive: Expr, plain: Expr) -> Expr:
