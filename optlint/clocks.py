@@ -90,7 +90,8 @@ def _last_first(node: Expr) -> float | None:
 def _exponents(
     posts: Iterable[Expr], moving: frozenset[Symbol], decays: set[Expr | None], counters: set[Symbol]
 ) -> list[Expr]:
-    """What settings are raised to (βᵗ), or what a decay is the exponent of where the two are exchanged (t^β).
+    """What settings are raised to (βᵗ), or what a decay is the exponent of where the two are exchanged (t^β); in an
+    update without powers, what a decay is multiplied by where one is added to it, as to no setting.
 
     The κ of a schedule t^κ is neither, not even where it is not seen that t counts, once the time is told by a decay.
     """
@@ -98,11 +99,18 @@ def _exponents(
     powers = [n for n in powers if not n.args[0].symbols & moving]
     told = {s for n in powers if n.args[0] in decays for s in n.args[1].visible}
     powers = [n for n in powers if not told or n.args[1].visible & told or not _may_count(n.args[0], decays)]
-    return [
+    factors = [n for p in posts for n in ex.walk(p) if n.op == "mul" and n.args[0] in decays] if not powers else []
+    counted = [n.args[1] for n in factors if _is_next(n.args[1]) and not n.args[1].symbols & moving]
+    return counted or [
         n.args[0] if n.args[1] in decays else n.args[1]
         for n in powers
         if n.args[1] in decays or n.args[1].symbols & counters or not n.args[0].symbols & counters
     ]
+
+
+def _is_next(node: Expr) -> bool:
+    """i + 1, which takes the place of an exponent in β·(i + 1)."""
+    return node.op == "add" and node.args[1] == ex.const(1) and node.args[0].op == "sym"
 
 
 def _may_count(base: Expr, decays: set[Expr | None]) -> bool:
