@@ -202,8 +202,9 @@ def _only_decayed(place: Symbol, written: Mapping[Symbol, Expr]) -> bool:
 def _is_named_later(one: Stored, later: str) -> bool:
     """Whether the name stands anywhere in the text behind, or that text may read names that it does not show.
 
-    A line that gives the same name something else made of it (``p = p.detach()``, ``p += noise``), or what it holds
-    an attribute (``p.grad = None``), is no place where it goes on, nor is a loop that binds the name itself.
+    A line that gives the same name something else made of it (``p = p.detach()``, ``p += noise``), changes what it
+    holds (``p.clamp_(0, 1)``), or gives that an attribute (``p.grad = None``), is no place where it goes on, nor is one
+    that asks for its shape, nor a loop that binds the name itself.
     """
     name = re.escape(one.name)
     named = re.compile(rf"(?<![\w.]){name}\b")
@@ -211,8 +212,12 @@ def _is_named_later(one: Stored, later: str) -> bool:
         return True
     if not named.search(later):
         return False
-    again = rf"^\s*(?:{name} = [^\n]*\)|{name}\s*[-+*/]=(?![^\n]*\b{name}\b)[^\n]*|{name}\.grad\s*=(?!=)[^\n]*)$"
-    elsewhere = re.sub(again, "", later, flags=re.MULTILINE)
+    shaped = re.sub(rf"(?<![\w.]){name}\.(?:dim\(\)|ndim\b|shape\b|numel\(\)|size\()", "", later)
+    again = "|".join((
+        rf"{name} = [^\n]*\)", rf"{name}\s*[-+*/]=(?![^\n]*\b{name}\b)[^\n]*", rf"{name}\.grad\s*=(?!=)[^\n]*",
+        rf"{name}\.[a-z]\w*[a-z]_\([^\n]*\)",
+    ))  # fmt: skip
+    elsewhere = re.sub(rf"^\s*(?:{again})$", "", shaped, flags=re.MULTILINE)
     lines, bound = [], -1  # bound: the indentation of the loop that holds the line and binds the name
     for line in elsewhere.split("\n"):
         depth = len(line) - len(line.lstrip())

@@ -262,7 +262,7 @@ _SAME_METHODS = (
     "detach", "detach_", "requires_grad_", "resize_as_", "resize_", "t", "expand", "to_dense", "coalesce", "unsqueeze",
     "squeeze_", "unsqueeze_",
     "numpy", "permute", "nan_to_num", "nan_to_num_", "share_memory_", "broadcast_to", "cast", "shard_like", "shard",
-    "is_param_",
+    "is_param_", "repeat", "repeat_interleave",
 )  # fmt: skip
 
 NAMES: dict[str, Handler] = {
