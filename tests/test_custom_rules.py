@@ -163,7 +163,7 @@ FAULTS = {
     "law": (
         HEAD + '[options]\nlaw = "is good"\n',
         ":8: law is one of rests, stays real, turns, decays, lasts, changes, descends, bounded, corrects, "
-        "corrects once, scales, not 'is good'",
+        "corrects once, follows its rate, scales, not 'is good'",
     ),
 }
 

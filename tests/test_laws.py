@@ -113,6 +113,7 @@ BROKEN: list[tuple[Callable[[Subject], bool], str, str]] = [
     (laws.averages_last, "beta1*m + (1 - beta1)*g", "beta1*0 + (1 - beta1)*g"),
     (laws.squares_stay_bounded, "beta2*v + (1 - beta2)*g**2", "(beta2*v + (1 - beta2)*g**2)/(1 - beta2**t)"),
     (laws.corrects_once, "w' = w - eta*", "r' = r*(1 - beta2**t)\nw' = w - r'*"),
+    (laws.follows_its_rate, "(1 - beta2)*g**2", "(1 - beta2)*(eta*g)**2"),
     (laws.corrections_fit, "(1 - beta1**t)", "beta1**t"),
     (laws.corrections_fit, "sqrt(v'/(1 - beta2**t))", "sqrt(v')/(1 - beta2**t)"),
     (laws.corrections_fit, "m'/(1 - beta1**t)", "m'*(1 - beta1**t)"),
@@ -206,6 +207,11 @@ def test_a_mistake_in_an_optimizer_that_no_convention_covers_breaks_a_law(square
 
 def test_an_optimizer_that_no_convention_covers_is_silent() -> None:
     assert codes("LargeAdam") == []
+
+
+def test_a_rate_cancels_out_whatever_the_optimizer() -> None:
+    assert codes("LargeStep", square="(self.lr * grad) ** 2") == ["OPT115"]
+    assert codes("LargeStep", square="(self.rho * grad) ** 2") == []  # makes the steps larger, which may be meant
 
 
 @pytest.mark.parametrize("step", ["/ (self.v + self.eps)", "* (np.sqrt(self.v) + self.eps)"])

@@ -85,6 +85,7 @@ def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _descending(subject)
     yield from _obeying("bounded", subject)
     yield from _obeying("corrects once", subject)
+    yield from _obeying("follows its rate", subject)
     yield from _correcting(subject)
     second = [s for s in subject.states if s.old in subject.second]
     if not second or any(s.initial is None for s in second):

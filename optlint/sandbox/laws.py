@@ -158,6 +158,19 @@ def corrects_once(subject: Subject) -> bool:
     return not any(_holds_correction(structure.slope(s.post, s.old), kept, subject.timed) for s in subject.states)
 
 
+def follows_its_rate(subject: Subject) -> bool:
+    """No setting that the step is multiplied by cancels out: twice as much of it is not the same step."""
+    sizes = [f.symbol for f, e in structure.factors(subject.drive) if e == 1 and f.op == "sym"]
+    rates = [h for h in subject.hypers if h.symbol in sizes]
+    plain = _steps(replace(subject, parameter=None, step=subject.drive), epsilon=SMALL) if rates else None
+    for rate in rates:
+        others = [replace(h, own=2 * h.own) if h is rate else h for h in subject.hypers]
+        twice = _steps(replace(subject, parameter=None, step=subject.drive, hypers=others), epsilon=SMALL)
+        if plain is not None and np.any(plain != 0) and np.allclose(plain, twice, rtol=1e-6, equal_nan=True):
+            return False
+    return True
+
+
 def _holds_correction(factor: Expr | None, decays: set[Expr], timed: frozenset[Symbol]) -> bool:
     missing = (n.args[1] for n in ex.walk(factor) if n.op == "sub" and n.args[0] == ex.const(1)) if factor else ()
     return any(n.op == "pow" and n.args[0] in decays and n.args[1].symbols & timed for n in missing)
@@ -179,6 +192,7 @@ LAWS: Mapping[str, Law] = {
     "bounded": Law(squares_stay_bounded, "what gathers squares stays of their size"),
     "corrects": Law(corrections_fit, "what divides an average is what its weights sum to"),
     "corrects once": Law(corrects_once, "each step is corrected by its own number alone"),
+    "follows its rate": Law(follows_its_rate, "twice the learning rate makes another step"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),
 }
 

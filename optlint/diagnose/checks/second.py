@@ -256,7 +256,8 @@ def rate_in_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair]
             continue
         for _, term in structure.terms(state.post):
             powers = _powers(term)
-            if powers.get(ex.sym(subject.g)) != 2 or any(powers.get(f) != 2 for f in sizes):
+            squared = any(power == 2 and subject.g in f.symbols for f, power in powers.items())
+            if not squared or any(powers.get(f) != 2 for f in sizes):
                 continue
             rest = structure.product([(f, e) for f, e in powers.items() if f not in sizes], term.origin)
             parts = [(s, rest if t is term else t) for s, t in structure.terms(state.post)]
