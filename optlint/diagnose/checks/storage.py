@@ -39,7 +39,8 @@ def state_aliased(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             first = _first_of(state, inner)
             read = {ex.sym(state.new): ex.sym(first.new)}
             outer, rooted = ({}, read) if of_squares else (read, {})
-            step = structure.substitute_apart(subject.step, outer, rooted, _is_rooted)
+            between = ex.substitute(subject.step, {inner: ex.sym(first.new)})  # a copy from before the second one
+            step = structure.substitute_apart(between, outer, rooted, _is_rooted)
             for post in _second_contents(state, inner, first.new):
                 if subject.g in post.symbols:  # else it is the first average, scaled
                     yield _apart(subject, page, position, first, post, step)
