@@ -212,10 +212,10 @@ def _is_named_later(one: Stored, later: str) -> bool:
         return True
     if not named.search(later):
         return False
-    shaped = re.sub(rf"(?<![\w.]){name}\.(?:dim\(\)|ndim\b|shape\b|numel\(\)|size\()", "", later)
+    shaped = re.sub(rf"(?<![\w.]){name}(?:\.data)?\.(?:dim\(\)|ndim\b|shape\b|numel\(\)|size\()", "", later)
     again = "|".join((
         rf"{name} = [^\n]*\)", rf"{name}\s*[-+*/]=(?![^\n]*\b{name}\b)[^\n]*", rf"{name}\.grad\s*=(?!=)[^\n]*",
-        rf"{name}\.[a-z]\w*[a-z]_\([^\n]*\)",
+        rf"{name}(?:\.data)?\.[a-z]\w*[a-z]_\([^\n]*\)",
     ))  # fmt: skip
     elsewhere = re.sub(rf"^\s*(?:{again})$", "", shaped, flags=re.MULTILINE)
     lines, bound = [], -1  # bound: the indentation of the loop that holds the line and binds the name
