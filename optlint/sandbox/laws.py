@@ -133,10 +133,22 @@ def changes_vanish(subject: Subject) -> bool:
 
 
 def descends(subject: Subject) -> bool:
-    """Gradients that stay what they are do not push the parameter their own way at every step, of either sign."""
+    """Gradients that stay what they are do not push the parameter their own way at every step, of either sign.
+
+    A learning rate that the update goes on from (hypergradients), from where is not seen, says nothing of the way.
+    """
+    if _moves_its_rate(subject):
+        return True
     scenes = (("constant gradient", 1.0), ("negative gradient", -1.0))
     steps = [way * play(subject, SCENES[name]).step for name, way in scenes]
     return not all(np.isfinite(s).all() and (s >= 0).all() and s.any() for s in steps)
+
+
+def _moves_its_rate(subject: Subject) -> bool:
+    """The step is multiplied by a state that is added to, and no one sees where it begins."""
+    sizes = {f.symbol for f, e in structure.factors(subject.drive) if e == 1 and f.op == "sym"}
+    summed = (s for s in subject.states if structure.slope(s.post, s.old) == ex.const(1))
+    return any(s.old in sizes and s.initial is None for s in summed)
 
 
 def squares_stay_bounded(subject: Subject) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -35,12 +35,18 @@ def square_of_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             post = _averaging_squares(subject, state, state.post)
             table = {n: m for p in subject.posts for n in ex.walk(p) if (m := _squared(n)) is not None}
             table = {n: m for n, m in table.items() if state.new in m.symbols and subject.g not in m.symbols}
-            if post is None or not table:
+            if post is None or not table or _is_own_length(subject, state, table):
                 continue
             others = [ex.substitute(p, table) for p in subject.posts]
             wrong = next(iter(table))
             made = _with(subject.replaced(others), position, post)
             yield Repair(page.code, made, wrong, table[wrong], where=state.name)
+
+
+def _is_own_length(subject: Subject, state: State, squares: Mapping[Expr, Expr]) -> bool:
+    """m/√(m² + ε²): the one average, divided by its own length, is a sign that is smooth at zero."""
+    apart = [ex.substitute(p, dict.fromkeys(squares, ZERO)) for p in subject.posts]
+    return subject.second <= {state.old, state.new} and any(state.new in p.symbols for p in apart)
 
 
 LINEAR = frozenset({"dot", "matmul", "matrixmultiply", "outer", "sum", "mean"})  # as library calls, in each argument
