@@ -225,7 +225,10 @@ class Creation(Joins):
             done.add(id(held))
             if start.op == "sym" and start.symbol.name == place_text(self.place_text(target)):
                 continue  # a branch inside this one has created it
-            zero = {ex.sym(s): ex.const(0) for s in now.visible if s.name == place_text(self.place_text(target))}
+            own = [s for s in now.visible if s.name == place_text(self.place_text(target))]
+            for symbol in own:  # that content is the first step's: there was nothing before
+                symbol.initial = symbol.initial if _data(symbol.initial) is None else None
+            zero = {ex.sym(s): ex.const(0) for s in own}
             if now != start and structure.tidy(ex.substitute(now, zero)) != structure.tidy(start):
                 self.store.fill(held, either(first_step(count), start, now, held.place or self.place_text(target)))
 

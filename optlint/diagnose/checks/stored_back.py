@@ -16,7 +16,7 @@ from optlint.subject import Subject
 
 @check("correction-stored-back")
 def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """m = m/(1 − βᵗ) inside the recursion: the state keeps the raw average, the step takes the corrected one.
+    """m = m/(1 − βᵗ) inside the recursion, or m/(1 − β): the state keeps the raw average, the step takes the other.
 
     Where the quotient is divided further in place, the state holds the whole step: all of it belongs there alone.
     """
@@ -29,7 +29,7 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
         while raw.op == "div" and subject.g in raw.args[0].symbols:
             divisors.append(raw.args[1])
             raw = raw.args[0]
-        if not any(d.symbols & subject.timed for d in divisors):
+        if not any(d.symbols & subject.timed or _is_complement_of_own(raw, state, d) for d in divisors):
             raw, divisors = _scaled_back(subject, state)
         if not divisors:
             raw, divisors = _corrected_as_taken(subject, state)
@@ -48,6 +48,12 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
         ]
         posts.append(ex.substitute(subject.step, taken))
         yield Repair(page.code, subject.replaced(posts), wrong, right, where=", ".join(where))
+
+
+def _is_complement_of_own(raw: Expr, state: State, divisor: Expr) -> bool:
+    """(β·m + (1 − β)·g)/(1 − β): a correction that lacks its exponent, too."""
+    own = structure.slope(raw, state.old)
+    return own is not None and structure.is_complement(divisor, own)
 
 
 def _is_corrected_again(subject: Subject, moment: Symbol, correction: Expr) -> bool:

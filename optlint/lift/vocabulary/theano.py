@@ -46,6 +46,10 @@ def _extend(site: Site) -> Value | None:
 
 
 def _set_value(site: Site) -> Value | None:
+    """``p.set_value(…)`` of a shared variable, or of an object whose ``p.value`` was read."""
+    if isinstance(site.receiver, Cell) and isinstance(site.receiver.items.get(".value"), Cell) and site.args:
+        site.machine.store.put(site.receiver, ".value", site.args[0], site.span)
+        return Const(None)
     if not isinstance(site.receiver, Cell) or site.receiver.expr is None or not site.args:
         return None
     site.machine.store.fill(site.receiver, site.expr(site.args[0]), site.span)
