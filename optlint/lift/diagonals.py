@@ -1,6 +1,6 @@
-"""Moments that are kept as matrices of which the diagonal alone is read: ``G += np.outer(g, g); … np.sqrt(np.diag(G))``.
+"""Moments kept as matrices of which the diagonal alone is read: ``G += np.outer(g, g); … np.sqrt(np.diag(G))``.
 
-The diagonal of g·gᵀ is g², and that of a sum is the sum of the diagonals: element for element, it is the moment itself.
+The diagonal of g·gᵀ is g², and that of a sum is the sum of the diagonals: element for element, it is the moment.
 """
 
 from __future__ import annotations

@@ -51,7 +51,9 @@ def lost_updates(
         its_own = place is not None and (frame.span is not None or place.name.endswith(f"[{one.name}]"))
         if place is not None and its_own and _only_decayed(place, written):  # a module's names may serve other modules
             others = [e for e in entries if e.slot.symbol is not place]
-            others += (e for e in _bound_anew(place, [frame, *inner], store, stored, table) if e.slot.symbol not in written)
+            others += (
+                e for e in _bound_anew(place, [frame, *inner], store, stored, table) if e.slot.symbol not in written
+            )
             grouping = Grouping(frame, others, [], [], name, beside=[post])
             found.append(_lost(grouping, place, post, one.span))
         held = next((s for s in reversed(stored[:position]) if s.name == one.name and frame.span is not None), None)
