@@ -29,7 +29,9 @@ def correction_stored_back(subject: Subject, page: MistakePage) -> Iterator[Repa
         while raw.op == "div" and subject.g in raw.args[0].symbols:
             divisors.append(raw.args[1])
             raw = raw.args[0]
-        if not any(d.symbols & subject.timed for d in divisors):
+        kept = structure.slope(raw, state.old)
+        power_left_out = kept is not None and any(structure.is_complement(d, kept) for d in divisors)  # /(1 − β)
+        if not power_left_out and not any(d.symbols & subject.timed for d in divisors):
             raw, divisors = _scaled_back(subject, state)
         if not divisors:
             raw, divisors = _corrected_as_taken(subject, state)
