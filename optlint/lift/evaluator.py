@@ -201,6 +201,9 @@ class Evaluator(Operators):
 
     def eval_Subscript(self, node: cst.Subscript) -> Value:
         home, key = self.eval(node.value), self.subscript(node)
+        if isinstance(home, Lib) and home.name == "numpy.c_" and len(node.slice) == 1:
+            index = node.slice[0].slice  # ``np.c_[x]``: x as a column
+            return self.eval(index.value) if isinstance(index, cst.Index) else self.child(home, key, self.span_of(node))
         if ":" in key and len(node.slice) == 1 and key != WHOLE and isinstance(home, Cell) and one_of(home) is not None:
             return Cell(items=dict(home.items), growing=True)  # ``moved[:count]``: a list, of which one stands for all
         return self.child(home, key, self.span_of(node))

@@ -35,6 +35,7 @@ def lost_updates(
     Their parameter is the place as it would be if the value were kept, or the name itself where it held something else
     that was computed (``g = ∇ + λ·w; g −= η·v``). behind: the function's text after a statement.
     """
+    inner = list(inner)
     table = entry_values(inner)
     entries = entries_of(frame, store, inner)
     written = {e.slot.symbol: e.post for e in entries}
@@ -50,6 +51,9 @@ def lost_updates(
         its_own = place is not None and (frame.span is not None or place.name.endswith(f"[{one.name}]"))
         if place is not None and its_own and _only_decayed(place, written):  # a module's names may serve other modules
             others = [e for e in entries if e.slot.symbol is not place]
+            others += (
+                e for e in _bound_anew(place, [frame, *inner], store, stored, table) if e.slot.symbol not in written
+            )
             grouping = Grouping(frame, others, [], [], name, beside=[post])
             found.append(_lost(grouping, place, post, one.span))
         held = next((s for s in reversed(stored[:position]) if s.name == one.name and frame.span is not None), None)
@@ -74,6 +78,28 @@ def lost_averages(
         place = _averaged(post) if one.name.isidentifier() and one.span is not None else None
         if place is not None and one.span is not None and not _is_named_later(one, behind(one.span)):
             yield Recurrence(name, None, post, [], [], [], one.span, frame=frame.kind, lost=True)
+
+
+def _bound_anew(
+    moved: Symbol, frames: Iterable[Frame], store: Store, stored: Iterable[Stored], table: dict[Expr, Expr]
+) -> Iterator[Entry]:
+    """The averages that are lost with the parameter: v = μ·v + g, of elements that the loop binds beside it.
+
+    They are taken for kept, so that the step is known for what it is.
+    """
+    key = moved.name[moved.name.rfind("[") :] if moved.name.endswith("]") else None
+    slots = {slot.symbol: slot for slot in (*store.slots, *(s for f in frames for s in f.slots))}
+    found: dict[Symbol, Entry] = {}
+    for one in stored:
+        post = resolved(one.expr, table)
+        if one.span is None or key is None or moved in post.visible:
+            continue
+        for symbol in post.visible:
+            beside = symbol.name.endswith(key) and symbol in slots and not is_called_gradient(symbol.name)
+            own = structure.retention(post, symbol) if beside else None
+            if own not in (None, ex.const(0)) and structure.rest(post, symbol) != ex.const(0):
+                found.setdefault(symbol, Entry(slots[symbol], post, (one.span,)))
+    yield from found.values()
 
 
 def _averaged(post: Expr) -> Symbol | None:

@@ -126,6 +126,24 @@ class Surroundings:
         written = {_written(n) for f in methods if f is not function for n in ast.walk(f)}
         return bool(names) and len(names) == len(places) and names <= written
 
+    def counts_new_beginnings(self, count: str, places: Sequence[str]) -> bool:
+        """Whether only a method that empties all these places (``reset``, after an epoch) raises the count."""
+        found = [_PLACE.fullmatch(place) for place in (count, *places)]
+        function = self._function()
+        classes = [c for n in self._nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
+        own = next((c for c in classes if function in c.body), None)
+        if own is None or not places or not all(f is not None and f[1] for f in found):
+            return False
+        counted, *emptied = [f[2] for f in found if f is not None]
+        methods = [f for f in own.body if isinstance(f, _DEFS) and f.name != "__init__"]
+        raising = [f for f in methods if any(_written(n) == counted for n in ast.walk(f))]
+        raised = [
+            n for f in raising for n in ast.walk(f) if isinstance(n, ast.AugAssign) and _written(n.target) == counted
+        ]
+        anew = [n for f in raising for n in ast.walk(f) if isinstance(n, ast.Assign) and _makes_nothing(n.value)]
+        names = {_written(t) for n in anew for t in n.targets}
+        return len(raising) == len(raised) == 1 and raising != [function] and names >= set(emptied)
+
     def left_over(self, write: Span) -> str:
         """The index of a loop that has ended, by which one element is written there; "" where it is another.
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.conditions import flag_of
+from optlint.lift.diagonals import by_diagonals
 from optlint.lift.entries import entries_of, entry_values, resolved
 from optlint.lift.expression import Expr
 from optlint.lift.frames import Frame
@@ -30,7 +31,7 @@ def updates_of(
     inner, within = list(inner), list(within)
     table = entry_values(inner)
     entries = _without_memos(_without_zeros(_without_flags(_without_resets(entries_of(frame, store, inner)))))
-    entries = with_velocities(with_next_descents(entries))
+    entries = with_velocities(with_next_descents(by_diagonals(entries)))
     reached = _reached(inner, within, table)
     outputs, alone = [], list(entries)
     if frame.kind == "function":

@@ -388,6 +388,10 @@ def sum_corrected_as_average(subject: Subject, page: MistakePage) -> Iterator[Re
         decay = timed.value(own)
         if decay is None or any(structure.is_complement(n, own) for n in ex.walk(subject.step)):
             continue
+        if subject.gradient is not None and any(
+            structure.is_complement(f, own) for f, _ in structure.factors(subject.gradient)
+        ):
+            continue  # it is there, as a part of what is taken for the gradient
         values = (timed.value(f) for f in divisors if timed.moves(f))
         if any(v is not None and np.allclose(v, timed.corrections(decay), rtol=1e-9) for v in values):
             old, weight = ex.sym(state.old), Expr("sub", (ex.const(1), own))  # as it is to be written, also of numbers

@@ -45,6 +45,8 @@ def nesterov_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if velocity is not None and velocity.is_heavy_ball and (beside := list(_points_beside(velocity))):
         yield from _at_velocity_kept_twice(velocity, beside, page)
         return
+    if velocity is not None and velocity.is_heavy_ball and any(_points(velocity)):
+        return  # w + μ·v is read, for the gradient most likely: written out, that is the step from there
     before = [s.post for s in subject.states]
     for wrong, right in one_sign_turned_in(subject):
         step = ex.replace_node(subject.step, wrong, right)

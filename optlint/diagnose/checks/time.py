@@ -208,16 +208,22 @@ def time_per_parameter(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     yield Repair(page.code, written, power, None, span=span, details={"kind": "clock"})
 
 
+def _counts_new_beginnings(subject: Subject, clock: Clock) -> bool:
+    """Another method raises the count and empties the averages: t goes on where they begin anew."""
+    around, lasting = subject.recurrence.around, [s.name for s in subject.states if s.old in s.post.symbols]
+    return around is not None and around.counts_new_beginnings(clock.symbol.name, lasting)
+
+
 @check("time-is-epoch")
 def time_is_epoch(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """t counts the epochs, and there are several updates in each."""
     power = _timed(subject)
     if power is None:
         return
-    if not any(c.outer and c.symbol in power.args[1].symbols for c in subject.clocks):
+    counting = [c for c in subject.clocks if c.symbol in power.args[1].symbols]
+    slow = [c for c in counting if c.outer or _counts_new_beginnings(subject, c)]
+    if not slow or len(slow) != len(counting):
         return
-    if any(not c.outer and c.symbol in power.args[1].symbols for c in subject.clocks):
-        return
-    clocks = [replace(c, every=UPDATES) if c.outer else c for c in subject.clocks]
+    clocks = [replace(c, every=UPDATES) if c.outer or c in slow else c for c in subject.clocks]
     written = subject.replaced(subject.posts, clocks=clocks)
     yield Repair(page.code, written, power, None, details={"kind": "clock"})

@@ -1,0 +1,56 @@
+"""Moments kept as matrices of which the diagonal alone is read: ``G += np.outer(g, g); … np.sqrt(np.diag(G))``.
+
+The diagonal of g·gᵀ is g², and that of a sum is the sum of the diagonals: element for element, it is the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr
+from optlint.lift.recurrence import Entry
+
+_PRODUCTS = frozenset({"numpy.outer", "matrixmultiply"})
+
+
+def by_diagonals(entries: list[Entry]) -> list[Entry]:
+    """With the square in place of the outer product, where nothing reads more of the matrix than its diagonal."""
+    nodes = [n for e in entries for n in _all_of(e.post)]
+    taken = [n for n in nodes if _is_diagonal(n)]
+    outer = {p for d in taken for p in _all_of(d.args[0]) if _is_outer(p)}
+    if not outer:
+        return entries
+    kept = {e.slot.symbol for e in entries if any(p in outer for p in _all_of(e.post)) and not _reads(e.post, taken)}
+    others = (n for n in nodes if n.op == "opaque" and n not in taken and n not in outer)
+    if any(kept & a.symbols for n in others for a in n.args):
+        return entries  # a matrix, and read as one
+    table = {p: ex.op("pow", p.args[0], ex.const(2), origin=p.origin) for p in outer}
+    table |= {d: ex.substitute(d.args[0], table, into_opaque=True) for d in taken}
+    return [replace(e, post=ex.substitute(e.post, table, into_opaque=True)) for e in entries]
+
+
+def _reads(post: Expr, taken: list[Expr]) -> bool:
+    return any(n in taken for n in _all_of(post))
+
+
+def _is_diagonal(node: Expr) -> bool:
+    named = isinstance(node.value, str) and node.op == "opaque" and len(node.args) == 1
+    return named and (str(node.value) in ("numpy.diag", "numpy.diagonal") or str(node.value).endswith(".diagonal"))
+
+
+def _is_outer(node: Expr) -> bool:
+    return node.op == "opaque" and node.value in _PRODUCTS and len(node.args) == 2 and node.args[0] == node.args[1]
+
+
+def _all_of(post: Expr) -> Iterator[Expr]:
+    """Every node, those that opaque ones are made of, too."""
+    seen: set[int] = set()
+    stack = [post]
+    while stack:
+        node = stack.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            stack.extend(node.args)
