@@ -26,6 +26,7 @@ MAX_SEARCHES = 3  # the same, for several mistakes
 MAX_UNCLEAR = 9
 MAX_SIZE = 90  # quantities of an update that several mistakes are sought in: larger ones hide too many
 MAX_DEAR = 16  # verdicts of edited versions that a long search gave; beyond it no more fixes are tried
+COSTS = (0.0, 0.25, 1.0)  # of a verdict without a search, with one for one mistake, with one for several
 MAX_AGAIN = 3_000_000  # evaluation steps of edited versions; beyond it no more fixes are tried
 
 Mark = tuple[object, ...]
@@ -43,7 +44,7 @@ class Bench:
     settings: Settings
     known: dict[Mark, tuple[tuple[Span, ...], Judgement | None]] = field(default_factory=dict)
     several: set[Mark] = field(default_factory=set)
-    dear: int = 0
+    dear: float = 0
     again: int = 0
 
     def judged(self, program: Program, trial: Trial | None = None) -> tuple[Lifted, Judged]:
@@ -133,7 +134,8 @@ class _Sitting:
         apart = mark in self.bench.several or self.is_edited(recurrence)
         if mark not in known or (apart and _says_where(known[mark][1])):
             known[mark] = writes, judge(recurrence, self.bench.path, self.bench.settings, depth)
-            self.bench.dear += self.trial is not None and depth > 1 and _was_long(known[mark][1])
+            if self.trial is not None and _was_long(known[mark][1]):
+                self.bench.dear += COSTS[min(depth, 2)]
         return known[mark][1]
 
     def apart(self, recurrence: Recurrence) -> frozenset[Symbol]:

@@ -139,6 +139,8 @@ def descends(subject: Subject) -> bool:
     """
     if _moves_its_rate(subject):
         return True
+    if any(n.op == "mean" and subject.g in n.symbols for post in subject.posts for n in ex.walk(post)):
+        return True  # gradients that are centred: of one coordinate nothing is left
     scenes = (("constant gradient", 1.0), ("negative gradient", -1.0))
     steps = [way * play(subject, SCENES[name]).step for name, way in scenes]
     return not all(np.isfinite(s).all() and (s >= 0).all() and s.any() for s in steps)
