@@ -150,7 +150,8 @@ class Paths:
             if same and not _asks_on(choices, condition[0]) and (len(given) == 1 or condition[0] not in self.usual):
                 self.idle.add(condition[0])
         self.queue = [q for q in self.queue if len(q) < 2 or not self.idle & q.keys()]
-        for name, value in choices.taken.items():
+        asked_in_order = list(choices.taken.items())
+        for name, value in asked_in_order if result else reversed(asked_in_order):  # what hides an update stands late
             if name in choices.given or (choices.given and self.idle & {name, *choices.given}):
                 continue
             kept = {k: v for k, v in choices.taken.items() if k in choices.given}
