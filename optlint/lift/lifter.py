@@ -319,7 +319,7 @@ class Lifter:
         self.latest = kept = self._found(machine, frame, name)
         for recurrence in kept:
             self._take_in(recurrence)
-        return frozenset((r.span, r.equations(), tuple(s.post for s in r.idle)) for r in kept)
+        return frozenset((r.span, r.equations(), tuple(s.name for s in r.idle)) for r in kept)
 
     def _take_in(self, recurrence: Recurrence) -> None:
         """Add an update to the results, if they do not hold it yet; of two equal ones, that which computes more."""
