@@ -64,8 +64,9 @@ def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def _of_another(
     subject: Subject, page: MistakePage, timed: Timed, right: dict[Symbol, tuple[Any, Expr]]
 ) -> Iterator[Repair]:
-    """v/(1 − β₁ᵗ) for v/(1 − β₂ᵗ): the correction of another average, also folded into the step size."""
-    nodes = {id(n): n for n in ex.walk(subject.step) if n.op == "sub" and timed.moves(n)}
+    """v/(1 − β₁ᵗ) for v/(1 − β₂ᵗ): the correction of another average, also folded into the step size, or into one that
+    an average gathers (AdaMod)."""
+    nodes = {id(n): n for post in subject.posts for n in ex.walk(post) if n.op == "sub" and timed.moves(n)}
     for node in nodes.values():
         value = timed.value(node)
         if value is None or not any(np.allclose(value, timed.corrections(d), rtol=1e-9) for d, _ in right.values()):
@@ -73,10 +74,13 @@ def _of_another(
         for state in subject.states:
             decay, new = right.get(state.old, (None, None))
             if new is not None and not np.allclose(value, timed.corrections(decay), rtol=1e-9):
-                made = subject.replaced(
-                    [*subject.posts[:-1], ex.replace_node(subject.step, node, new)], clocks=timed.clocks
-                )
-                yield Repair(page.code, made, node, new, where=state.name, root=subject.step)
+                root = ex.op("sqrt", node)  # the size may stand in the step as well as in an average of sizes
+                posts = [ex.substitute(p, {root: ex.op("sqrt", new)}) for p in subject.posts]
+                if sum(p is not q for p, q in zip(subject.posts, posts, strict=True)) < 2:
+                    posts = [ex.replace_node(p, node, new) for p in subject.posts]
+                made = subject.replaced(posts, clocks=timed.clocks)
+                changed = next(p for p, q in zip(subject.posts, posts, strict=True) if p is not q)
+                yield Repair(page.code, made, node, new, where=state.name, root=changed)
 
 
 def _time_factors(subject: Subject, timed: Timed) -> Iterator[Expr]:
