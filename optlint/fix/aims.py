@@ -9,6 +9,7 @@ import libcst as cst
 
 from optlint.fix.reading import Reading
 from optlint.fix.statements import Statements
+from optlint.lift.annotations import named_parameters
 from optlint.lift.places import is_called_gradient
 from optlint.model import Edit, Span
 
@@ -63,7 +64,6 @@ class Aims:
     def _homes(self, node: cst.BaseExpression) -> list[str]:
         """The arguments and attributes that are called parameters."""
         home = self.reading.function(node)
-        params = (*home.params.params, *home.params.kwonly_params) if isinstance(home, cst.FunctionDef) else ()
-        names = [p.name.value for p in params]
+        names = [p.name.value for p in named_parameters(home.params)] if isinstance(home, cst.FunctionDef) else []
         names += [text for text in self.reading.by_text if text.startswith("self.") and text[5:].isidentifier()]
         return [name for name in names if _PARAMETERS.search(name) and not is_called_gradient(name)]

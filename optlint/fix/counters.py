@@ -12,6 +12,7 @@ from optlint.fix.reading import ATOM, Read, Reading
 from optlint.fix.spelling import Text
 from optlint.fix.statements import Statements, free_name, last_name, method_of
 from optlint.lift import expression as ex
+from optlint.lift.annotations import named_parameters
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit
@@ -115,8 +116,7 @@ class Counters:
         """An argument that is called a step number, and that nothing reads."""
         function = self.reading.function(site.node)
         if isinstance(function, cst.FunctionDef):
-            params = (*function.params.posonly_params, *function.params.params, *function.params.kwonly_params)
-            names = [p.name.value for p in params]
+            names = [p.name.value for p in named_parameters(function.params)]
             yield from (Counter(text=name) for name in names if name in _STEP_NAMES)
             yield from (Counter(text=f"({name} + 1)") for name in names if name in _INDEX_NAMES)
 

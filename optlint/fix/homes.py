@@ -14,6 +14,7 @@ from optlint.fix.reading import Reading
 from optlint.fix.statements import Statements, assigned, free_name, method_of
 from optlint.fix.text import merged
 from optlint.lift import expression as ex
+from optlint.lift.annotations import named_parameters
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit
 
@@ -129,7 +130,7 @@ class Homes:
 
     def _home(self, function: cst.FunctionDef, local: cst.Name) -> _Home:
         name, made = local.value, self.reading.statement(local)
-        params = [p.name.value for p in (*function.params.params, *function.params.kwonly_params)]
+        params = [p.name.value for p in named_parameters(function.params)]
         home = self.statements.class_of(function)
         own = params[0] if home is not None and params else ""
         target = self.statements.moved_by(self.recurrence)

@@ -10,6 +10,7 @@ import libcst as cst
 
 from optlint.fix.values import Values, Worth
 from optlint.lift import expression as ex
+from optlint.lift.annotations import named_parameters
 from optlint.lift.expression import Expr
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence, State
@@ -196,9 +197,8 @@ class Reading:
         """The names that a function binds: its arguments, and what it assigns."""
         found = self._names.get(id(function))
         if found is None:
-            params = function.params
-            listed = (*params.posonly_params, *params.params, *params.kwonly_params)
-            found = self._names[id(function)] = {p.name.value for p in listed} | self.given_in(function)
+            named = {p.name.value for p in named_parameters(function.params)}
+            found = self._names[id(function)] = named | self.given_in(function)
         return found
 
     def given_in(self, part: cst.CSTNode) -> set[str]:

@@ -12,6 +12,7 @@ from optlint.fix.reading import Read, Reading, level_of, parenthesized
 from optlint.fix.statements import Statements, free_name, last_name, later_reads
 from optlint.fix.values import Values
 from optlint.lift import expression as ex
+from optlint.lift.annotations import named_parameters
 from optlint.lift.expression import Expr
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit, Span
@@ -144,7 +145,7 @@ class Recipes:
     def _is_handed_in(self, place: str, write: Read) -> bool:
         """An element of a list that the function is called with: the list may be made for the call alone."""
         home = self.reading.function(write.node)
-        given = (*home.params.params, *home.params.kwonly_params) if isinstance(home, cst.FunctionDef) else ()
+        given = named_parameters(home.params) if isinstance(home, cst.FunctionDef) else ()
         return any(place.startswith(f"{p.name.value}[") for p in given)
 
     def _named_for(self, content: Expr, write: Read) -> str | None:

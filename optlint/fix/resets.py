@@ -9,6 +9,7 @@ import libcst as cst
 from optlint.fix.reading import Reading
 from optlint.fix.statements import Statements, assigned
 from optlint.lift import expression as ex
+from optlint.lift.annotations import named_parameters
 from optlint.lift.expression import Expr
 from optlint.model import Edit, Span
 
@@ -98,8 +99,7 @@ class Resets:
         home = self.reading.function(made)
         if not isinstance(home, cst.FunctionDef):
             return None
-        params = (*home.params.params, *home.params.kwonly_params)
-        return next((p.default for p in params if p.name.value == name), None)
+        return next((p.default for p in named_parameters(home.params) if p.name.value == name), None)
 
     def _given_elsewhere(self, made: cst.Assign, text: str) -> Iterator[cst.BaseExpression | None]:
         """What other statements of the class give the same attribute; None where that does not stand there."""

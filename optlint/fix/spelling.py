@@ -10,6 +10,7 @@ import libcst as cst
 from optlint.fix.reading import ATOM, Read, Reading, level_of, parenthesized
 from optlint.fix.statements import assigned
 from optlint.lift import structure
+from optlint.lift.annotations import named_parameters
 from optlint.lift.expression import REDUCTIONS, Expr, Symbol
 from optlint.lift.notation import number
 
@@ -118,8 +119,7 @@ class Speller:
         """What the code itself calls an epsilon at this place: an argument, or an attribute of its object."""
         for home in self.reading.ancestors(site.node):
             if isinstance(home, cst.FunctionDef):
-                params = (*home.params.posonly_params, *home.params.params, *home.params.kwonly_params)
-                for param in params:
+                for param in named_parameters(home.params):
                     if _EPSILON.fullmatch(param.name.value):
                         return Text(param.name.value, ATOM)
             if isinstance(home, cst.ClassDef):

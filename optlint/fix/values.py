@@ -8,7 +8,7 @@ are the same numbers.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class Values:
 
     def numbers(self, root: Expr) -> Numbers:
         with np.errstate(all="ignore"):
-            for node in _everything(root):
+            for node in ex.everything(root):
                 if node not in self._memo:
                     self._memo[node] = self._one(node)
         return self._memo[root]
@@ -127,20 +127,6 @@ def applied(op: str, args: Sequence[Numbers]) -> Numbers | None:
         return None
     with np.errstate(all="ignore"):
         return np.asarray(function(*args), dtype=np.complex128)
-
-
-def _everything(root: Expr) -> Iterable[Expr]:
-    """Every node, children first, inside unknown calls too."""
-    stack: list[tuple[Expr, bool]] = [(root, False)]
-    seen: set[int] = set()
-    while stack:
-        node, done = stack.pop()
-        if done:
-            yield node
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((a, False) for a in node.args)
 
 
 def _arbitrary(name: str) -> Numbers:

@@ -10,10 +10,15 @@ _HOLDERS = frozenset({"list", "List", "Sequence", "Optional"})
 ARRAYS = frozenset({"Tensor", "ndarray", "Array", "NDArray", "ArrayLike"})
 
 
+def named_parameters(params: cst.Parameters) -> tuple[cst.Param, ...]:
+    """Those that have a name of their own, and no star."""
+    return (*params.posonly_params, *params.params, *params.kwonly_params)
+
+
 def annotated(params: cst.Parameters, types: Collection[str]) -> set[str]:
     """Parameters whose annotation names one of the types, also inside a list: ``list[torch.Tensor]``."""
     found: set[str] = set()
-    for p in (*params.posonly_params, *params.params, *params.kwonly_params):
+    for p in named_parameters(params):
         if p.annotation is not None:
             named = {_last_name(n) for n in _inside(p.annotation.annotation)}
             if named & set(types):

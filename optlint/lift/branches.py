@@ -150,8 +150,12 @@ class Paths:
             if same and not _asks_on(choices, condition[0]) and (len(given) == 1 or condition[0] not in self.usual):
                 self.idle.add(condition[0])
         self.queue = [q for q in self.queue if len(q) < 2 or not self.idle & q.keys()]
-        asked_in_order = list(choices.taken.items())
-        for name, value in asked_in_order if result else reversed(asked_in_order):  # what hides an update stands late
+        asked_for = list(choices.taken.items())
+        if not result:  # what hides an update may stand late: from both ends in turn
+            asked_for = list(
+                dict.fromkeys(a for ends in zip(reversed(asked_for), asked_for, strict=True) for a in ends)
+            )
+        for name, value in asked_for:
             if name in choices.given or (choices.given and self.idle & {name, *choices.given}):
                 continue
             kept = {k: v for k, v in choices.taken.items() if k in choices.given}

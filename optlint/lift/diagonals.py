@@ -5,7 +5,6 @@ The diagonal of g·gᵀ is g², and that of a sum is the sum of the diagonals: e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from optlint.lift import expression as ex
@@ -17,12 +16,14 @@ _PRODUCTS = frozenset({"numpy.outer", "matrixmultiply"})
 
 def by_diagonals(entries: list[Entry]) -> list[Entry]:
     """With the square in place of the outer product, where nothing reads more of the matrix than its diagonal."""
-    nodes = [n for e in entries for n in _all_of(e.post)]
+    nodes = [n for e in entries for n in ex.everything(e.post)]
     taken = [n for n in nodes if _is_diagonal(n)]
-    outer = {p for d in taken for p in _all_of(d.args[0]) if _is_outer(p)}
+    outer = {p for d in taken for p in ex.everything(d.args[0]) if _is_outer(p)}
     if not outer:
         return entries
-    kept = {e.slot.symbol for e in entries if any(p in outer for p in _all_of(e.post)) and not _reads(e.post, taken)}
+    kept = {
+        e.slot.symbol for e in entries if any(p in outer for p in ex.everything(e.post)) and not _reads(e.post, taken)
+    }
     others = (n for n in nodes if n.op == "opaque" and n not in taken and n not in outer)
     if any(kept & a.symbols for n in others for a in n.args):
         return entries  # a matrix, and read as one
@@ -32,7 +33,7 @@ def by_diagonals(entries: list[Entry]) -> list[Entry]:
 
 
 def _reads(post: Expr, taken: list[Expr]) -> bool:
-    return any(n in taken for n in _all_of(post))
+    return any(n in taken for n in ex.everything(post))
 
 
 def _is_diagonal(node: Expr) -> bool:
@@ -42,15 +43,3 @@ def _is_diagonal(node: Expr) -> bool:
 
 def _is_outer(node: Expr) -> bool:
     return node.op == "opaque" and node.value in _PRODUCTS and len(node.args) == 2 and node.args[0] == node.args[1]
-
-
-def _all_of(post: Expr) -> Iterator[Expr]:
-    """Every node, those that opaque ones are made of, too."""
-    seen: set[int] = set()
-    stack = [post]
-    while stack:
-        node = stack.pop()
-        if id(node) not in seen:
-            seen.add(id(node))
-            yield node
-            stack.extend(node.args)

@@ -8,6 +8,7 @@ import libcst as cst
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
+from optlint.lift.annotations import named_parameters
 from optlint.lift.frames import Worth
 from optlint.lift.objects import (
     ANY,
@@ -358,7 +359,7 @@ class Evaluator(Operators):
 
     def defaults(self, params: cst.Parameters) -> dict[str, Value]:
         found = {}
-        for param in (*params.posonly_params, *params.params, *params.kwonly_params):
+        for param in named_parameters(params):
             if param.default is not None:
                 found[param.name.value] = self.eval(param.default)
         return found

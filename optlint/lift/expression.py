@@ -212,7 +212,12 @@ def walk(root: Expr) -> tuple[Expr, ...]:
     return root._nodes
 
 
-def _walked(root: Expr) -> Iterator[Expr]:
+def everything(root: Expr) -> Iterator[Expr]:
+    """Every node once, children before parents, inside unknown calls too."""
+    return _walked(root, into_opaque=True)
+
+
+def _walked(root: Expr, into_opaque: bool = False) -> Iterator[Expr]:
     seen: set[int] = set()
     stack: list[tuple[Expr, bool]] = [(root, False)]
     while stack:
@@ -224,7 +229,7 @@ def _walked(root: Expr) -> Iterator[Expr]:
             continue
         seen.add(id(node))
         stack.append((node, True))
-        if node.op != "opaque":
+        if into_opaque or node.op != "opaque":
             stack.extend((a, False) for a in reversed(node.args))
 
 

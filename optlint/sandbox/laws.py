@@ -140,7 +140,7 @@ def descends(subject: Subject) -> bool:
     if _moves_its_rate(subject):
         return True
     if any(n.op == "mean" and subject.g in n.symbols for post in subject.posts for n in ex.walk(post)):
-        return True  # gradients that are centred: of one coordinate nothing is left
+        return True  # gradients may be centred: of one coordinate nothing is left then
     scenes = (("constant gradient", 1.0), ("negative gradient", -1.0))
     steps = [way * play(subject, SCENES[name]).step for name, way in scenes]
     return not all(np.isfinite(s).all() and (s >= 0).all() and s.any() for s in steps)
@@ -148,9 +148,14 @@ def descends(subject: Subject) -> bool:
 
 def _moves_its_rate(subject: Subject) -> bool:
     """The step is multiplied by a state that is added to, and no one sees where it begins."""
-    sizes = {f.symbol for f, e in structure.factors(subject.drive) if e == 1 and f.op == "sym"}
+    sizes = _sizes(subject)
     summed = (s for s in subject.states if structure.slope(s.post, s.old) == ex.const(1))
     return any(s.old in sizes and s.initial is None for s in summed)
+
+
+def _sizes(subject: Subject) -> set[Symbol]:
+    """What the step is multiplied by."""
+    return {f.symbol for f, e in structure.factors(subject.drive) if e == 1 and f.op == "sym"}
 
 
 def squares_stay_bounded(subject: Subject) -> bool:
@@ -174,13 +179,12 @@ def corrects_once(subject: Subject) -> bool:
 
 def follows_its_rate(subject: Subject) -> bool:
     """No setting that the step is multiplied by cancels out: twice as much of it is not the same step."""
-    sizes = [f.symbol for f, e in structure.factors(subject.drive) if e == 1 and f.op == "sym"]
-    rates = [h for h in subject.hypers if h.symbol in sizes]
-    plain = _steps(replace(subject, parameter=None, step=subject.drive), epsilon=SMALL) if rates else None
-    for rate in rates:
-        others = [replace(h, own=2 * h.own) if h is rate else h for h in subject.hypers]
-        twice = _steps(replace(subject, parameter=None, step=subject.drive, hypers=others), epsilon=SMALL)
-        if plain is not None and np.any(plain != 0) and np.allclose(plain, twice, rtol=1e-6, equal_nan=True):
+    sizes = _sizes(subject)
+    driven = replace(subject, parameter=None, step=subject.drive)
+    for rate in (h for h in subject.hypers if h.symbol in sizes):
+        twice = driven.with_settings({rate.symbol: 2 * rate.own})
+        steps, others = (_steps(s, epsilon=SMALL) for s in (driven, twice))
+        if np.any(steps != 0) and np.allclose(steps, others, rtol=1e-6, equal_nan=True):
             return False
     return True
 

@@ -136,7 +136,7 @@ def _may_be_gradient(subject: Subject) -> bool:
     turn = _turn(subject.gradient, subject.parameter)
     if turn is not None:
         return turn > 0
-    return not any(n.op in ("sub", "neg") for n in _everything(subject.gradient)) or is_derivative(subject)
+    return not any(n.op in ("sub", "neg") for n in ex.everything(subject.gradient)) or is_derivative(subject)
 
 
 def _turn(node: Expr, w: Symbol | None) -> int | None:
@@ -155,13 +155,6 @@ def _signs(node: Expr, wanted: Callable[[Expr], bool], sign: int = 1) -> Iterato
     for place, part in enumerate(node.args):
         turned = node.op == "neg" or (node.op == "sub" and place == 1) or (node.op == "mul" and MINUS in node.args)
         yield from _signs(part, wanted, -sign if turned else sign)
-
-
-def _everything(node: Expr) -> Iterator[Expr]:
-    """Every node, those inside unknown calls too."""
-    yield node
-    for part in node.args:
-        yield from _everything(part)
 
 
 def is_derived(node: Expr) -> bool:
