@@ -152,9 +152,8 @@ class Paths:
         self.queue = [q for q in self.queue if len(q) < 2 or not self.idle & q.keys()]
         asked_for = list(choices.taken.items())
         if not result:  # what hides an update may stand late: from both ends in turn
-            asked_for = list(
-                dict.fromkeys(a for ends in zip(reversed(asked_for), asked_for, strict=True) for a in ends)
-            )
+            ends = zip(reversed(asked_for), asked_for, strict=True)
+            asked_for = list(dict.fromkeys(one for both in ends for one in both))
         for name, value in asked_for:
             if name in choices.given or (choices.given and self.idle & {name, *choices.given}):
                 continue

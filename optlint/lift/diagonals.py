@@ -5,6 +5,7 @@ The diagonal of g·gᵀ is g², and that of a sum is the sum of the diagonals: e
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from optlint.lift import expression as ex
@@ -21,9 +22,7 @@ def by_diagonals(entries: list[Entry]) -> list[Entry]:
     outer = {p for d in taken for p in ex.everything(d.args[0]) if _is_outer(p)}
     if not outer:
         return entries
-    kept = {
-        e.slot.symbol for e in entries if any(p in outer for p in ex.everything(e.post)) and not _reads(e.post, taken)
-    }
+    kept = {e.slot.symbol for e in entries if _holds(e.post, outer) and not _holds(e.post, taken)}
     others = (n for n in nodes if n.op == "opaque" and n not in taken and n not in outer)
     if any(kept & a.symbols for n in others for a in n.args):
         return entries  # a matrix, and read as one
@@ -32,8 +31,8 @@ def by_diagonals(entries: list[Entry]) -> list[Entry]:
     return [replace(e, post=ex.substitute(e.post, table, into_opaque=True)) for e in entries]
 
 
-def _reads(post: Expr, taken: list[Expr]) -> bool:
-    return any(n in taken for n in ex.everything(post))
+def _holds(post: Expr, wanted: Collection[Expr]) -> bool:
+    return any(n in wanted for n in ex.everything(post))
 
 
 def _is_diagonal(node: Expr) -> bool:

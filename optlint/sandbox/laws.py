@@ -92,8 +92,7 @@ def decays_with_its_setting(subject: Subject) -> bool:
     own = _reached(subject, scene)
     for hyper in subject.hypers:
         if hyper.role == "other" and _reached(subject, scene, frozenset({hyper.symbol})) == scene.start:
-            others = [replace(h, own=2 * h.own) if h is hyper else h for h in subject.hypers]
-            more = _reached(replace(subject, hypers=others), scene)
+            more = _reached(subject.with_settings({hyper.symbol: 2 * hyper.own}), scene)
             if np.isfinite([own, more]).all() and abs(more) > abs(own) * (1 + 1e-9):
                 return False
     return True
