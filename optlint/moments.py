@@ -112,6 +112,8 @@ def _run_all(decay: bytes | None, start: bytes) -> list[tuple[Moment, Array]]:
 def _same(mine: Array, theirs: Array, scaled: bool) -> bool:
     if scaled:
         place = np.unravel_index(int(np.argmax(np.abs(theirs[:, 0]))), theirs[:, 0].shape)
+        if not theirs[:, 0][place]:
+            return False
         factor = mine[:, 0][place] / theirs[:, 0][place]
         return bool(np.isfinite(factor) and factor) and np.allclose(mine[:, 0], factor * theirs[:, 0], rtol=1e-9)
     return np.allclose(mine, theirs, rtol=1e-9, atol=0)

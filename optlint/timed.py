@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from optlint.clocks import is_counted_by_caller
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -46,6 +47,25 @@ def one_minus_power(subject: Subject, state: State, time: Expr) -> Expr:
     own = structure.slope(state.post, state.old)
     assert own is not None
     return ex.op("sub", ex.const(1), ex.op("pow", structure.tidy(own), time))
+
+
+def powers_of_time(subject: Subject) -> list[Expr]:
+    """Powers of settings to what is no constant: βᵗ."""
+    nodes = (n for p in subject.posts for n in ex.walk(p) if n.op == "pow" and n.args[1].op != "const")
+    return [n for n in nodes if not n.symbols & subject.moving]
+
+
+def stuck_powers(subject: Subject) -> list[tuple[Expr, Symbol]]:
+    """Those βᵗ whose t is a number that the code stores, and neither it nor its callers ever advance."""
+    found = []
+    for power in powers_of_time(subject):
+        exponent = power.args[1]
+        held = [h.symbol for h in subject.hypers if h.symbol in exponent.symbols]
+        if exponent.symbols & subject.time or len(held) != 1 or not subject.frozen_at(held[0]):
+            continue
+        if not is_counted_by_caller(held[0], subject.recurrence):
+            found.append((power, held[0]))
+    return found
 
 
 class Timed:

@@ -165,6 +165,8 @@ def _form(variant: Variant) -> str:
     facts.append(f"Source: {variant.cites}")
     if variant.initial:
         facts.append("Starts: " + ", ".join(f"{name} = {value}" for name, value in variant.initial))
+    if variant.intended:
+        facts.append(f"No mistake in this form: {', '.join(variant.intended)}")
     if variant.deviation:
         facts.append(f"A deviation: {variant.deviation}" + (" (only where the code says so)" if variant.cue else ""))
     listed = "".join(f"- {fact}\n" for fact in facts)

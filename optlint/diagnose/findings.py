@@ -27,6 +27,7 @@ from optlint.sandbox.rounding import refusal
 from optlint.sandbox.witness import Seen, latent_settings, look, look_low, other_settings, sentence
 from optlint.settings import Settings
 from optlint.subject import Subject
+from optlint.timed import stuck_powers
 
 
 @dataclass(slots=True)
@@ -51,10 +52,12 @@ class Context:
         return None
 
     def cites(self, match: Match) -> bool:
+        """Whether the project or the code says that it means this form; it does not where it corrects with a t that is
+        stuck, and behaves as if it did not correct."""
         variant = match.variant
         if self.settings.convention in variant.ships:
             return True
-        return bool(variant.cue and speaks_of(variant.cue, self.recurrence.text))
+        return bool(variant.cue and speaks_of(variant.cue, self.recurrence.text)) and not stuck_powers(self.subject)
 
     def finding(
         self,
@@ -254,7 +257,7 @@ class Context:
     def extra(self, subject: Subject, match: Match) -> Iterator[Finding]:
         """Mistakes that stand beside a match: constants, signs, the gradient's own terms."""
         for page in mistakes():
-            if page.families and match.family not in page.families:
+            if (page.families and match.family not in page.families) or page.code in match.variant.intended:
                 continue
             ruled_out = self.is_ruled_out(page)
             for repair in self._beside(page, subject):

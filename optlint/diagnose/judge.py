@@ -11,7 +11,7 @@ from optlint.diagnose.effect import Effect, effect_of, is_scaled
 from optlint.diagnose.findings import Context, at_their_default
 from optlint.diagnose.proof import Proof
 from optlint.diagnose.repairs import Repair
-from optlint.diagnose.restore import forgotten_average, remember, restore
+from optlint.diagnose.restore import Restored, forgotten_average, remember, restore
 from optlint.diagnose.search import (
     DEPTH,
     Explanation,
@@ -109,19 +109,24 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
 def _without_floor(
     recurrence: Recurrence, verdict: Judgement | None, path: str, settings: Settings
 ) -> Judgement | None:
-    """The verdict where the one ε of a published form is 0 unless the user sets it: then there is none."""
-    if verdict is None or verdict.status != "matched" or verdict.subject is None:
+    """The verdict where the one ε of a published form is 0 unless the user sets it: then there is none, beside what
+    else is wrong."""
+    if verdict is None or not verdict.convention or verdict.subject is None:
         return None
     floors = {h.symbol for h in verdict.subject.hypers if h.role == "epsilon"}
     idle = floors & idle_settings(recurrence)
     view = without_idle(recurrence) if idle and floors <= idle else None
     bare = _judge(view, path, settings, DEPTH) if view is not None else None
-    loud = [f for f in bare.findings if f.severity != "note"] if bare is not None else []
+    if bare is None:
+        return None
+    known = {f.code for f in verdict.findings}
+    loud = [f for f in bare.findings if f.severity != "note" and f.code not in known]
     pages = [find_mistake(f.code) for f in loud]
-    if bare is None or not loud or not all(p is not None and p.options.get("floor") for p in pages):
+    kept = known <= {f.code for f in bare.findings} or verdict.status == "matched"
+    if not kept or not loud or not all(p is not None and p.options.get("floor") for p in pages):
         return None
     said = f" (as long as {at_their_default(sorted(s.name for s in idle))})"
-    bare.findings = [replace(f, message=f.message + said) for f in bare.findings]
+    bare.findings = [f if f.code in known else replace(f, message=f.message + said) for f in bare.findings]
     return bare
 
 
@@ -196,18 +201,35 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) ->
         return matched(context, deviation)
     restored = restore(subject) if depth else None
     if restored is not None and (lawless := context.lawless(restored)) is not None:
+        beside = _beside(context, restored, beyond, depth)
+        if beside is not None:
+            return mistaken(context, beside, None)
         return Judgement("mistaken", family_of(subject), findings=[lawless], subject=subject, proofs=context.proofs)
     doubtful = suspected(subject, recurrence.text) if depth and settings.unconfirmed else []
     findings = [finding for repair in doubtful if (finding := context.doubtful(repair)) is not None]
     return Judgement("unmatched", family_of(subject), findings=findings)
 
 
-def _explained(context: Context, beyond: NamePattern | None, depth: int) -> Explanation | None:
-    """beyond: the optimizer without equations that the update's name speaks of, of which the core alone is known."""
-    subject, text = context.subject, context.recurrence.text
+def _explained(
+    context: Context, beyond: NamePattern | None, depth: int, restored: Subject | None = None
+) -> Explanation | None:
+    """beyond: the optimizer without equations that the update's name speaks of, of which the core alone is known;
+    restored: the update in which one mistake is repaired already."""
+    subject, text = restored or context.subject, context.recurrence.text
     if beyond is None:
         return explain(subject, text, context.cites, depth=depth)
     return explain(subject, text, context.cites, beyond.core, depth=1) if beyond.core else None
+
+
+def _beside(context: Context, restored: Restored, beyond: NamePattern | None, depth: int) -> Explanation | None:
+    """The mistakes that explain an update once it obeys the laws again, and the one for which it did not."""
+    if restored.written is not context.subject or restored.repair.subject is not restored.repaired:
+        return None
+    try:
+        others = _explained(context, beyond, depth, restored.repaired)
+    except TooLarge:
+        return None
+    return Explanation([restored.repair, *others.repairs], others.match) if others is not None else None
 
 
 def _as_kept(context: Context, plain: Match | None) -> Judgement | None:

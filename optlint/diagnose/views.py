@@ -312,15 +312,20 @@ def without_idle(recurrence: Recurrence) -> Recurrence | None:
 
 
 def idle_settings(recurrence: Recurrence) -> frozenset[Symbol]:
-    """The settings that the code itself gives the number 0, and that stand as a summand or its factor."""
-    states = recurrence.moving | {c.old for c in recurrence.counters}
+    """The settings that the code itself gives the number 0, and that stand as a summand or its factor.
+
+    No setting is what something is raised to: a count, even one that is stuck.
+    """
+    moving = recurrence.moving | {c.old for c in recurrence.counters}
     found: set[Symbol] = set()
     for post in recurrence.posts():
         for node in ex.walk(post):
+            if node.op == "pow":
+                moving = moving | node.args[1].symbols
             if node.op in ("add", "sub"):
                 for _, term in structure.terms(node):
                     found |= {f.symbol for f, e in structure.factors(term) if f.op == "sym" and e > 0}
-    return frozenset(s for s in found - states if s.default == 0 and s.kind != "index")
+    return frozenset(s for s in found - moving if s.default == 0 and s.kind != "index")
 
 
 def at_zero(root: Expr, idle: frozenset[Symbol]) -> Expr:

@@ -127,6 +127,8 @@ class Verifier:
         judged = [v for _, v in twin if v.status in ("matched", "mistaken")]
         if any(_starves(recurrence, r, v) for r, v in twin if v in judged):
             return Verdict(False)
+        if expected is None and any(_gathering(recurrence) > _gathering(r) for r, v in twin if v in judged):
+            return Verdict(False)
         notes = {f.code for f in mended if f.severity == "note"}
         if not judged or any(f.code in notes for v in judged for f in v.findings):
             return Verdict(False)
@@ -305,6 +307,11 @@ def _starves(before: Recurrence, after: Recurrence, verdict: Judgement) -> bool:
         return False
     read, now = ({s.name for post in r.posts() for s in post.symbols} for r in (before, after))
     return bool(read - kept - now - {s.new.name for s in before.states})
+
+
+def _gathering(recurrence: Recurrence) -> set[str]:
+    """The states that go on from what they hold."""
+    return {s.name for s in recurrence.states if s.old in s.post.symbols}
 
 
 def _has(judgement: Judgement, codes: set[str]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optlint.diagnose.checks.time import powers_of_time
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -12,7 +11,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 from optlint.subject import Subject
-from optlint.timed import averages
+from optlint.timed import averages, powers_of_time
 
 
 @check("complement-mixed")

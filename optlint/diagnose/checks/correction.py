@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from itertools import combinations
 
 import numpy as np
@@ -18,7 +19,7 @@ from optlint.lift.recurrence import State
 from optlint.model import Span
 from optlint.prepare import prepare
 from optlint.subject import Subject
-from optlint.timed import Timed, averages, clock, one_minus_power
+from optlint.timed import Timed, averages, clock, one_minus_power, stuck_powers
 
 
 def _keeps_a_norm(subject: Subject) -> bool:
@@ -50,12 +51,15 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     groups = [tuple(used)] if both else [c for n in range(1, len(used)) for c in combinations(used, n)]
     uses_time = any(p.symbols & subject.timed for p in subject.posts)
     unused = dead_corrections(subject)
+    stuck = {power.args[0] for power, _ in stuck_powers(subject)}
     wants_dead = bool(page.options.get("computed"))
     for group in groups:
         if both and uses_time:
             continue
         if (all if both else any)(_stands_without_power(subject, state) for state in group):
             continue  # it is there, and only its exponent is not
+        if any(structure.slope(state.post, state.old) in stuck for state in group):
+            continue  # it is there, and t does not move
         if not both and not uses_time and not wants_dead:
             continue
         span = unused[0][1] if wants_dead and unused else None
@@ -84,19 +88,21 @@ def with_maximum_corrected(subject: Subject) -> Subject | None:
 
 
 def _corrected(subject: Subject, group: Iterable[State], found: list[State], time: Expr) -> Iterator[list[Expr]]:
-    """The equations with averages corrected: each by itself, and folded into what the second moment divides."""
+    """The equations with averages corrected: each by itself, folded into what the second moment divides, and beside
+    another correction that an average takes in."""
     table: dict[Expr, Expr] = {}
-    size = ex.const(1)
+    sizes: list[tuple[str, Expr]] = []
     for state in group:
         correction = one_minus_power(subject, state, time)
         table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), correction)
-        if state.old in subject.second:
-            size = ex.op("div", size, ex.op("sqrt", correction))
-        else:
-            size = ex.op("mul", size, correction)
+        sizes.append(("div", ex.op("sqrt", correction)) if state.old in subject.second else ("mul", correction))
+
+    def resized(below: Expr) -> Expr:
+        return reduce(lambda so_far, size: ex.op(size[0], so_far, size[1]), sizes, below)
+
     table |= _look_ahead(subject, found, table)
     raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
-    ways = [table, {below: ex.op("mul", below, size) for below in _divided_by_second(subject)}]
+    ways = [table, *({b: resized(b) for b in find(subject)} for find in (_divided_by_second, _corrections_gathered))]
     if subject.g in subject.step.symbols and len(table) == 1 and not any(s.old in subject.second for s in group):
         later = {s: one_minus_power(subject, s, ex.op("add", time, ex.const(1))) for s in group}  # Dozat's NAdam
         ways.append({ex.sym(s.new): ex.op("div", ex.sym(s.new), below) for s, below in later.items()})
@@ -112,6 +118,16 @@ def _divided_by_second(subject: Subject) -> list[Expr]:
     lines = dict.fromkeys(n.args[1] for p in subject.posts for n in ex.walk(p) if n.op == "div")
     below = [n for n in lines if n.symbols & news]
     return [n for n in below if not any(other is not n and ex.contains(n, other) for other in below)]
+
+
+def _corrections_gathered(subject: Subject) -> list[Expr]:
+    """What averages take in divided by 1 − βᵗ: step sizes (AdaMod), or the gradient with its step size (D-Adapt)."""
+    timed = Timed(subject)
+    decays = [timed.value(own) for s in averages(subject) if (own := structure.slope(s.post, s.old)) is not None]
+    whole = [timed.corrections(decay) for decay in decays if decay is not None]
+    lines = dict.fromkeys(n.args[1] for s in subject.states for n in ex.walk(s.post) if n.op == "div")
+    values = {n: timed.value(n) for n in lines if timed.moves(n)}
+    return [n for n, value in values.items() if value is not None and any(np.allclose(value, w) for w in whole)]
 
 
 def _look_ahead(subject: Subject, found: list[State], table: dict[Expr, Expr]) -> dict[Expr, Expr]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from optlint.clocks import is_counted_by_caller
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -17,15 +16,7 @@ from optlint.lift.expression import Expr
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Clock, Subject
-
-
-def powers_of_time(subject: Subject) -> list[Expr]:
-    return [
-        n
-        for p in subject.posts
-        for n in ex.walk(p)
-        if n.op == "pow" and n.args[1].op != "const" and not n.symbols & subject.moving
-    ]
+from optlint.timed import powers_of_time, stuck_powers
 
 
 @check("time-from-zero")
@@ -77,20 +68,16 @@ def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 right = ex.op("mul", ex.sym(state.old), ex.sym(decay), origin=state.post.origin)
                 posts = [*subject.posts[:number], right, *subject.posts[number + 1 :]]
                 yield Repair(page.code, subject.replaced(posts), state.post, right, where=state.name, root=state.post)
-    for power in powers_of_time(subject):
-        exponent = power.args[1]
-        held = [h for h in subject.hypers if h.symbol in exponent.symbols]
-        if exponent.symbols & subject.time or len(held) != 1 or not subject.frozen_at(held[0].symbol):
-            continue
-        symbol = held[0].symbol
-        if is_counted_by_caller(symbol, subject.recurrence):
-            continue
-        moving = Clock(symbol, 1.0)
+    for power, symbol in stuck_powers(subject)[:1]:
+        exponent, time = power.args[1], ex.sym(symbol)
+        ahead = structure.rest(exponent, symbol)
+        if exponent == ex.op("add", time, ahead) and ahead.op == "const":
+            time = exponent  # t + 1, where t is to start at 0
         hypers = [h for h in subject.hypers if h.symbol is not symbol]
-        posts = [ex.substitute(p, {exponent: ex.sym(symbol)}) for p in subject.posts]
+        posts = [ex.substitute(p, {exponent: time}) for p in subject.posts]
+        moving = Clock(symbol, 1.0 - (ahead.number if time is exponent else 0.0))
         made = subject.replaced(posts, clocks=[*subject.clocks, moving], hypers=hypers)
-        yield Repair(page.code, made, power, ex.op("pow", power.args[0], ex.sym(moving.symbol)))
-        return
+        yield Repair(page.code, made, power, ex.op("pow", power.args[0], time))
 
 
 @check("time-begins-anew")
