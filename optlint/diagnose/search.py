@@ -148,8 +148,9 @@ def explain_named(subject: Subject, plain: Match) -> Explanation | None:
     """The mistake that makes another published optimizer of the one that the name, or an option, says."""
     named = mentioned(subject.recurrence)
     for page in mistakes():
-        if "named" in page.stages and named & set(page.families) and plain.family not in page.families:
-            for repair in from_check(subject, page):
+        families = page.options.get("named_families", page.families)
+        if "named" in page.stages and named.intersection(families) and plain.family not in families:
+            for repair in from_check(subject, page, "named"):
                 match = ordinary(repair.subject)
                 if match is not None and _in_its_family(repair, match):
                     return Explanation([repair], match)

@@ -185,6 +185,9 @@ class Candidates:
             yield from self.stores.replaced(before, after)
         yield from self.stores.earlier(before, after, proof.finding.span)
         yield from self.stores.later(before, after, proof.finding.span)
+        if kind == "along":
+            yield from self.recipes.out_of_place(proof.finding.span)
+            return
         if kind == "again":  # the repaired equation is that of a second update, not of this one
             yield from self.recipes.out_of_place(proof.finding.span)
             self.reason = _CALLERS

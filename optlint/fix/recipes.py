@@ -215,13 +215,12 @@ class Recipes:
                     right = parenthesized(text, level_of(text), RIGHT_OF[sign])
                     whole = (Edit(value, right),) if right != text else ()
                     yield (Edit(operator, f"= {node.target.value} {sign}"), *whole)
-            if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
-                called = node.value.func
-                if isinstance(called, cst.Attribute) and isinstance(called.value, cst.Name):
-                    word = self.reading.span(called.attr)
-                    if word is not None and called.attr.value.endswith("_"):
-                        name = called.attr.value.rstrip("_")
-                        yield (Edit(start, f"{called.value.value} = "), Edit(word, name))
+            called = _first_called(node.value) if isinstance(node, (cst.Expr, cst.Assign)) else None
+            word = self.reading.span(called.attr) if called is not None else None
+            if called is not None and word is not None and called.attr.value.endswith("_"):
+                bind = Edit(start, f"{self.reading.text_of(called.value)} = ")
+                anew = Edit(word, called.attr.value.rstrip("_"))
+                yield (anew,) if isinstance(node, cst.Assign) else (bind, anew)
 
     def under_another_name(self, at: Span) -> Iterator[Edits]:
         """``grads[k] += x`` as ``g = grads[k] + x``, ``p.grad.add_(x)`` as ``g = p.grad.add(x)``, and all read it."""
@@ -303,3 +302,11 @@ class Recipes:
                 continue
             lines = [f"{self.reading.text(n)} = {self.reading.text(value)}" for n in names if n is not None]
             yield (Edit(whole, f"\n{indent}".join(lines)),)
+
+
+def _first_called(node: cst.CSTNode) -> cst.Attribute | None:
+    """The method that a chain of calls begins with on a name: the ``v.mul_`` of ``v.mul_(b).add_(g)``."""
+    called = node.func if isinstance(node, cst.Call) else None
+    while isinstance(called, cst.Attribute) and isinstance(called.value, cst.Call):
+        called = called.value.func
+    return called if isinstance(called, cst.Attribute) and isinstance(called.value, cst.Name) else None

@@ -104,6 +104,18 @@ def _first_averages(state: State) -> Iterator[tuple[Expr, bool]]:
     yield from [f for f in found if f[1]][:1]
 
 
+@check("average-taken-along")
+def average_taken_along(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Lion's step takes an average that is the momentum's own array, which goes on from it: give it one of its own."""
+    for position, state in enumerate(subject.states):
+        for inner, of_squares in _first_averages(state):
+            for post in _second_contents(state, inner, state.new) if not of_squares else ():
+                posts = [ex.substitute(p, {ex.sym(state.new): inner}) for p in subject.posts]
+                posts[position] = post
+                made, details = subject.replaced(posts), {"kind": "along", "says": "along"}
+                yield Repair(page.code, made, inner, None, where=state.name, details=details, root=state.post)
+
+
 @check("moments-crossed")
 def moments_crossed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """An average that decays another state's content and so forgets its own: v = β₂·m + (1 − β₂)·g².
