@@ -141,15 +141,16 @@ def _faults(page: MistakePage) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("name",), f"a name is small words with hyphens between them, not {page.name!r}"
     if page.severity not in SEVERITIES:
         yield ("severity",), f"severity is one of {', '.join(SEVERITIES)}, not {page.severity!r}"
-    others = ((("options", key), page.options.get(key, "")) for key in ("beside", "searched"))
+    others = ((("options", key), page.options.get(key, "")) for key in ("beside", "searched", "named_check"))
     for where, name in ((("check",), page.check), *others):
         if name and name not in CHECKS:
             yield where, f"there is no check {name!r}{did_you_mean(name, CHECKS)}"
     if not (page.check or page.rewrites or page.off):
         yield ("code",), "it has neither 'rewrite' nor 'check'; a page that only informs says off = \"why\""
-    for family in page.families:
+    of_a_name = ((("options", "named_families"), family) for family in page.options.get("named_families", ()))
+    for where, family in (*((("families",), family) for family in page.families), *of_a_name):
         if family not in FAMILIES:
-            yield ("families",), f"there is no family {family!r}{did_you_mean(family, FAMILIES)}"
+            yield where, f"there is no family {family!r}{did_you_mean(family, FAMILIES)}"
     for rewrite in page.rewrites:
         if rewrite.part not in PARTS:
             yield ("rewrite",), f"part is one of {', '.join(PARTS)}, not {rewrite.part!r}"

@@ -150,7 +150,7 @@ def explain_named(subject: Subject, plain: Match) -> Explanation | None:
     for page in mistakes():
         families = page.options.get("named_families", page.families)
         if "named" in page.stages and named.intersection(families) and plain.family not in families:
-            for repair in from_check(subject, page, "named"):
+            for repair in from_check(subject, page, "named_check"):
                 match = ordinary(repair.subject)
                 if match is not None and _in_its_family(repair, match):
                     return Explanation([repair], match)

@@ -136,6 +136,8 @@ class Candidates:
                 self.told = LARGEST
                 yield from kept_apart(before, after, self.reading, self.source)
                 return
+            for name, home in self.recipes.bound_names(before, after):
+                yield from self.results.unbound_throughout(name, home)
             yield from self.recipes.stored(before, after)
             if proof.repair.wrong is not None and proof.repair.wrong.op == "max":
                 yield from kept_where_meant(before, after, self.reading)

@@ -134,6 +134,14 @@ class Recipes:
         if edits:
             yield tuple(edits)
 
+    def bound_names(self, before: Subject, after: Subject) -> Iterator[tuple[str, cst.CSTNode | None]]:
+        """The local names that take a state's new content and leave it there, with the functions whose they are."""
+        held = {s.old for s in before.recurrence.states}
+        for state in after.recurrence.states:
+            write = self._named(state.post) if state.old not in held else None
+            if write is not None:
+                yield write.text, self.reading.function(write.node)
+
     def _named(self, content: Expr) -> Read | None:
         """Where a plain name takes that content, the last time: the first of several (others are copies)."""
         reads = self.reading.by_worth.get(self.values.worth(content), ())

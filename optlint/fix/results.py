@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import libcst as cst
 
@@ -72,17 +73,28 @@ class Results:
         """``p = p.sub(x)`` becomes ``p.sub_(x)``."""
         for node in self.reading.nodes(None):
             place = self.reading.span(node) if isinstance(node, cst.Assign) else None
-            if place is None or not isinstance(node, cst.Assign) or not place.covers(near) or len(node.targets) > 1:
-                continue
-            name, value = node.targets[0].target, self.reading.span(node.value)
-            root = self._root(node.value) if isinstance(node.value, cst.Call) else None
-            while isinstance(root, cst.Attribute):
-                root = root.value
-            if value is None or not isinstance(name, cst.Name) or not isinstance(root, cst.Name):
-                continue
-            if isinstance(node.value, cst.Call) and root.value == name.value:
-                for edits in self._in_place(node.value):
-                    yield (Edit(Span(place.line, place.column, value.line, value.column, place.cell), ""), *edits)
+            if place is not None and place.covers(near) and isinstance(node, cst.Assign):
+                yield from self._without_name(node)
+
+    def unbound_throughout(self, name: str, home: cst.CSTNode | None) -> Iterator[Edits]:
+        """Every ``v = v.mul(b)`` of a function becomes ``v.mul_(b)``: v keeps its content, whichever way it takes."""
+        found = (n for n in self.reading.nodes(home) if isinstance(n, cst.Assign) and len(n.targets) == 1)
+        bound = [n for n in found if isinstance(n.targets[0].target, cst.Name) and n.targets[0].target.value == name]
+        edits = [e for n in bound for e in islice(self._without_name(n), 1)]
+        if len(edits) > 1:
+            yield tuple(chain.from_iterable(edits))
+
+    def _without_name(self, node: cst.Assign) -> Iterator[Edits]:
+        place, value = self.reading.span(node), self.reading.span(node.value)
+        name = node.targets[0].target
+        root = self._root(node.value) if isinstance(node.value, cst.Call) else None
+        while isinstance(root, cst.Attribute):
+            root = root.value
+        if place is None or value is None or not isinstance(name, cst.Name) or not isinstance(root, cst.Name):
+            return
+        if isinstance(node.value, cst.Call) and len(node.targets) == 1 and root.value == name.value:
+            for edits in self._in_place(node.value):
+                yield (Edit(Span(place.line, place.column, value.line, value.column, place.cell), ""), *edits)
 
     def _of_lists(self, call: cst.Call) -> Iterator[Edits]:
         """``torch._foreach_add(a, b)`` in place."""

@@ -310,8 +310,9 @@ def _starves(before: Recurrence, after: Recurrence, verdict: Judgement) -> bool:
 
 
 def _gathering(recurrence: Recurrence) -> set[str]:
-    """The states that go on from what they hold."""
-    return {s.name for s in recurrence.states if s.old in s.post.symbols}
+    """The states that go on from what they hold, and take something in."""
+    taken = ((s, structure.rest(s.post, s.old)) for s in recurrence.states if s.old in s.post.symbols)
+    return {s.name for s, new in taken if new.symbols}
 
 
 def _has(judgement: Judgement, codes: set[str]) -> bool:

@@ -12,18 +12,33 @@ from optlint.lift.objects import Slot, content, numeric
 from optlint.lift.operators import OPERATORS
 from optlint.lift.places import is_held_parameter
 from optlint.lift.recurrence import Recurrence, State
-from optlint.lift.structure import after_first, at_first, slope, terms
+from optlint.lift.structure import after_first, at_first, retention, slope, terms
 from optlint.lift.written import written_places
 
 
 def reads_result(kept: Recurrence, dropped: Dropped) -> bool:
     """Whether an update reads a result that it has kept; one that a name takes is to be a state's whole content."""
     if dropped.bound:
-        states = (s for s in kept.states if s.post.origin == dropped.span)
-        return any(s.old.initial is not None or at_first(s.post) for s in states)
+        bound = [s for s in kept.states if s.post.origin == dropped.span]
+        others = [s for s in kept.states if s not in bound]
+        return any(s.old.initial is not None or at_first(s.post) or _is_kept_beside(s, others) for s in bound)
     posts = [*kept.posts(), *(c.post for c in kept.counters)]
     computed = (node.origin for post in posts for node in walk(post) if node.args and node.origin is not None)
     return any(map(dropped.span.covers, computed))  # a part of it, where two ways have been joined
+
+
+def _is_kept_beside(bound: State, others: Iterable[State]) -> bool:
+    """A function that is handed two averages of one gradient changes the other one in place."""
+    gathered = _gathered(bound)
+    return any(gathered & _gathered(other) for other in others if other.old.external)
+
+
+def _gathered(average: State) -> frozenset[Symbol]:
+    """What is handed in beside an average, and goes into it."""
+    own = retention(average.post, average.old)
+    if own is None or own in (const(0), const(1)):
+        return frozenset()
+    return frozenset(s for s in average.post.symbols - own.symbols if s.external and s is not average.old)
 
 
 def on_parameters(dropped: Iterable[Dropped], name: str) -> Iterator[Recurrence]:
@@ -62,7 +77,8 @@ def lasts(dropped: Dropped, machine: Interpreter, frame: Frame) -> bool:
     name = dropped.place.name
     posts = [slot for f in (frame, *machine.frames) for slot, _ in f.posts]
     written = [s for s in machine.store.slots if numeric(content((s.home, s.key))) not in (None, dropped.before)]
-    if any(s.symbol.name == name for s in posts) or any(s.symbol is dropped.place for s in written):
+    bound = dropped.bound and dropped.place.external  # its own name, which a run leaves with the new content
+    if any(s.symbol.name == name for s in posts) or any(s.symbol is dropped.place and not bound for s in written):
         return True
     return any(e.origin == dropped.span for e in _handed_on(machine, frame))
 
@@ -94,10 +110,15 @@ def is_begun_there(held: Expr, slot: Slot) -> bool:
 def forget_what_is_written(recurrences: list[Recurrence]) -> None:
     """A state that another run of the same function or class writes is not lost where a mere name takes its content.
 
-    That the other run begins it, with zeros, is no such writing.
+    That the other run begins it, with zeros, is no such writing; nor is it that of an argument's own name.
     """
     for recurrence in (r for r in recurrences if any(d.bound for d in r.dropped)):
         home = recurrence.name.partition(".")[0]
         others = [r for r in recurrences if r.name.partition(".")[0] == home and not r.as_kept]
         written = {s.name for r in others for s in r.advanced - r.begun}
-        recurrence.dropped = tuple(d for d in recurrence.dropped if not d.bound or d.place.name not in written)
+        in_place = {s.name for r in others if r.name == recurrence.name for s in r.states}
+        recurrence.dropped = tuple(
+            d
+            for d in recurrence.dropped
+            if not d.bound or d.place.name not in (in_place if d.place.external else written)
+        )

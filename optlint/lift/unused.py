@@ -83,10 +83,10 @@ class Unused(Definitions):
             return made
         if not _keeps_part(structure.after_first(after), kept.symbol):
             return made
-        if kept.symbol.initial is None and kept is before:  # it may as well be a gradient; who hands it in knows
+        handed_in = kept.symbol.initial is None and kept is before
+        if handed_in:  # it may as well be a gradient; who hands it in knows, unless another average is kept in place
             self.unsure = True
-            return made
-        if "[" not in home.place and "." not in home.place:
+        if "[" not in home.place and "." not in home.place and not (handed_in and self.speaks_torch):
             return made
         if not self.scanning and not self.is_abroad:
             self.dropped.append(Dropped(span, before, after, self.speaks_torch, bound=True))

@@ -18,6 +18,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 from optlint.model import Span
 from optlint.prepare import prepare
+from optlint.sandbox.evaluate import Array
 from optlint.subject import Subject
 from optlint.timed import Timed, averages, clock, one_minus_power, stuck_powers
 
@@ -103,6 +104,8 @@ def _corrected(subject: Subject, group: Iterable[State], found: list[State], tim
     table |= _look_ahead(subject, found, table)
     raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
     ways = [table, *({b: resized(b) for b in find(subject)} for find in (_divided_by_second, _corrections_gathered))]
+    if _computes_a_root(subject):
+        ways[:2] = reversed(ways[:2])
     if subject.g in subject.step.symbols and len(table) == 1 and not any(s.old in subject.second for s in group):
         later = {s: one_minus_power(subject, s, ex.op("add", time, ex.const(1))) for s in group}  # Dozat's NAdam
         ways.append({ex.sym(s.new): ex.op("div", ex.sym(s.new), below) for s, below in later.items()})
@@ -110,6 +113,15 @@ def _corrected(subject: Subject, group: Iterable[State], found: list[State], tim
         posts = [p if r else ex.substitute(p, changes) for p, r in zip(subject.posts, [*raw, False], strict=True)]
         if posts != subject.posts:
             yield posts
+
+
+def _computes_a_root(subject: Subject) -> bool:
+    """√(1 − β₂ᵗ) is computed for the step size, and nothing reads it."""
+    read = {n for p in subject.posts for n in ex.walk(p)}
+    roots = [s.expr for s in subject.recurrence.stored if s.expr not in read and s.expr.op == "sqrt"]
+    timed = Timed(subject)
+    values = [value**2 for root in roots if timed.moves(root) and (value := timed.value(root)) is not None]
+    return any(np.allclose(value, whole) for value in values for whole in _corrections(timed))
 
 
 def _divided_by_second(subject: Subject) -> list[Expr]:
@@ -120,11 +132,17 @@ def _divided_by_second(subject: Subject) -> list[Expr]:
     return [n for n in below if not any(other is not n and ex.contains(n, other) for other in below)]
 
 
+def _corrections(timed: Timed) -> list[Array]:
+    """1 − βᵗ of each average."""
+    slopes = (structure.slope(s.post, s.old) for s in averages(timed.subject))
+    decays = [timed.value(own) for own in slopes if own is not None]
+    return [timed.corrections(decay) for decay in decays if decay is not None]
+
+
 def _corrections_gathered(subject: Subject) -> list[Expr]:
     """What averages take in divided by 1 − βᵗ: step sizes (AdaMod), or the gradient with its step size (D-Adapt)."""
     timed = Timed(subject)
-    decays = [timed.value(own) for s in averages(subject) if (own := structure.slope(s.post, s.old)) is not None]
-    whole = [timed.corrections(decay) for decay in decays if decay is not None]
+    whole = _corrections(timed)
     lines = dict.fromkeys(n.args[1] for s in subject.states for n in ex.walk(s.post) if n.op == "div")
     values = {n: timed.value(n) for n in lines if timed.moves(n)}
     return [n for n, value in values.items() if value is not None and any(np.allclose(value, w) for w in whole)]
