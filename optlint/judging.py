@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from optlint.agreement import by_option, keep_agreed, keep_lasting
-from optlint.diagnose.judge import Judgement, is_published, judge
+from optlint.diagnose.judge import Judgement, judge
 from optlint.diagnose.search import DEPTH
 from optlint.fix.verify import Judged, Key, Trial, key_of
 from optlint.knowledge import find_mistake
@@ -54,7 +54,7 @@ class Bench:
             return Lifted(), []
         lifted = lift(program)
         self.again += lifted.effort if trial is not None else 0
-        if trial is not None and trial.clear and not any(map(is_published, trial.twins(lifted.recurrences))):
+        if trial is not None and trial.is_hopeless(lifted.recurrences):
             return Lifted(), []
         return _Sitting(self, program, lifted, trial).judged()
 
@@ -105,11 +105,13 @@ class _Sitting:
             vain: set[tuple[str, ...]] = set()
             still = (n for n, v in enumerate(verdicts) if v is None or v.is_open)
             if depth > 1:
-                still = (n for n in still if sizes[n] <= MAX_SIZE and self.may_have_several(updates[n]))
+                still = (n for n in still if sizes[n] <= MAX_SIZE and self.mistakes_of(updates[n]) > 1)
             for number in sorted(still, key=lambda n: sizes[n]):
                 name, text = updates[number].name, updates[number].equations()
                 if text not in vain and unclear[name] < of_update and unclear.total() < of_file:
-                    verdicts[number] = verdict = self.judge(updates[number], depth)
+                    verdicts[number] = verdict = self.judge(
+                        updates[number], min(depth, self.mistakes_of(updates[number]))
+                    )
                     if verdict is not None and verdict.status == "unmatched":
                         unclear[name] += 1
                         vain.add(text)
@@ -146,9 +148,9 @@ class _Sitting:
     def is_edited(self, recurrence: Recurrence) -> bool:
         return self.trial is not None and key_of(recurrence) == self.trial.key
 
-    def may_have_several(self, recurrence: Recurrence) -> bool:
-        """Whether several mistakes are worth seeking: not where an edit is tried and the update had one at most."""
-        return self.trial is None or not self.is_edited(recurrence) or self.trial.had_several(recurrence)
+    def mistakes_of(self, recurrence: Recurrence) -> int:
+        """How many mistakes are worth seeking: where an edit is tried, no more than the update has left."""
+        return self.trial.left(recurrence) if self.trial is not None and self.is_edited(recurrence) else DEPTH
 
     def read_around(self, recurrence: Recurrence) -> None:
         """Note the names and comments of the blocks that hold the update, and what the file imports.

@@ -299,7 +299,8 @@ def _floorless(explanation: Explanation) -> bool:
 def _is_at_hand(explanation: Explanation) -> bool:
     """The code computes what is missing, and does not use it."""
     pages = (find_mistake(r.code) for r in explanation.repairs)
-    return any(p is not None and p.options.get("computed") for p in pages)
+    told = any("computed" in r.details for r in explanation.repairs)
+    return told or any(p is not None and p.options.get("computed") for p in pages)
 
 
 def _of_family(explanation: Explanation, families: frozenset[str] | None) -> bool:

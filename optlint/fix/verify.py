@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from optlint.diagnose.judge import Judgement
+from optlint.diagnose.caution import without_caution
+from optlint.diagnose.judge import Judgement, is_published
+from optlint.diagnose.views import views
 from optlint.fix.text import edited, overlap
 from optlint.fix.values import Values, Worth
 from optlint.lift import structure
@@ -17,6 +19,7 @@ from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Edit, Finding, Span
 from optlint.prepare import prepare
+from optlint.sandbox.evaluate import TooLarge
 from optlint.source import Unit
 from optlint.subject import Subject
 
@@ -33,16 +36,25 @@ class Trial:
     """What an edited version of a program is judged for.
 
     key, configuration: the update that the edit concerns, on the path that it mends. clear: this path has to come out
-    as a published optimizer, or nothing else need be judged. mistaken: the paths that had several mistakes; the others
-    are not searched for as many, since one more than before is a reason to refuse the edit. known: the updates that
-    there were, where the edit may give its own another key (``for i, (p, g) in enumerate(…)``).
+    as a published optimizer, or nothing else need be judged; nor if it is not worth what is expected. mistaken: the
+    paths that have several mistakes left, and how many; no more are sought, since one more than before is a reason to
+    refuse the edit. known: the updates that there were, where the edit may give its own another key (``for i, (p, g) in
+    enumerate(…)``).
     """
 
     key: Key
     configuration: dict[str, bool]
     clear: bool = False
-    mistaken: tuple[dict[str, bool], ...] = ()
+    mistaken: tuple[tuple[dict[str, bool], int], ...] = ()
     known: frozenset[Key] = frozenset()
+    expected: Sequence[Worth] | None = None
+
+    def is_hopeless(self, updates: Iterable[Recurrence]) -> bool:
+        """Whether the mended path shows, without a verdict, that the edit does not do what it is for."""
+        twins = self.twins(updates)
+        if self.clear and not any(map(is_published, twins)):
+            return True
+        return self.expected is not None and not any(_comes_to(r, self.expected) for r in twins)
 
     def mine(self, updates: Iterable[Recurrence]) -> list[Recurrence]:
         """The update that the edit concerns, on all its paths."""
@@ -56,8 +68,9 @@ class Trial:
         same = [r for r in mine if r.configuration == self.configuration]
         return same or [r for r in mine if _agree(self.configuration, r.configuration)]
 
-    def had_several(self, recurrence: Recurrence) -> bool:
-        return any(_agree(path, recurrence.configuration) for path in self.mistaken)
+    def left(self, recurrence: Recurrence) -> int:
+        """How many mistakes the update may have left, where they are more than one."""
+        return max((n for path, n in self.mistaken if _agree(path, recurrence.configuration)), default=1)
 
 
 Judge = Callable[[tuple[Unit, ...], Trial], Judged]
@@ -110,7 +123,7 @@ class Verifier:
         if units is None:
             return Verdict(False)
         key = key_of(recurrence)
-        trial = self._trial(recurrence, bool(title), shared)
+        trial = self._trial(recurrence, mended, bool(title), shared, expected)
         after = self.judge(units, trial)
         here = trial.mine(r for r, _ in after)
         mine = [(r, v) for r, v in after if any(r is h for h in here)]
@@ -158,7 +171,7 @@ class Verifier:
         if units is None or recurrence.kept is None:
             return Verdict(False)
         key = key_of(recurrence)
-        after = self.judge(units, self._trial(recurrence))
+        after = self.judge(units, self._trial(recurrence, [mended]))
         if not self._all_say(after, {(mended.code, mended.span)}, key):
             return Verdict(False)
         mine = [(r, v) for r, v in after if key_of(r) == key and r.configuration == recurrence.configuration]
@@ -177,7 +190,7 @@ class Verifier:
         if units is None or expected is None:
             return Verdict(False)
         key = key_of(recurrence)
-        trial = self._trial(recurrence)
+        trial = self._trial(recurrence, [mended], expected=expected)
         after = self.judge(units, trial)
         if not self._all_say(after, {(mended.code, mended.span)}, key):
             return Verdict(False)
@@ -193,7 +206,7 @@ class Verifier:
         if units is None or not title:
             return Verdict(False)
         key, known = key_of(recurrence), {key_of(r) for r, _ in self.before}
-        after = self.judge(units, self._trial(recurrence))
+        after = self.judge(units, self._trial(recurrence, mended))
         still = [(r, v) for r, v in after if key_of(r) in known]
         if any(key_of(r) == key for r, _ in still) or not self._all_say(still, {(f.code, f.span) for f in mended}, key):
             return Verdict(False)
@@ -201,11 +214,19 @@ class Verifier:
         good = bool(path) and all(v.convention == title and v.status == "matched" for v in path)
         return Verdict(good, good and path[0].worst <= EXACT, convention=title)
 
-    def _trial(self, recurrence: Recurrence, clear: bool = False, shared: bool = False) -> Trial:
+    def _trial(
+        self,
+        recurrence: Recurrence,
+        mended: Sequence[Finding],
+        clear: bool = False,
+        shared: bool = False,
+        expected: Sequence[Worth] | None = None,
+    ) -> Trial:
         key = key_of(recurrence)
-        several = (c for c, v in self._paths(key) if len({(p.finding.code, p.finding.span) for p in v.proofs}) > 1)
+        gone = {(f.code, f.span) for f in mended}
+        left = ((c, len({(p.finding.code, p.finding.span) for p in v.proofs} - gone)) for c, v in self._paths(key))
         known = frozenset(key_of(r) for r, _ in self.before) if shared else frozenset()
-        return Trial(key, recurrence.configuration, clear, tuple(several), known)
+        return Trial(key, recurrence.configuration, clear, tuple((c, n) for c, n in left if n > 1), known, expected)
 
     def _reduced(self, recurrence: Recurrence, edits: Sequence[Edit]) -> tuple[Unit, ...] | None:
         """The edited units, without the blocks that have nothing to do with the edits; None if they do not parse."""
@@ -342,6 +363,15 @@ def worths(subject: Subject, posts: Sequence[Expr] | None = None) -> list[Worth]
     posts = subject.posts if posts is None else posts
     values = Values(subject, posts)
     return [values.worth(structure.settled(p)) for p in posts]
+
+
+def _comes_to(recurrence: Recurrence, expected: Sequence[Worth]) -> bool:
+    """The update, or a view of it, is worth that."""
+    bold = without_caution(recurrence) or recurrence
+    try:
+        return any(_is_worth(prepare(view), expected) for view in (recurrence, bold, *views(bold)))
+    except TooLarge:
+        return True
 
 
 def _is_worth(subject: Subject | None, expected: Sequence[Worth]) -> bool:

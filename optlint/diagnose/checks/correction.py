@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from functools import reduce
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
 
 from optlint.diagnose.checks.guards import rectified_length
+from optlint.diagnose.corrections import computes_a_root, corrected, sized
 from optlint.diagnose.repairs import Repair, check
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
@@ -18,7 +18,6 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.recurrence import State
 from optlint.model import Span
 from optlint.prepare import prepare
-from optlint.sandbox.evaluate import Array
 from optlint.subject import Subject
 from optlint.timed import Timed, averages, clock, one_minus_power, stuck_powers
 
@@ -69,10 +68,14 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if not wants_dead and unused and page.options.get("moments"):
             continue
         where = ", ".join(s.name for s in group)
-        for posts in _corrected(subject, group, found, time):
+        for posts in corrected(subject, group, found, time):
             made = subject.replaced(posts, clocks=clocks)
             details = {"moments": where}
             yield Repair(page.code, made, subject.step, posts[-1], span=span, where=where, details=details)
+        for step in sized(subject, group, time) if computes_a_root(subject) else ():
+            made = subject.replaced([*subject.posts[:-1], step], clocks=clocks)
+            details = {"moments": where, "computed": "yes"}
+            yield Repair(page.code, made, subject.step, step, span=span, where=where, details=details)
 
 
 def with_maximum_corrected(subject: Subject) -> Subject | None:
@@ -86,84 +89,6 @@ def with_maximum_corrected(subject: Subject) -> Subject | None:
         step = ex.substitute(subject.step, {ex.sym(largest.new): whole})
         return subject.replaced([*subject.posts[:-1], step], clocks=clocks)
     return None
-
-
-def _corrected(subject: Subject, group: Iterable[State], found: list[State], time: Expr) -> Iterator[list[Expr]]:
-    """The equations with averages corrected: each by itself, folded into what the second moment divides, and beside
-    another correction that an average takes in."""
-    table: dict[Expr, Expr] = {}
-    sizes: list[tuple[str, Expr]] = []
-    for state in group:
-        correction = one_minus_power(subject, state, time)
-        table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), correction)
-        sizes.append(("div", ex.op("sqrt", correction)) if state.old in subject.second else ("mul", correction))
-
-    def resized(below: Expr) -> Expr:
-        return reduce(lambda so_far, size: ex.op(size[0], so_far, size[1]), sizes, below)
-
-    table |= _look_ahead(subject, found, table)
-    raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
-    ways = [table, *({b: resized(b) for b in find(subject)} for find in (_divided_by_second, _corrections_gathered))]
-    if _computes_a_root(subject):
-        ways[:2] = reversed(ways[:2])
-    if subject.g in subject.step.symbols and len(table) == 1 and not any(s.old in subject.second for s in group):
-        later = {s: one_minus_power(subject, s, ex.op("add", time, ex.const(1))) for s in group}  # Dozat's NAdam
-        ways.append({ex.sym(s.new): ex.op("div", ex.sym(s.new), below) for s, below in later.items()})
-    for changes in ways:
-        posts = [p if r else ex.substitute(p, changes) for p, r in zip(subject.posts, [*raw, False], strict=True)]
-        if posts != subject.posts:
-            yield posts
-
-
-def _computes_a_root(subject: Subject) -> bool:
-    """√(1 − β₂ᵗ) is computed for the step size, and nothing reads it."""
-    read = {n for p in subject.posts for n in ex.walk(p)}
-    roots = [s.expr for s in subject.recurrence.stored if s.expr not in read and s.expr.op == "sqrt"]
-    timed = Timed(subject)
-    values = [value**2 for root in roots if timed.moves(root) and (value := timed.value(root)) is not None]
-    return any(np.allclose(value, whole) for value in values for whole in _corrections(timed))
-
-
-def _divided_by_second(subject: Subject) -> list[Expr]:
-    """What stands below a line and reads a second moment, the innermost ones."""
-    news = {s.new for s in subject.states if s.old in subject.second}
-    lines = dict.fromkeys(n.args[1] for p in subject.posts for n in ex.walk(p) if n.op == "div")
-    below = [n for n in lines if n.symbols & news]
-    return [n for n in below if not any(other is not n and ex.contains(n, other) for other in below)]
-
-
-def _corrections(timed: Timed) -> list[Array]:
-    """1 − βᵗ of each average."""
-    slopes = (structure.slope(s.post, s.old) for s in averages(timed.subject))
-    decays = [timed.value(own) for own in slopes if own is not None]
-    return [timed.corrections(decay) for decay in decays if decay is not None]
-
-
-def _corrections_gathered(subject: Subject) -> list[Expr]:
-    """What averages take in divided by 1 − βᵗ: step sizes (AdaMod), or the gradient with its step size (D-Adapt)."""
-    timed = Timed(subject)
-    whole = _corrections(timed)
-    lines = dict.fromkeys(n.args[1] for s in subject.states for n in ex.walk(s.post) if n.op == "div")
-    values = {n: timed.value(n) for n in lines if timed.moves(n)}
-    return [n for n, value in values.items() if value is not None and any(np.allclose(value, w) for w in whole)]
-
-
-def _look_ahead(subject: Subject, found: list[State], table: dict[Expr, Expr]) -> dict[Expr, Expr]:
-    """NAdam: β₁·m' + (1 − β₁)·g is corrected as a whole, where m' alone would be."""
-    ahead: dict[Expr, Expr] = {}
-    for state in found:
-        corrected = table.get(ex.sym(state.new))
-        if corrected is None or state.old in subject.second:
-            continue
-        weights = [subject.value(structure.slope(state.post, s) or ex.sym(s)) for s in (state.old, subject.g)]
-        for node in (n for p in subject.posts for n in ex.walk(p) if n.op in ("add", "sub")):
-            if {state.new, subject.g} <= node.visible and subject.parameter not in node.visible:
-                again = [subject.value(structure.slope(node, s) or ex.sym(s)) for s in (state.new, subject.g)]
-                if all(
-                    a is not None and b is not None and np.allclose(a, b) for a, b in zip(weights, again, strict=True)
-                ):
-                    ahead[node] = ex.op("div", node, corrected.args[1])
-    return ahead
 
 
 _RATE = re.compile(r"lr|rate|eta|alpha|^a$", re.IGNORECASE)
