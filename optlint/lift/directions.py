@@ -23,7 +23,7 @@ def kept_directions(frame: Frame, inner: Iterable[Frame], store: Store, name: st
     table, entries = entry_values(inner), entries_of(frame, store, inner)
     read = frozenset().union(*(e.post.symbols for e in entries))
     left = [e.post for e in entries if e.slot.symbol not in read and isinstance(e.slot.home, Cell)]
-    left += [resolved(post, table) for post in made_anew(store)]
+    left += [resolved(post, table) for _, post in made_anew(store)]
     averages = [e.post for e in entries if e.slot.symbol in e.post.symbols and any(map(_is_gradient, e.post.symbols))]
     made = [p for p in dict.fromkeys(left) if any(a != p and ex.contains(p, a) for a in averages)]
     whole = [p for p in made if not any(p != o and ex.contains(o, p) for o in made)]

@@ -236,6 +236,7 @@ class Lifter:
         """One run from a fresh start; what it wrote is taken back at its end, and so is where."""
         machine.choices = choices
         mark, slots, origins = machine.store.mark(), len(machine.store.slots), machine.store.origins
+        shared = len(machine.shared)
         machine.store.origins = {target: list(spans) for target, spans in origins.items()}
         machine.frames, machine.stored, machine.sinks, machine.nested, machine.work = [], [], [], [], 0
         machine.pending, machine.aliases, machine.unseen, machine.dropped, machine.worth = [], {}, {}, [], []
@@ -249,6 +250,7 @@ class Lifter:
             machine.store.rollback(mark)
             machine.store.origins = origins
             del machine.store.slots[slots:]
+            del machine.shared[shared:]
 
     def _as_if_kept(
         self,

@@ -112,7 +112,7 @@ class Recurrence:
     worth: Sequence[Worth] = ()  # every expression of the source that this run read or wrote, with its value, in order
     left_out: frozenset[Symbol] = frozenset()  # settings that this view takes as 0
     overwritten: list[Entry] = field(default_factory=list)  # places that get a new value without giving their old one
-    made_anew: tuple[Expr, ...] = ()  # what the run leaves in lasting places that it fills before it reads them
+    made_anew: tuple[tuple[str, Expr], ...] = ()  # lasting places that the run fills unread, and with what
     skipped: tuple[Expr, ...] = ()  # the conditions under which the run goes away instead (``if step == 1: continue``)
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
     started: Recurrence | None = None  # of a view from the second step on: the whole, whose first is another one

@@ -23,14 +23,14 @@ def written_places(store: Store) -> Iterator[tuple[Cell, str, Expr]]:
                 yield home, key, expr
 
 
-def made_anew(store: Store) -> Iterator[Expr]:
-    """What a run leaves in places of lasting objects that it does not read before it fills them."""
+def made_anew(store: Store) -> Iterator[tuple[str, Expr]]:
+    """The places of lasting objects that a run does not read before it fills them, with what it leaves there."""
     old = {(id(slot.home), slot.key) for slot in store.slots} | {(id(slot.cell), "") for slot in store.slots}
     for home, key, expr in written_places(store):
         lasts = not key or home.open or home.klass is not None or "[" in home.place or "." in home.place
         known = {(id(home), key), (id(content((home, key))), "")} & old
         if lasts and not known and expr.symbols:
-            yield expr
+            yield place_text(home.place + key), expr
 
 
 def from_saved(post: Expr, symbol: Symbol, saved: Mapping[str, str]) -> Expr:

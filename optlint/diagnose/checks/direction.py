@@ -11,7 +11,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.places import DERIVATIVE, OF_A_VALUE
+from optlint.lift.places import DERIVATIVE, OF_A_VALUE, is_called_gradient
 from optlint.lift.recurrence import Recurrence
 from optlint.subject import Subject
 
@@ -68,15 +68,19 @@ def _is_kept_in_bounds(recurrence: Recurrence) -> bool:
 
 
 def _can_return(recurrence: Recurrence) -> bool:
-    """Keeps the old parameter, or the step: it looks at a neighbour where the loss is higher (sharpness-aware)."""
+    """Keeps the old parameter, or the step: it looks at a neighbour where the loss is higher (sharpness-aware).
+
+    A gradient's own place, which a step may be made in, keeps neither.
+    """
     if recurrence.parameter is None:
         return False
     step = recurrence.step
     for state in reversed(recurrence.states):
         step = ex.substitute(step, {ex.sym(state.new): state.post})
     w = ex.sym(recurrence.parameter.old)
-    left = [*recurrence.made_anew, *(s.post for s in recurrence.idle)]
-    return any(kept == w or (kept.args and kept.size > 3 and ex.contains(step, kept)) for kept in left)
+    left = [*recurrence.made_anew, *((s.name, s.post) for s in recurrence.idle)]
+    places = [kept for name, kept in left if not is_called_gradient(name)]
+    return any(kept == w or (kept.args and kept.size > 3 and ex.contains(step, kept)) for kept in places)
 
 
 @check("mixed-sign")

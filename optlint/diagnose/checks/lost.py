@@ -120,7 +120,7 @@ def _carried(recurrence: Recurrence) -> frozenset[int]:
 
 def _left(recurrence: Recurrence) -> list[Expr]:
     """What the run leaves in places whose old content nothing reads."""
-    return [*(e.post for e in recurrence.overwritten), *recurrence.made_anew]
+    return [*(e.post for e in recurrence.overwritten), *(post for _, post in recurrence.made_anew)]
 
 
 def _all_contents(recurrence: Recurrence) -> Iterator[list[tuple[Expr, list[Expr]]]]:
