@@ -11,40 +11,29 @@ from optlint.lift.abroad import Abroad
 from optlint.lift.beginnings import without_beginnings
 from optlint.lift.branches import Choices, Paths
 from optlint.lift.callers import lift_wholes, views_of
-from optlint.lift.directions import kept_directions
 from optlint.lift.dropped import (
     decays_in_vain,
     forget_what_is_written,
-    is_begun_there,
     is_log,
     lasts,
     on_parameters,
     reads_result,
 )
 from optlint.lift.elsewhere import views_elsewhere
-from optlint.lift.entries import changed_gradients, entry_values, resolved
-from optlint.lift.expression import Symbol, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.lost import lost_averages, lost_updates, moved_gradients, moves_with
-from optlint.lift.objects import Func, Klass, Unsupported, content, numeric
-from optlint.lift.passes import note_passes
+from optlint.lift.objects import Func, Klass, Unsupported
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Recurrence
 from optlint.lift.related import (
     at_home,
-    carried_into,
     count_each_call,
     forget_what_is_read,
-    goes_beyond,
-    is_of_loop,
     note_what_stands_still,
-    same_step,
 )
 from optlint.lift.runs import run_entry
-from optlint.lift.updates import updates_of
+from optlint.lift.shown import is_home, shown_by
 from optlint.lift.vocabulary.graph import commit
-from optlint.lift.written import made_anew
 from optlint.model import Span
 
 MODULE_PATHS = 4
@@ -132,7 +121,7 @@ class Lifter:
 
     def shown(self, machine: Interpreter, frame: Frame) -> list[Recurrence]:
         """The updates that a run of the module's own code has shown."""
-        return self._found(machine, frame, "<module>")
+        return shown_by(self.program, machine, frame, "<module>")
 
     def _interpreter(self, choices: Choices) -> Interpreter:
         machine = Interpreter(choices)
@@ -182,19 +171,6 @@ class Lifter:
                 for name, method, klass in value.methods(block.name):
                     if any(f"{n}.".startswith(f"{name}.") for n in block.evident):
                         self.entry(machine, method, name, klass)
-
-    def _rest_of(self, home: Span | None) -> Callable[[Span], str]:
-        """What stands behind a statement of a function, to the function's end; of the module itself, to the last."""
-        cells = [(u.cell, t.split("\n")) for t, u in zip(self.program.texts, self.program.units, strict=True)]
-
-        def rest(span: Span) -> str:
-            at = next((n for n, (cell, _) in enumerate(cells) if cell == span.cell), len(cells))
-            lines = cells[at][1] if at < len(cells) else []
-            behind = lines[span.end_line - 1 : home.end_line if home is not None else None]
-            later = [line for _, more in cells[at + 1 :] for line in more] if home is None else []
-            return "\n".join([behind[0][span.end_column - 1 :], *behind[1:], *later]) if behind else ""
-
-        return rest
 
     def entry(self, machine: Interpreter, func: Func, name: str, klass: Klass | None, limit: int | None = None) -> None:
         paths = Paths() if limit is None else Paths(limit)
@@ -271,7 +247,7 @@ class Lifter:
             with self._running(machine, Choices(given=dict(choices.taken))):
                 frame = run_entry(machine, func, klass)
                 told: set[Span] = set()  # with an update that reads them
-                for kept in self._found(machine, frame, name):
+                for kept in shown_by(self.program, machine, frame, name):
                     lost = (d for d in machine.dropped if d.span in dropped and reads_result(kept, d))
                     kept.dropped = tuple(dict.fromkeys(lost))
                     mine = [r for r in made if set(kept.writes) & set(r.writes)]
@@ -283,7 +259,11 @@ class Lifter:
                     told |= {d.span for d in kept.dropped}
                 for alone in on_parameters((d for d in machine.dropped if d.span in dropped - told), name):
                     alone.configuration, alone.imports = dict(machine.choices.taken), frozenset(machine.imports)
-                    alone.at_home, alone.home, alone.worth = self._is_home(frame, alone), frame.span, machine.worth
+                    alone.at_home, alone.home, alone.worth = (
+                        is_home(self.program, frame, alone),
+                        frame.span,
+                        machine.worth,
+                    )
                     self._take_in(alone)
         except (Unsupported, RecursionError):
             pass
@@ -318,7 +298,7 @@ class Lifter:
 
         Returns what tells this run's updates from another's.
         """
-        self.latest = kept = self._found(machine, frame, name)
+        self.latest = kept = shown_by(self.program, machine, frame, name)
         for recurrence in kept:
             self._take_in(recurrence)
         return frozenset((r.span, r.equations(), tuple(s.name for s in r.idle)) for r in kept)
@@ -342,82 +322,6 @@ class Lifter:
         for number, other in enumerate(taken):
             if other is not recurrence and other.kept is None and _key_of(other) == _key_of(recurrence):
                 taken[number] = recurrence
-
-    def _found(self, machine: Interpreter, frame: Frame, name: str) -> list[Recurrence]:
-        """The updates of a run's frames, in source order, with what the run knows of them."""
-        frames = [frame, *machine.frames]
-        made: dict[int, list[Recurrence]] = {}
-        for candidate in sorted(frames, key=lambda f: -f.depth):
-            inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
-            within = [r for f in inner for r in made.get(id(f), ())]
-            made[id(candidate)] = updates_of(candidate, inner, machine.store, machine.sinks, name, within)
-            for recurrence in made[id(candidate)]:
-                note_passes(recurrence, candidate, machine.frames)
-        found = [r for f in frames for r in made[id(f)]]
-        if (frame.span is not None or not found) and all(r.parameter is not None for r in found):
-            behind = self._rest_of(frame.span)
-            lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
-            found = [r for r in lost if moves_with(r, found)] or found
-            found = found or list(lost_averages(frame, machine.frames, machine.stored, behind, name))
-        changed = changed_gradients(machine.given, machine.store)
-        for candidate in frames if not found else ():
-            found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
-        if not found and frame.span is not None:
-            found = kept_directions(frame, machine.frames, machine.store, name)
-        found = [r for r in found if not any(goes_beyond(r, inner) for inner in found)]
-        found.sort(key=lambda r: (-len(r.states), -r.depth))
-        kept: list[Recurrence] = []
-        for recurrence in found:
-            if not any(same_step(recurrence, other) for other in kept):
-                kept.append(recurrence)
-        contents = {s.symbol: post for f in frames for s, post in f.posts}
-        advanced = set(contents)
-        begun: set[Symbol] = set()
-        counted: set[Symbol] = set()
-        for slot in machine.store.slots:
-            held = numeric(content((slot.home, slot.key)))
-            if held != sym(slot.symbol):
-                advanced.add(slot.symbol)
-                if held is not None and held.op == "add" and held.args[0] == sym(slot.symbol):
-                    counted |= {slot.symbol} if held.args[1].op == "const" else set()
-                if held is not None and (held.op == "const" or is_begun_there(held, slot)):
-                    begun.add(slot.symbol)
-        kept.sort(key=lambda r: (r.span.line, r.span.column))
-        left = tuple(made_anew(machine.store))
-        table = entry_values(machine.frames)
-        skipped = tuple(resolved(condition, table) for condition in machine.skipped)
-        for recurrence in kept:
-            recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
-            recurrence.counted = frozenset(counted)
-            recurrence.contents = contents
-            recurrence.stored = list(machine.stored)
-            recurrence.worth = machine.worth
-            recurrence.made_anew = left
-            recurrence.neighbours = frozenset(machine.neighbours.values())
-            recurrence.skipped = skipped
-            recurrence.inputs = [*recurrence.inputs, *changed]
-            recurrence.aliases = list(machine.shared)
-            recurrence.on_data = frozenset(machine.choices.on_data)
-            recurrence.configuration = dict(machine.choices.taken)
-            recurrence.imports = frozenset(machine.imports)
-            recurrence.types = frozenset(machine.types)
-            recurrence.at_home = self._is_home(frame, recurrence)
-            recurrence.cut_short = next((c.returns for c in machine.cut_short if is_of_loop(recurrence, c)), None)
-            recurrence.once = next((o for o in machine.once if all(map(o.covers, recurrence.writes))), None)
-            recurrence.carried = carried_into(recurrence, machine.frames)
-            recurrence.home, recurrence.unseen_kin = frame.span, frame.unseen_kin
-            recurrence.entered = frozenset(machine.entered)
-            recurrence.escapes = (
-                frozenset(machine.leaves(frame.returned)) if frame.returned is not None else frozenset()
-            )
-        return kept
-
-    def _is_home(self, frame: Frame, recurrence: Recurrence) -> bool:
-        if frame.span is not None:
-            return all(frame.span.covers(s) for s in recurrence.writes)
-        line = recurrence.writes[0].line if recurrence.writes else recurrence.span.line
-        block = next((b for _, b in self.program.blocks if b.line <= line <= b.end_line), None)
-        return block is None or block.kind == "code"
 
     def miss(self, name: str, span: Span | None, error: Unsupported) -> None:
         where = error.span or span or Span(1, 1, 1, 1)

@@ -1,0 +1,118 @@
+"""What one run shows: the updates of its frames, with what it knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from optlint.lift.directions import kept_directions
+from optlint.lift.dropped import is_begun_there
+from optlint.lift.entries import changed_gradients, entry_values, resolved
+from optlint.lift.expression import Symbol, sym
+from optlint.lift.frames import Frame
+from optlint.lift.interpreter import Interpreter
+from optlint.lift.lost import lost_averages, lost_updates, moved_gradients, moves_with
+from optlint.lift.objects import content, numeric
+from optlint.lift.passes import note_passes
+from optlint.lift.program import Program
+from optlint.lift.recurrence import Entry, Recurrence
+from optlint.lift.related import carried_into, goes_beyond, is_of_loop, same_step
+from optlint.lift.updates import updates_of
+from optlint.lift.written import made_anew
+from optlint.model import Span
+
+
+def shown_by(program: Program, machine: Interpreter, frame: Frame, name: str) -> list[Recurrence]:
+    """The updates of a run's frames, in source order, with what the run knows of them."""
+    frames = [frame, *machine.frames]
+    made: dict[int, list[Recurrence]] = {}
+    for candidate in sorted(frames, key=lambda f: -f.depth):
+        inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
+        within = [r for f in inner for r in made.get(id(f), ())]
+        made[id(candidate)] = updates_of(candidate, inner, machine.store, machine.sinks, name, within)
+        for recurrence in made[id(candidate)]:
+            note_passes(recurrence, candidate, machine.frames)
+    found = [r for f in frames for r in made[id(f)]]
+    if (frame.span is not None or not found) and all(r.parameter is not None for r in found):
+        behind = _rest_of(program, frame.span)
+        lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
+        found = [r for r in lost if moves_with(r, found)] or found
+        found = found or list(lost_averages(frame, machine.frames, machine.stored, behind, name))
+    changed = changed_gradients(machine.given, machine.store)
+    for candidate in frames if not found else ():
+        found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
+    if not found and frame.span is not None:
+        found = kept_directions(frame, machine.frames, machine.store, name)
+    found = [r for r in found if not any(goes_beyond(r, inner) for inner in found)]
+    found.sort(key=lambda r: (-len(r.states), -r.depth))
+    kept: list[Recurrence] = []
+    for recurrence in found:
+        if not any(same_step(recurrence, other) for other in kept):
+            kept.append(recurrence)
+    kept.sort(key=lambda r: (r.span.line, r.span.column))
+    _note(program, machine, frame, kept, changed)
+    return kept
+
+
+def _note(program: Program, machine: Interpreter, frame: Frame, found: list[Recurrence], changed: list[Entry]) -> None:
+    """What the run knows, beside the equations, of the updates that it shows."""
+    frames = [frame, *machine.frames]
+    contents = {s.symbol: post for f in frames for s, post in f.posts}
+    advanced = set(contents)
+    begun: set[Symbol] = set()
+    counted: set[Symbol] = set()
+    for slot in machine.store.slots:
+        held = numeric(content((slot.home, slot.key)))
+        if held != sym(slot.symbol):
+            advanced.add(slot.symbol)
+            if held is not None and held.op == "add" and held.args[0] == sym(slot.symbol):
+                counted |= {slot.symbol} if held.args[1].op == "const" else set()
+            if held is not None and (held.op == "const" or is_begun_there(held, slot)):
+                begun.add(slot.symbol)
+    left = tuple(made_anew(machine.store))
+    table = entry_values(machine.frames)
+    skipped = tuple(resolved(condition, table) for condition in machine.skipped)
+    for recurrence in found:
+        recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
+        recurrence.counted = frozenset(counted)
+        recurrence.contents = contents
+        recurrence.stored = list(machine.stored)
+        recurrence.worth = machine.worth
+        recurrence.made_anew = left
+        recurrence.neighbours = frozenset(machine.neighbours.values())
+        recurrence.skipped = skipped
+        recurrence.inputs = [*recurrence.inputs, *changed]
+        recurrence.aliases = list(machine.shared)
+        recurrence.on_data = frozenset(machine.choices.on_data)
+        recurrence.configuration = dict(machine.choices.taken)
+        recurrence.imports = frozenset(machine.imports)
+        recurrence.types = frozenset(machine.types)
+        recurrence.at_home = is_home(program, frame, recurrence)
+        recurrence.cut_short = next((c.returns for c in machine.cut_short if is_of_loop(recurrence, c)), None)
+        recurrence.once = next((o for o in machine.once if all(map(o.covers, recurrence.writes))), None)
+        recurrence.carried = carried_into(recurrence, machine.frames)
+        recurrence.home, recurrence.unseen_kin = frame.span, frame.unseen_kin
+        recurrence.entered = frozenset(machine.entered)
+        recurrence.escapes = frozenset(machine.leaves(frame.returned)) if frame.returned is not None else frozenset()
+
+
+def is_home(program: Program, frame: Frame, recurrence: Recurrence) -> bool:
+    """All that moves the parameter stands in the run's own function, or in code of the module's own."""
+    if frame.span is not None:
+        return all(frame.span.covers(s) for s in recurrence.writes)
+    line = recurrence.writes[0].line if recurrence.writes else recurrence.span.line
+    block = next((b for _, b in program.blocks if b.line <= line <= b.end_line), None)
+    return block is None or block.kind == "code"
+
+
+def _rest_of(program: Program, home: Span | None) -> Callable[[Span], str]:
+    """What stands behind a statement of a function, to the function's end; of the module itself, to the last."""
+    cells = [(u.cell, t.split("\n")) for t, u in zip(program.texts, program.units, strict=True)]
+
+    def rest(span: Span) -> str:
+        at = next((n for n, (cell, _) in enumerate(cells) if cell == span.cell), len(cells))
+        lines = cells[at][1] if at < len(cells) else []
+        behind = lines[span.end_line - 1 : home.end_line if home is not None else None]
+        later = [line for _, more in cells[at + 1 :] for line in more] if home is None else []
+        return "\n".join([behind[0][span.end_column - 1 :], *behind[1:], *later]) if behind else ""
+
+    return rest
