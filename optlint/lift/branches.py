@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from optlint.lift.conditions import by_default, looks_at_data, plain, says_how, says_which
+from optlint.lift.conditions import asks_for_shape, by_default, looks_at_data, plain, says_how
 from optlint.lift.expression import Expr
 from optlint.model import Span
 
@@ -154,7 +154,7 @@ class Paths:
         if not result:  # what hides an update may be a matrix's way, or stand late: from both ends in turn
             ends = zip(reversed(asked_for), asked_for, strict=True)
             asked_for = list(dict.fromkeys(one for both in ends for one in both))
-            asked_for.sort(key=lambda one: not says_which(one[0]))
+            asked_for.sort(key=lambda one: not asks_for_shape(one[0]))
         for name, value in asked_for:
             if name in choices.given or (choices.given and self.idle & {name, *choices.given}):
                 continue

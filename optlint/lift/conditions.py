@@ -96,11 +96,16 @@ def says_how(condition: str) -> bool:
     return bool(_HOW.search(condition))
 
 
-_SHAPE = re.compile(r"\.(shape|ndim|size|dim|rank|numel)\b|^len ")
+_SHAPE = re.compile(r"\.(shape|ndim|size|dim|rank|numel)\b")
 
 
 def says_which(condition: str) -> bool:
     """The condition asks for a parameter's shape: which parameters take this way, and no option of the user's."""
+    return asks_for_shape(condition) or condition.startswith("len ")
+
+
+def asks_for_shape(condition: str) -> bool:
+    """The condition names the shape that it asks for; a mere length may be that of a list."""
     return bool(_SHAPE.search(condition))
 
 

@@ -321,6 +321,7 @@ def _is_weight(subject: Subject, factor: ex.Expr) -> bool:
 def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """ρ·v + (1 − ν)·g² for ρ·v + (1 − ρ)·g², where ν is no other average's decay. Also an average that is added."""
     yield from _added_on_top(subject, page)
+    yield from _mean_of_one(subject, page)
     kept = {s: own for s in subject.states if (own := structure.slope(s.post, s.old)) is not None}
     values = {s: subject.value(own) for s, own in kept.items()}
     for number, state in enumerate(subject.states):
@@ -337,6 +338,27 @@ def weight_of_its_own(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         post = ex.op("add", ex.op("mul", kept[state], ex.sym(state.old)), added, origin=state.post.origin)
         yield Repair(page.code, _with(subject, number, post), weights[0], right, where=state.name, root=state.post)
     yield from sum_corrected_as_average(subject, page)  # where the second moment reads the first: AdaBelief
+
+
+def _mean_of_one(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """A mean of the gradients m + (g − m), which is the last one, beside a second moment: centered RMSprop's."""
+    g = ex.sym(subject.g)
+    for number, state in enumerate(subject.states):
+        if state.post != g:
+            continue
+        old = ex.sym(state.old)
+        news = (g, ex.sym(state.new))
+        whole = {ex.op("sub", ex.op("add", old, new), old): ex.sym(state.new) for new in news}
+        whole |= {ex.op("add", old, ex.op("sub", new, old)): ex.sym(state.new) for new in news}
+        read = [ex.substitute(p, whole) for p in subject.posts]
+        if read == subject.posts:
+            continue  # the code does not take what it is told from the old content: it keeps the last gradient
+        for decay in dict.fromkeys(structure.slope(s.post, s.old) for s in averages(subject)):
+            if decay is not None:
+                read[number] = structure.average(decay, state.old, g, state.post.origin)
+                made, details = subject.replaced(read), {"says": "mean"}
+                span = next(reversed(state.spans), None)
+                yield Repair(page.code, made, state.post, read[number], where=state.name, details=details, span=span)
 
 
 def _added_on_top(subject: Subject, page: MistakePage) -> Iterator[Repair]:
