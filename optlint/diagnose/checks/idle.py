@@ -28,6 +28,7 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Put the idle moment, as the code has corrected it, where g (or v') stands now: everywhere, or in one place."""
     recurrence, gradient = subject.recurrence, subject.gradient
     yield from _taken_once(subject, page)
+    yield from _instead_of_zeros(subject, page)
     corrected = [s for s in recurrence.elsewhere if _is_corrected(recurrence, s)]
     for idle in (*recurrence.idle, *corrected) if gradient is not None else ():
         assert gradient is not None
@@ -49,6 +50,20 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     if idle in corrected:
                         made.details["alone"] = "yes"
                     yield made
+
+
+def _instead_of_zeros(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """The step divides by the root of a place that begins as zeros and that nothing writes, beside an idle average."""
+    recurrence, around = subject.recurrence, subject.recurrence.around
+    for idle in recurrence.idle if around is not None else ():
+        if not structure.squared_in(idle.post) or idle.old not in idle.post.symbols:
+            continue
+        for position, post, below in _below(recurrence):
+            for place in sorted(below.symbols, key=lambda s: s.name):
+                still = place.initial == ZERO and place not in recurrence.moving | recurrence.advanced
+                if still and around is not None and not around.is_written_elsewhere(place.name):
+                    right = ex.replace_node(post, below, ex.substitute(below, {ex.sym(place): ex.sym(idle.new)}))
+                    yield _repaired(page, recurrence, idle, position, right)
 
 
 def _is_corrected(recurrence: Recurrence, idle: State) -> bool:
