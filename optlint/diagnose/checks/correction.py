@@ -58,6 +58,8 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         if (all if both else any)(_stands_without_power(subject, state) for state in group):
             continue  # it is there, and only its exponent is not
+        if any(state is rooted for state in group for _, rooted in _folded_roots(subject)):
+            continue  # so it is here, folded into the step size
         if any(structure.slope(state.post, state.old) in stuck for state in group):
             continue  # it is there, and t does not move
         if not both and not uses_time and not wants_dead:
@@ -194,7 +196,7 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for root, state in _folded_roots(subject):
         time, clocks = clock(subject)
         right = ex.op("sqrt", one_minus_power(subject, state, time), origin=root.origin)
-        posts = [*(s.post for s in subject.states), ex.replace_node(subject.step, root, right)]
+        posts = [ex.substitute(p, {root: right}) for p in subject.posts]  # an average may gather step sizes, too
         yield Repair(page.code, subject.replaced(posts, clocks=clocks), root, right, where=state.name)
 
 
