@@ -55,13 +55,15 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def _instead_of_zeros(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """The step divides by the root of a place that begins as zeros and that nothing writes, beside an idle average."""
     recurrence, around = subject.recurrence, subject.recurrence.around
-    for idle in recurrence.idle if around is not None else ():
+    if around is None or recurrence.dropped:
+        return  # a result that nobody takes may be what should stand there
+    for idle in recurrence.idle:
         if not structure.squared_in(idle.post) or idle.old not in idle.post.symbols:
             continue
         for position, post, below in _below(recurrence):
             for place in sorted(below.symbols, key=lambda s: s.name):
                 still = place.initial == ZERO and place not in recurrence.moving | recurrence.advanced
-                if still and around is not None and not around.is_written_elsewhere(place.name):
+                if still and not around.is_written_elsewhere(place.name):
                     right = ex.replace_node(post, below, ex.substitute(below, {ex.sym(place): ex.sym(idle.new)}))
                     yield _repaired(page, recurrence, idle, position, right)
 
