@@ -40,7 +40,7 @@ MODULE_PATHS = 4
 CHOSEN_PATHS = 8  # more of them in a script that chooses among several ways by a text
 NESTED_PATHS = 12
 MAX_EFFORT = 200_000  # evaluation steps of all paths of a function together
-MAX_FRUITLESS = 30_000  # evaluation steps of a function's paths, none of which has shown an update
+MAX_FRUITLESS = 50_000  # evaluation steps of a function's paths, none of which has shown an update
 
 
 @dataclass(slots=True)

@@ -130,3 +130,26 @@ def ratio_of_norms(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         made = subject.replaced([*subject.posts[:-1], ex.replace_node(subject.step, node, right)])
         yield Repair(page.code, made, node, right, where="step", root=subject.step)
         return
+
+
+@check("ratio-of-norms-half-guarded")
+def ratio_of_norms_half_guarded(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """‖w‖/‖u‖ where the one norm is asked for and the other may be zero: 1 there, too."""
+    for guard in (n for n in ex.walk(subject.step) if n.op == "where"):
+        asked = set(ex.walk(guard.args[0]))
+        for node in (n for side in guard.args[1:] for n in ex.walk(side) if n.op == "div"):
+            norms = [a for a in node.args if _is_norm(a)]
+            unasked = [n for n in norms if n not in asked]
+            if len(norms) == 2 and len(unasked) == 1:
+                right = ex.op("where", ex.op("gt", unasked[0], ZERO), node, ONE)
+                made = subject.replaced([*subject.posts[:-1], ex.replace_node(subject.step, node, right)])
+                yield Repair(page.code, made, node, right, where="step", root=subject.step)
+                return
+
+
+def _is_norm(node: Expr) -> bool:
+    """‖x‖, or √Σx²."""
+    inner = node.args[0] if node.op == "sqrt" else None
+    return node.op == "norm" or (
+        inner is not None and inner.op == "sum" and structure.square_root_of(inner.args[0]) is not None
+    )
