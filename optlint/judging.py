@@ -109,9 +109,8 @@ class _Sitting:
             for number in sorted(still, key=lambda n: sizes[n]):
                 name, text = updates[number].name, updates[number].equations()
                 if text not in vain and unclear[name] < of_update and unclear.total() < of_file:
-                    verdicts[number] = verdict = self.judge(
-                        updates[number], min(depth, self.mistakes_of(updates[number]))
-                    )
+                    at_most = min(depth, self.mistakes_of(updates[number]))
+                    verdicts[number] = verdict = self.judge(updates[number], at_most)
                     if verdict is not None and verdict.status == "unmatched":
                         unclear[name] += 1
                         vain.add(text)

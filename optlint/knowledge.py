@@ -52,7 +52,7 @@ class Variant:
     deviation: str = ""  # a published departure: right only where the code or the setting cites it
     cue: str = ""  # a regular expression over the code's names and comments that counts as citing it
     same: str = ""  # the variant of this file that behaves as this one does: another spelling of it
-    intended: tuple[str, ...] = ()  # the mistakes that are none in this form: it is published with them
+    intended: tuple[str, ...] = ()  # mistakes that are none in what is told as this form: it is published with them
     initial: tuple[tuple[str, str], ...] = ()
     defaults: tuple[tuple[str, float], ...] = ()
 

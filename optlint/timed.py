@@ -90,6 +90,11 @@ class Timed:
             return None
         return np.stack([np.broadcast_to(evaluate(node, self._at(t), pseudo), (LANES, 1)) for t in TIMES])
 
+    def decay(self, average: State) -> Any:
+        """The values of an average's own decay, as ``value`` gives them."""
+        own = structure.slope(average.post, average.old)
+        return self.value(own) if own is not None else None
+
     @property
     def _clock_symbols(self) -> frozenset[Symbol]:
         return frozenset(c.symbol for c in self.clocks)

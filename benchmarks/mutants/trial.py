@@ -70,7 +70,7 @@ def _behaviour(recurrence: Recurrence) -> bytes:
         rounded[np.isnan(rounded)] = np.nan  # nor has this
     clocks = [(c.first, c.by, c.known, c.every, c.outer) for c in subject.clocks]
     lost = (recurrence.kept is None, recurrence.lost)
-    around = (recurrence.per_parameter, len(set(recurrence.aliases)), lost, clocks)
+    around = (recurrence.per_parameter, len(recurrence.aliases), lost, clocks)
     return bytes(rounded.tobytes()) + repr(around).encode()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import reduce
 
 import numpy as np
 
@@ -18,19 +17,12 @@ from optlint.timed import Timed, averages, one_minus_power
 def corrected(subject: Subject, group: Iterable[State], found: list[State], time: Expr) -> Iterator[list[Expr]]:
     """The equations with averages corrected: each by itself, folded into what the second moment divides, and beside
     another correction that an average takes in."""
-    table: dict[Expr, Expr] = {}
-    sizes: list[tuple[str, Expr]] = []
-    for state in group:
-        correction = one_minus_power(subject, state, time)
-        table[ex.sym(state.new)] = ex.op("div", ex.sym(state.new), correction)
-        sizes.append(("div", ex.op("sqrt", correction)) if state.old in subject.second else ("mul", correction))
-
-    def resized(below: Expr) -> Expr:
-        return reduce(lambda so_far, size: ex.op(size[0], so_far, size[1]), sizes, below)
-
+    table = {ex.sym(s.new): ex.op("div", ex.sym(s.new), one_minus_power(subject, s, time)) for s in group}
     table |= _look_ahead(subject, found, table)
     raw = [s in group or (s in found and s.old in subject.second) for s in subject.states]  # AdaBelief takes m raw
-    ways = [table, *({b: resized(b) for b in find(subject)} for find in (_divided_by_second, _corrections_gathered))]
+    ways = [table]
+    for lines in (_divided_by_second(subject), _corrections_gathered(subject)):
+        ways.append({below: _folded_into(below, subject, group, time, below=True) for below in lines})
     if subject.g in subject.step.symbols and len(table) == 1 and not any(s.old in subject.second for s in group):
         later = {s: one_minus_power(subject, s, ex.op("add", time, ex.const(1))) for s in group}  # Dozat's NAdam
         ways.append({ex.sym(s.new): ex.op("div", ex.sym(s.new), below) for s, below in later.items()})
@@ -48,11 +40,17 @@ def sized(subject: Subject, group: Iterable[State], time: Expr) -> Iterator[Expr
         rest = next((a for a in sides if a is not size and a.symbols & subject.moving), None)
         if size is None or rest is None or subject.parameter in rest.symbols:
             continue
-        for state in group:
-            correction = one_minus_power(subject, state, time)
-            second = state.old in subject.second
-            size = ex.op("mul", size, ex.op("sqrt", correction)) if second else ex.op("div", size, correction)
-        yield ex.replace_node(subject.step, node, ex.op("mul", size, rest, origin=node.origin))
+        whole = _folded_into(size, subject, group, time)
+        yield ex.replace_node(subject.step, node, ex.op("mul", whole, rest, origin=node.origin))
+
+
+def _folded_into(node: Expr, subject: Subject, group: Iterable[State], time: Expr, below: bool = False) -> Expr:
+    """η·√(1 − β₂ᵗ)/(1 − β₁ᵗ), as far as averages of a group ask for it; of what stands below a line the inverse."""
+    for state in group:
+        correction = one_minus_power(subject, state, time)
+        second = state.old in subject.second
+        node = ex.op("mul" if second is not below else "div", node, ex.op("sqrt", correction) if second else correction)
+    return node
 
 
 def computes_a_root(subject: Subject) -> bool:
@@ -74,7 +72,7 @@ def _divided_by_second(subject: Subject) -> list[Expr]:
 def _corrections_gathered(subject: Subject) -> list[Expr]:
     """What averages take in divided by 1 − βᵗ: step sizes (AdaMod), or the gradient with its step size (D-Adapt)."""
     timed = Timed(subject)
-    decays = [timed.value(own) for s in averages(subject) if (own := structure.slope(s.post, s.old)) is not None]
+    decays = (timed.decay(state) for state in averages(subject))
     whole = [timed.corrections(decay) for decay in decays if decay is not None]
     lines = dict.fromkeys(n.args[1] for s in subject.states for n in ex.walk(s.post) if n.op == "div")
     values = {n: timed.value(n) for n in lines if timed.moves(n)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from optlint.diagnose.caution import without_caution
@@ -120,10 +121,9 @@ def _without_floor(
     if bare is None:
         return None
     known = {f.code for f in verdict.findings}
-    loud = [f for f in bare.findings if f.severity != "note" and f.code not in known]
-    pages = [find_mistake(f.code) for f in loud]
-    kept = known <= {f.code for f in bare.findings} or verdict.status == "matched"
-    if not kept or not loud or not all(p is not None and p.options.get("floor") for p in pages):
+    more = [find_mistake(f.code) for f in bare.findings if f.severity != "note" and f.code not in known]
+    lost = verdict.status != "matched" and not known <= {f.code for f in bare.findings}
+    if lost or not more or not all(p is not None and p.options.get("floor") for p in more):
         return None
     said = f" (as long as {at_their_default(sorted(s.name for s in idle))})"
     bare.findings = [f if f.code in known else replace(f, message=f.message + said) for f in bare.findings]
@@ -132,11 +132,16 @@ def _without_floor(
 
 def is_published(recurrence: Recurrence) -> bool:
     """Whether a recurrence equals some published form."""
-    bold = without_caution(recurrence) or recurrence
     try:
-        return any(next(matches(prepare(view)), None) is not None for view in (bold, *views(bold)))
+        return any(next(matches(subject), None) is not None for subject in readings(recurrence))
     except TooLarge:
         return False
+
+
+def readings(recurrence: Recurrence) -> Iterator[Subject]:
+    """An update as it is judged, and every view of it. Raises TooLarge."""
+    bold = without_caution(recurrence) or recurrence
+    yield from map(prepare, (bold, *views(bold)))
 
 
 def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) -> Judgement | None:

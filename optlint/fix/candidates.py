@@ -187,13 +187,11 @@ class Candidates:
             yield from self.stores.replaced(before, after)
         yield from self.stores.earlier(before, after, proof.finding.span)
         yield from self.stores.later(before, after, proof.finding.span)
-        if kind == "along":
+        if kind in ("along", "again"):
             yield from self.recipes.out_of_place(proof.finding.span)
-            return
-        if kind == "again":  # the repaired equation is that of a second update, not of this one
-            yield from self.recipes.out_of_place(proof.finding.span)
-            self.reason = _CALLERS
-            yield from self.recipes.under_another_name(proof.finding.span)
+            if kind == "again":  # the repaired equation is that of a second update, not of this one
+                self.reason = _CALLERS
+                yield from self.recipes.under_another_name(proof.finding.span)
             return
         fresh = fresh_clocks(before, after)
         if not fresh:

@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from optlint.diagnose.caution import without_caution
-from optlint.diagnose.judge import Judgement, is_published
-from optlint.diagnose.views import views
+from optlint.diagnose.judge import Judgement, is_published, readings
 from optlint.fix.text import edited, overlap
 from optlint.fix.values import Values, Worth
 from optlint.lift import structure
@@ -367,9 +365,8 @@ def worths(subject: Subject, posts: Sequence[Expr] | None = None) -> list[Worth]
 
 def _comes_to(recurrence: Recurrence, expected: Sequence[Worth]) -> bool:
     """The update, or a view of it, is worth that."""
-    bold = without_caution(recurrence) or recurrence
     try:
-        return any(_is_worth(prepare(view), expected) for view in (recurrence, bold, *views(bold)))
+        return any(_is_worth(subject, expected) for subject in (prepare(recurrence), *readings(recurrence)))
     except TooLarge:
         return True
 

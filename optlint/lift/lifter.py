@@ -259,11 +259,8 @@ class Lifter:
                     told |= {d.span for d in kept.dropped}
                 for alone in on_parameters((d for d in machine.dropped if d.span in dropped - told), name):
                     alone.configuration, alone.imports = dict(machine.choices.taken), frozenset(machine.imports)
-                    alone.at_home, alone.home, alone.worth = (
-                        is_home(self.program, frame, alone),
-                        frame.span,
-                        machine.worth,
-                    )
+                    alone.at_home, alone.home = is_home(self.program, frame, alone), frame.span
+                    alone.worth = machine.worth
                     self._take_in(alone)
         except (Unsupported, RecursionError):
             pass

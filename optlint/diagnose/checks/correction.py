@@ -52,16 +52,16 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     uses_time = any(p.symbols & subject.timed for p in subject.posts)
     unused = dead_corrections(subject)
     stuck = {power.args[0] for power, _ in stuck_powers(subject)}
+    there = [s for s in found if structure.slope(s.post, s.old) in stuck]  # and t does not move
+    there += [s for _, s in _folded_roots(subject)]  # without its exponent, folded into the step size
     wants_dead = bool(page.options.get("computed"))
     for group in groups:
         if both and uses_time:
             continue
         if (all if both else any)(_stands_without_power(subject, state) for state in group):
             continue  # it is there, and only its exponent is not
-        if any(state is rooted for state in group for _, rooted in _folded_roots(subject)):
-            continue  # so it is here, folded into the step size
-        if any(structure.slope(state.post, state.old) in stuck for state in group):
-            continue  # it is there, and t does not move
+        if any(state in there for state in group):
+            continue
         if not both and not uses_time and not wants_dead:
             continue
         span = unused[0][1] if wants_dead and unused else None

@@ -42,7 +42,7 @@ def correction_power(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     timed = Timed(subject)
     right = {}
     for state in averages(subject):
-        decay = timed.value(structure.slope(state.post, state.old))  # type: ignore[arg-type]
+        decay = timed.decay(state)
         if decay is not None:
             right[state.old] = decay, one_minus_power(subject, state, timed.time)
     slips: dict[tuple[int, Symbol], dict[Expr, Expr]] = {}
@@ -146,7 +146,7 @@ def folded_rate(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def _of_root(subject: Subject, page: MistakePage, timed: Timed) -> Iterator[Repair]:
     """√v/(1 − β₂ᵗ): the root of v is corrected like v, or by what is no correction."""
     for second in (s for s in averages(subject) if s.old in subject.second):
-        decay = timed.value(structure.slope(second.post, second.old))  # type: ignore[arg-type]
+        decay = timed.decay(second)
         right = one_minus_power(subject, second, timed.time)
         nodes = dict.fromkeys(n for post in subject.posts for n in ex.walk(post)) if decay is not None else ()
         for node in nodes:
