@@ -23,7 +23,8 @@ def kept_directions(frame: Frame, inner: Iterable[Frame], store: Store, name: st
     table, entries = entry_values(inner), entries_of(frame, store, inner)
     read = frozenset().union(*(e.post.symbols for e in entries))
     left = [e.post for e in entries if e.slot.symbol not in read and isinstance(e.slot.home, Cell)]
-    left += [resolved(post, table) for _, post in made_anew(store)]
+    anew = ((place, resolved(post, table)) for place, post in made_anew(store))
+    left += [post for place, post in anew if not _stays(post, place)]
     averages = [e.post for e in entries if e.slot.symbol in e.post.symbols and any(map(_is_gradient, e.post.symbols))]
     made = [p for p in dict.fromkeys(left) if any(a != p and ex.contains(p, a) for a in averages)]
     whole = [p for p in made if not any(p != o and ex.contains(o, p) for o in made)]
@@ -34,6 +35,11 @@ def kept_directions(frame: Frame, inner: Iterable[Frame], store: Store, name: st
         recurrence.set_aside = recurrence.parameter is None and not _is_sized(recurrence)
     parameters = {m.slot.symbol for m in moved}
     return [r for r in found if r.parameter is None or r.parameter.old in parameters]
+
+
+def _stays(post: Expr, place: str) -> bool:
+    """A gradient's place that only gains a term, ``grad.neg_(); …; grad.add_(w, alpha=λ)``: no direction to go."""
+    return any(t.op == "sym" and t.symbol.name == place and names_gradient(t.symbol) for _, t in structure.terms(post))
 
 
 def _moved_argument(post: Expr, frame: Frame) -> Slot | None:

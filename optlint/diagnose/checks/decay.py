@@ -29,8 +29,8 @@ def decay_term(subject: Subject, gradient: Expr | None = None, numbers: bool = F
     node, w = gradient or subject.gradient, subject.parameter
     if node is None or w is None:
         return None
-    while node.op in ("mul", "div") and sum(w in a.visible for a in node.args) == 1:
-        inner = next(a for a in node.args if w in a.visible)
+    while node.op in ("mul", "div") and sum(_reads(a, w) for a in node.args) == 1:
+        inner = next(a for a in node.args if _reads(a, w))
         if node.op == "div" and inner is node.args[1]:
             break
         node = inner
@@ -40,6 +40,13 @@ def decay_term(subject: Subject, gradient: Expr | None = None, numbers: bool = F
         if turned and not any(w in t.visible for _, t in parts if t is not term):
             return node, term, sign * turned
     return None
+
+
+def _reads(node: Expr, w: Symbol) -> bool:
+    """Element for element: LARS scales a gradient and its decay by a ratio of norms, which is one number."""
+    if w not in node.visible or node.op in ex.REDUCTIONS:
+        return False
+    return not node.args or any(_reads(a, w) for a in node.args)
 
 
 def _decays(term: Expr, w: Symbol, numbers: bool = False) -> int:
@@ -64,8 +71,17 @@ def _is_decay(node: Expr) -> bool:
     return node.symbol.default is not None or is_called_decay(node.symbol.name) or bool(_ALPHA.search(node.symbol.name))
 
 
+def _positive(term: Expr) -> Expr:
+    """λ·w of (−λ)·w."""
+    parts = structure.factors(term)
+    kept = [(f, e) for f, e in parts if f != ex.const(-1)]
+    return structure.product(kept, term.origin) if len(kept) < len(parts) else term
+
+
 def _gradient_becomes(subject: Subject, page: MistakePage, wrong: Expr, right: Expr, mended: Expr) -> Repair:
-    return Repair(page.code, subject, wrong, right, effective=mended, details={"kind": "gradient"})
+    return Repair(
+        page.code, subject, wrong, right, effective=mended, root=subject.gradient, details={"kind": "gradient"}
+    )
 
 
 @check("decay-sign")
@@ -75,7 +91,7 @@ def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     found = decay_term(subject)
     if found is not None and found[2] < 0 and subject.gradient is not None:
         node, term, _ = found
-        parts = [(1 if t is term else s, t) for s, t in structure.terms(node)]
+        parts = [(1, _positive(t)) if t is term else (s, t) for s, t in structure.terms(node)]
         right = structure.total(parts, node.origin)
         yield _gradient_becomes(subject, page, node, right, ex.replace_node(subject.gradient, node, right))
     if _grows(subject):
@@ -377,16 +393,19 @@ def _coefficients(parts: list[tuple[Expr, float]]) -> list[Expr]:
 def decay_of_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """g + λ·g for g + λ·w: the decay's coefficient multiplies the gradient itself."""
     gradient, w = subject.gradient, subject.parameter
-    parts = structure.terms(gradient) if gradient is not None and w is not None else []
-    for _, term in parts:
-        factors = structure.factors(term)
-        rates = _coefficients(factors)
-        data = structure.product([(f, e) for f, e in factors if f not in rates])
-        if len(rates) == 1 and any(t == data for _, t in parts) and w is not None and gradient is not None:
-            decay = ex.op("mul", rates[0], ex.sym(w), origin=term.origin)
-            right = structure.total([(s, decay if t is term else t) for s, t in parts], gradient.origin)
-            yield _gradient_becomes(subject, page, term, decay, right)
-            return
+    if gradient is None or w is None:
+        return
+    for whole in (gradient, *(n for n in ex.walk(gradient) if n.op in ("add", "sub"))):  # (g + λ·g)·ratio: LARS
+        parts = structure.terms(whole)
+        for _, term in parts:
+            factors = structure.factors(term)
+            rates = _coefficients(factors)
+            data = structure.product([(f, e) for f, e in factors if f not in rates])
+            if len(rates) == 1 and any(t == data for _, t in parts):
+                decay = ex.op("mul", rates[0], ex.sym(w), origin=term.origin)
+                right = structure.total([(s, decay if t is term else t) for s, t in parts], whole.origin)
+                yield _gradient_becomes(subject, page, term, decay, ex.replace_node(gradient, whole, right))
+                return
 
 
 @check("decay-of-gradient-in-step")
