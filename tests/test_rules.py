@@ -12,8 +12,9 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+from unfixed import lint_unfixed
 
-from optlint import Report, lint_source
+from optlint import Report
 from optlint.diagnose.twins import _are_moments
 from optlint.forms import compile_variant
 from optlint.knowledge import MistakePage, Variant, mistakes, read_convention, read_mistake, rules_folder
@@ -54,11 +55,7 @@ class Example:
         return linted(self.text, f"{self}.py")
 
 
-@lru_cache
-def linted(text: str, name: str) -> Report:
-    report = lint_source(text, name)
-    assert not report.problems
-    return report
+linted = lru_cache(lint_unfixed)
 
 
 def examples(kind: str) -> list[Example]:

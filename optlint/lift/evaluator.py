@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 import libcst as cst
 
@@ -118,8 +119,7 @@ class Evaluator(Operators):
         return self.free(node.value)
 
     def eval_Integer(self, node: cst.Integer) -> Value:
-        value = node.evaluated_value if len(node.value) < 20 else float("inf")
-        return Const(value, self.span_of(node))
+        return Const(_literal(node.value) if len(node.value) < 20 else float("inf"), self.span_of(node))
 
     def eval_Float(self, node: cst.Float) -> Value:
         return Const(float(node.value.replace("_", "")), self.span_of(node))
@@ -131,7 +131,7 @@ class Evaluator(Operators):
 
     def eval_SimpleString(self, node: cst.SimpleString) -> Value:
         try:
-            return Const(ast.literal_eval(node.value), self.span_of(node))
+            return Const(_literal(node.value), self.span_of(node))
         except (ValueError, SyntaxError):
             return Const(node.value, self.span_of(node))
 
@@ -391,6 +391,13 @@ class Evaluator(Operators):
 
     def eval_Await(self, node: cst.Await) -> Value:
         return self.eval(node.expression)
+
+
+@lru_cache(maxsize=4096)
+def _literal(text: str) -> int | str | bytes:
+    """What a number or a string of the source is; a run comes to the same few ones again and again."""
+    value: int | str | bytes = ast.literal_eval(text)
+    return value
 
 
 def _is_zero(node: cst.BaseExpression) -> bool:

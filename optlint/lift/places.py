@@ -6,6 +6,7 @@ Index symbols stand in braces, so that a key says whether it belongs to one elem
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from optlint.lift.expression import Symbol
 from optlint.lift.objects import Cell, Const, Func, Klass, Lib, Method, Value
@@ -87,6 +88,7 @@ def key_text(key: str) -> str:
     return _ELEMENT.sub(r"\1", key).replace("{", "").replace("}", "")
 
 
+@lru_cache(maxsize=4096)
 def place_text(place: str) -> str:
     """A place as the user wrote it, near enough: index marks are taken off where they stand alone."""
     return _SHIFTED.sub(r"[\1", _KEYED.sub(r"[\1]", place)).replace("[{", "[").replace("}]", "]")

@@ -29,8 +29,16 @@ class Parsed:
     body: tuple[cst.BaseStatement, ...]
     positions: Mapping[cst.CSTNode, CodeRange]
     cell: int | None
+    _spans: dict[cst.CSTNode, Span | None] = field(default_factory=dict)
 
     def span(self, node: cst.CSTNode) -> Span | None:
+        try:
+            return self._spans[node]
+        except KeyError:
+            made = self._spans[node] = self._shifted(node)
+            return made
+
+    def _shifted(self, node: cst.CSTNode) -> Span | None:
         found = self.positions.get(node)
         if found is None:
             return None
