@@ -26,10 +26,17 @@ def gradient_squares(a: Anatomy) -> Iterator[f.Square]:
 
 @injects("OPT101")
 def decay_outside_the_square(a: Anatomy) -> Edits:
+    for square, w in _beside_weights(a):
+        yield square.instead(a, f"{square.squared(a, square.text)} + 0.01 * {w}")
+
+
+def _beside_weights(a: Anatomy) -> Iterator[tuple[f.Square, str]]:
+    """The squares that could take in a decay, with the weights' text: a list takes no sum, a norm no tensor."""
     for square in gradient_squares(a):
         w = f.parameter_text(a, square.op.node)
-        if w and not square.op.each:  # a list of tensors takes no sum
-            yield square.instead(a, f"{square.squared(a, square.text)} + 0.01 * {w}")
+        whole = any(n.op in ex.REDUCTIONS for n in ex.walk(square.operand))
+        if w and not square.op.each and not whole:
+            yield square, w
 
 
 @injects("OPT102")
@@ -349,10 +356,8 @@ def mean_of_the_squares(a: Anatomy) -> Edits:
 
 @injects("OPT118")
 def decay_in_the_second_moment_only(a: Anatomy) -> Edits:
-    for square in gradient_squares(a):
-        w = f.parameter_text(a, square.op.node)
-        if w and not square.op.each:
-            yield square.instead(a, square.squared(a, f"{square.text} + 0.01 * {w}"))
+    for square, w in _beside_weights(a):
+        yield square.instead(a, square.squared(a, f"{square.text} + 0.01 * {w}"))
 
 
 __all__ = ["ex", "gradient_squares", "reversed_average"]
