@@ -135,7 +135,8 @@ def _fits(parts: list[tuple[Expr, float]], sums: Mapping[Symbol, Any], timed: Ti
     powers: dict[Symbol, float] = {}
     for factor, exponent in parts:
         if timed.moves(factor) and (value := timed.value(factor)) is not None:
-            moved = moved * np.abs(value) ** exponent
+            with np.errstate(all="ignore"):  # a correction that is 0 where its count starts late
+                moved = moved * np.abs(value) ** exponent
             continue
         if factor.visible & timed.subject.moving - sums.keys():
             return True

@@ -84,6 +84,7 @@ def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _remembering(subject)
     yield from _descending(subject)
     yield from _obeying("bounded", subject)
+    yield from _obeying("counts", subject)
     yield from _obeying("corrects once", subject)
     yield from _obeying("follows its rate", subject)
     yield from _correcting(subject)
@@ -114,7 +115,8 @@ def _is_shared_out(step: Expr, state: State) -> bool:
     for node in ex.walk(step):
         parts = structure.factors(node) if node.op in ("mul", "div") else []
         whole = any(e > 0 and structure.slope(f, state.new) not in (None, ex.const(0)) for f, e in parts)
-        if whole and any(e < 0 and state.new in f.symbols for f, e in parts):
+        below = (n for f, e in parts if e < 0 and whole for n in ex.walk(f))
+        if any(n.op in ex.REDUCTIONS and state.new in n.symbols for n in below):
             return True
     return False
 

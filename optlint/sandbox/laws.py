@@ -19,7 +19,7 @@ from optlint.sandbox.evaluate import Array, Runner, System, Trace
 from optlint.sandbox.probes import PROBES
 from optlint.sandbox.witness import SCENES, Scene, play
 from optlint.subject import Subject, pseudo
-from optlint.timed import averages, breaches
+from optlint.timed import averages, breaches, stuck_powers
 
 SMALL = 1e-30  # for ε: a law is about what is left without it
 FACTOR = 4.0
@@ -100,19 +100,27 @@ def decays_with_its_setting(subject: Subject) -> bool:
 
 def averages_last(subject: Subject) -> bool:
     """No average goes on from zero at every step: β·0 + (1 − β)·g is no average."""
-    return not any(_starts_from_zero(node) for post in subject.posts for node in ex.walk(post))
+    squares = frozenset(s.new for s in subject.states if s.old in subject.second)
+    return not any(_starts_from_zero(node, squares) for post in subject.posts for node in ex.walk(post))
 
 
-def _starts_from_zero(node: Expr) -> bool:
-    """a·0 + (1 − a)·x, or max(0, |g|): weights of an average, or a largest size, and nothing that was before."""
+def _starts_from_zero(node: Expr, squares: frozenset[Symbol]) -> bool:
+    """a·0 + (1 − a)·x, or max(0, |g|) and max(0, v'): weights of an average, or a largest size, and nothing that was
+    before."""
     if node.op == "max" and ex.const(0) in node.args:
-        return any(a.op == "abs" for a in node.args)
+        return any(a.op == "abs" or a.symbols & squares for a in node.args)
     if node.op not in ("add", "sub"):
         return False
     parts = [structure.factors(t) for _, t in structure.terms(node)]
     kept = [f for p in parts if any(x == ex.const(0) for x, _ in p) for f, e in p if e == 1 and f.symbols]
     taken = [f for p in parts if all(x != ex.const(0) for x, _ in p) for f, e in p if e == 1]
     return any(structure.is_complement(f, own) for own in kept for f in taken)
+
+
+def counts_steps(subject: Subject) -> bool:
+    """No decay of an average is raised to a stored number that nothing advances: 1 − β₂⁰ is 0 at every step."""
+    decays = {structure.slope(s.post, s.old) for s in subject.states}
+    return not any(power.args[0] in decays for power, _ in stuck_powers(subject))
 
 
 def changes_vanish(subject: Subject) -> bool:
@@ -208,6 +216,7 @@ LAWS: Mapping[str, Law] = {
     "descends": Law(descends, "gradients that stay what they are push the parameter against them"),
     "bounded": Law(squares_stay_bounded, "what gathers squares stays of their size"),
     "corrects": Law(corrections_fit, "what divides an average is what its weights sum to"),
+    "counts": Law(counts_steps, "what decays are raised to grows with every step"),
     "corrects once": Law(corrects_once, "each step is corrected by its own number alone"),
     "follows its rate": Law(follows_its_rate, "twice the learning rate makes another step"),
     "scales": Law(scales_with_gradient, "steps grow with the gradients, and no faster", named=True),

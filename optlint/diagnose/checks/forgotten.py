@@ -66,8 +66,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if all(whole.g in s.post.symbols or s.post.op in ("max", "mul") for s in whole.states if s.old in lost):
         # else it was the gradient itself
         span = states[0].spans[0] if states[0].spans else None
-        products = all(s.post.op == "mul" for s in states)
-        details = {"kind": "state"} | ({"says": "product", "meant": "the product βᵗ grows with t"} if products else {})
+        details = {"kind": "state", **_told_of({s.post.op for s in states})}
         foreign = lost <= recurrence.neighbours
         if bool(page.options.get("neighbours")) != foreign:
             return  # another page tells it
@@ -85,6 +84,15 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             if "certain" not in details or around is None or not all(around.is_its_own(s.name) for s in states):
                 return  # a step that is only looked at: another method may keep what it rests on
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
+
+
+def _told_of(operations: set[str]) -> dict[str, str]:
+    """What is told of states that are no averages."""
+    if operations == {"mul"}:
+        return {"says": "product", "meant": "the product βᵗ grows with t"}
+    if operations == {"max"}:
+        return {"says": "largest", "meant": "v_max' = max(v_max, v')"}
+    return {}
 
 
 def _unnamed(recurrence: Recurrence) -> list[Stored]:
