@@ -167,8 +167,34 @@ def test_a_gradient_that_stays_shows_no_change(kept: str, vanishes: bool) -> Non
     assert [f.code for f in report.findings] == ([] if vanishes else ["OPT716"])
 
 
+COUNTED = """
+import numpy as np
+
+
+class Counted:
+    def __init__(self, size, lr=0.01, beta=0.9, rho=0.99, eps=1e-8):
+        self.lr, self.beta, self.rho, self.eps = lr, beta, rho, eps
+        self.m, self.v, self.t = np.zeros(size), np.zeros(size), 0
+
+    def step(self, w, grad):
+        ADVANCE
+        self.m = self.beta * self.m + (1 - self.beta) * grad
+        self.v = self.rho * self.v + (1 - self.rho) * grad**2
+        v_hat = self.v / (1 - self.rho**self.t)
+        return w - self.lr * np.sign(self.m) * np.maximum(np.abs(self.m), np.abs(grad)) / (np.sqrt(v_hat) + self.eps)
+"""
+
+
+@pytest.mark.parametrize(("advance", "counts"), [("self.t += 1", True), ("pass", False)])
+def test_what_a_decay_is_raised_to_counts_the_steps(advance: str, counts: bool) -> None:
+    (recurrence,) = lift_text(COUNTED.replace("ADVANCE", advance)).recurrences
+    assert laws.counts_steps(prepare(recurrence)) is counts
+    report = lint_source(COUNTED.replace("ADVANCE", advance), "counted.py")
+    assert [f.code for f in report.findings] == ([] if counts else ["OPT312"])
+
+
 def test_every_law_is_tested() -> None:
-    elsewhere = {laws.changes_vanish}  # of what the code does at its first step
+    elsewhere = {laws.changes_vanish, laws.counts_steps}  # of what the code does at its first step, or never
     assert {law.holds for law in laws.LAWS.values()} - elsewhere <= {law for law, _, _ in BROKEN}
     assert all(law.says for law in laws.LAWS.values())
 

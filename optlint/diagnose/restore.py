@@ -51,12 +51,24 @@ def remember(subject: Subject) -> Restored | None:
         for page in mistakes():
             if page.options.get("law") == "lasts" and not page.off:
                 for repair in from_check(subject, page, "lost"):
-                    written = _as_begun(subject, repair)
-                    if len(repair.subject.states) > 1 and not holds(written) and holds(repair.subject):
-                        return Restored(repair, written, repair.subject, "lasts")
+                    written, made = _as_begun(subject, repair), repair.subject
+                    broken = _is_idle_maximum(repair) or (not holds(written) and holds(made))
+                    if len(made.states) > 1 and broken:
+                        return Restored(repair, written, made, "lasts")
     except TooLarge:
         return None
     return None
+
+
+def _is_idle_maximum(repair: Repair) -> bool:
+    """max(x, v') with an x that stays at zero: v' itself, which averages squares."""
+    return (
+        repair.details.get("says") == "largest"
+        and "certain" in repair.details
+        and all(
+            s.post.symbols & repair.subject.second - {s.old, s.new} for s in repair.subject.states if s.post.op == "max"
+        )
+    )
 
 
 def forgotten_average(subject: Subject) -> Restored | None:

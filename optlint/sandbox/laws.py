@@ -100,15 +100,13 @@ def decays_with_its_setting(subject: Subject) -> bool:
 
 def averages_last(subject: Subject) -> bool:
     """No average goes on from zero at every step: β·0 + (1 − β)·g is no average."""
-    squares = frozenset(s.new for s in subject.states if s.old in subject.second)
-    return not any(_starts_from_zero(node, squares) for post in subject.posts for node in ex.walk(post))
+    return not any(_starts_from_zero(node) for post in subject.posts for node in ex.walk(post))
 
 
-def _starts_from_zero(node: Expr, squares: frozenset[Symbol]) -> bool:
-    """a·0 + (1 − a)·x, or max(0, |g|) and max(0, v'): weights of an average, or a largest size, and nothing that was
-    before."""
+def _starts_from_zero(node: Expr) -> bool:
+    """a·0 + (1 − a)·x, or max(0, |g|): weights of an average, or a largest size, and nothing that was before."""
     if node.op == "max" and ex.const(0) in node.args:
-        return any(a.op == "abs" or a.symbols & squares for a in node.args)
+        return any(a.op == "abs" for a in node.args)
     if node.op not in ("add", "sub"):
         return False
     parts = [structure.factors(t) for _, t in structure.terms(node)]
