@@ -57,11 +57,22 @@ def keep_lasting(judged: Judged) -> None:
 
     for recurrence, verdict in judged:
         others = [(r, v) for r, v in judged if key_of(r) == key_of(recurrence) and v is not verdict]
-        keeping = (v for r, v in others if not verdict.forgotten or any(_keeps(r, a) for a in verdict.forgotten))
+        averages = _forgotten(verdict)
+        keeping = (v for r, v in others if not averages or any(_keeps(r, a) for a in averages))
         lasts = breaks(verdict, "lasts") and not all(breaks(v, "lasts") for v in keeping)
         with_it = (v for r, v in others if _differs_by_zero(recurrence, r))
         if lasts or (breaks(verdict, "rests") and not all(breaks(v, "rests") for v in with_it)):
             verdict.findings, verdict.status = [], "unmatched"
+
+
+def _forgotten(verdict: Judgement) -> list[State]:
+    """The averages that are there once the mistakes are mended, and not before."""
+    if verdict.subject is None:
+        return []
+    there = {s.name for s in verdict.subject.states}
+    mended = [proof.repair.subject for proof in verdict.proofs]
+    mended += [verdict.remembering] if verdict.remembering is not None else []
+    return [s for subject in mended for s in subject.states if s.name not in there]
 
 
 def _keeps(recurrence: Recurrence, average: State) -> bool:

@@ -49,7 +49,7 @@ class Judgement:
     deviates: the convention is itself such a deviation; viewed: it is that of a simpler view of the update.
 
     subject: the update as it was judged; worst: its largest relative difference from the convention on any probe.
-    forgotten: the states that there are once a law is kept again, and not before.
+    remembering: the update that keeps what this one forgets, where that is known by a law.
     """
 
     status: Status
@@ -63,7 +63,7 @@ class Judgement:
     worst: float = 0.0
     deviates: bool = False
     viewed: bool = False
-    forgotten: list[State] = field(default_factory=list)
+    remembering: Subject | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -183,11 +183,9 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) ->
         return mistaken(context, otherwise, None)
     forgetful = remember(subject) if recurrence.at_home else None
     if forgetful is not None and (lawless := context.lawless(forgetful)) is not None:
-        there = {s.name for s in subject.states}
-        made = [s for s in forgetful.repaired.states if s.name not in there]
-        return Judgement(
-            "mistaken", family_of(subject), findings=[lawless], subject=subject, proofs=context.proofs, forgotten=made
-        )
+        verdict = Judgement("mistaken", family_of(subject), findings=[lawless], subject=subject, proofs=context.proofs)
+        verdict.remembering = forgetful.repaired
+        return verdict
     if plain is not None:
         if plain.family == "sgd" and not is_gradient_step(subject, plain):
             return None
