@@ -270,9 +270,9 @@ def test_entries_that_nobody_reads_go(analysed: list[str]) -> None:
 
 
 def test_the_real_report_comes_out_of_the_cache_in_every_format(tree: Path) -> None:
-    for name in ("wrong_decay.py", "wrong_regularized.py"):
+    for name in ("founding_rmsprop.py", "founding_rmsprop_after_first_fix.py"):
         write(name, (FIXTURES / name).read_text(encoding="utf-8"))
-    code = Path("wrong_decay.py").read_text(encoding="utf-8")
+    code = Path("founding_rmsprop.py").read_text(encoding="utf-8")
     write("n.ipynb", json.dumps({"cells": [{"cell_type": "code", "source": code}], "nbformat": 4}))
     fresh = run("--output-format=json").stdout
     assert len(entries()) == 3 and '"evidence": {' in fresh and '"edits"' in fresh
