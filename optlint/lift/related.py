@@ -45,8 +45,14 @@ def made_at(recurrence: Recurrence) -> Iterator[Span]:
 
 
 def _is_part(part: Recurrence, whole: Recurrence) -> bool:
-    less = len(part.states) < len(whole.states) or (begins_anew(whole) and not _decays_zeros(part))
+    less = len(part.states) < len(whole.states) or (begins_anew(whole) and not _decays_zeros(part) and not _keeps(part))
     return (part.parameter is None or is_bare(part)) and less
+
+
+def _keeps(part: Recurrence) -> bool:
+    """The zeros that a caller shows stand in places of the part's own object, and are not handed to it."""
+    read = frozenset().union(*(p.visible for p in part.posts()))
+    return any(s.initial == const(0) or (s.name.startswith("self.") and "[" in s.name) for s in read)
 
 
 def is_bare(recurrence: Recurrence) -> bool:

@@ -389,13 +389,22 @@ def _coefficients(parts: list[tuple[Expr, float]]) -> list[Expr]:
     return [f for f, e in parts if f.op == "sym" and is_called_decay(f.symbol.name) and e == 1]
 
 
+def _sums_in(gradient: Expr) -> Iterator[Expr]:
+    """The gradient, and what of it is a sum that is scaled, or stands on one way: (g + λ·g)·ratio, as LARS has it."""
+    ways = gradient.args[1:] if gradient.op == "where" else [f for f, e in structure.factors(gradient) if e == 1]
+    yield gradient
+    for part in ways:
+        if part is not gradient and part.op in ("add", "sub", "mul", "div", "where"):
+            yield from _sums_in(part)
+
+
 @check("decay-of-gradient")
 def decay_of_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """g + λ·g for g + λ·w: the decay's coefficient multiplies the gradient itself."""
     gradient, w = subject.gradient, subject.parameter
     if gradient is None or w is None:
         return
-    for whole in (gradient, *(n for n in ex.walk(gradient) if n.op in ("add", "sub"))):  # (g + λ·g)·ratio: LARS
+    for whole in _sums_in(gradient):
         parts = structure.terms(whole)
         for _, term in parts:
             factors = structure.factors(term)

@@ -176,13 +176,14 @@ def _multiplied(post: Expr, read: list[Expr]) -> list[Symbol]:
 
 
 def _is_gradient(symbol: Symbol, post: Expr) -> bool:
-    """Called so; a state may have the gradient's key (``S["dW"]`` beside ``grads["dW"]``), or be ``grad_vel[p]`` beside
-    ``p.grad``."""
+    """Called so; a state may have the gradient's key (``S["dW"]`` beside ``grads["dW"]``), be ``grad_vel[p]`` beside
+    ``p.grad``, or begin with zeros beside one that does not (Adadelta's ``E_grad``)."""
     attributes = {s for s in post.visible | {symbol} if s.name.endswith(".grad")}
     if attributes:
         return symbol in attributes
     homes = {s: s.name.partition("[")[0] for s in post.visible | {symbol}}
     gradients = [s for s, home in homes.items() if is_called_gradient(home)]
+    gradients = [s for s in gradients if s.initial is None] or gradients
     return symbol in gradients or (is_called_gradient(symbol.name) and not gradients)
 
 

@@ -133,18 +133,21 @@ def _below_root(post: Expr, square: Expr) -> bool:
 
 
 def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> list[Expr]:
-    """What the average may decay by: the base of a correction that no other state's decay explains.
+    """What the average may decay by: the base of a correction, a running product too, that no other state's decay
+    explains.
 
     Where there is none, the usual number of the optimizer that the update's name speaks of, or the base that all share.
     Adadelta's two averages have one decay.
     """
-    corrected = _bases(posts)
+    products = {s.old: structure.slope(s.post, s.old) for s in states if structure.rest(s.post, s.old) == ex.const(0)}
+    corrected = [*_bases(posts), *(own for own in products.values() if own is not None)]
     named = mentioned(recurrence)
     if "adadelta" in named:
         kept = (structure.slope(term, s.old) for s in states for _, term in structure.terms(s.post))
         return [own for own in kept if own not in (None, ONE, ex.const(0))] or [ex.const(0.9)]
     usual = [0.999] if named & _ADAPTIVE else [0.9] if "rmsprop" in named else []
-    return _unexplained(corrected, states) or [ex.const(number) for number in usual] or corrected
+    averages = [s for s in states if s.old not in products]
+    return _unexplained(corrected, averages) or [ex.const(number) for number in usual] or corrected
 
 
 def _bases(posts: list[Expr]) -> list[Expr]:

@@ -86,7 +86,8 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     moved = structure.total([(1, ex.sym(w)), *rest], place.post.origin)
     whole = replace(recurrence, parameter=replace(place, name="w", old=w, new=Symbol("w'"), post=moved))
     made = prepare(whole)
-    sized = any(is_called_step_size(s.name) for s in moved.symbols)
+    read = moved.symbols.union(*(s.post.symbols for s in recurrence.states if s.new in moved.symbols))
+    sized = any(is_called_step_size(s.name) for s in read)
     if made.gradient != bare or not (made.second or mentioned(recurrence) or sized):
         return  # a gradient without its average is a gradient still
     if not made.as_applied.beginning.step[0, 0, 0] < 0:
