@@ -175,7 +175,7 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth:
             match = ordinary(repair.subject)
             simple = match is not None and match.family in SIMPLE
             doubted = simple or (kept and match is not None and match.family not in families_in(intent))
-            certain = page.options.get("certain") or "certain" in repair.details
+            certain = page.options.get("certain") or repair.details.keys() & {"certain", "idle"}
             sure = bool(named or certain or _named_moment(repair, subject, match))
             if match is not None and doubted and not sure:
                 continue  # what else the state is for, nobody knows

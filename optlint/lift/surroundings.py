@@ -41,7 +41,7 @@ class Surroundings:
         function = self._function()
         if found is None or (self.home is not None and function is None):
             return ""
-        nodes = self._nodes()
+        nodes = self.nodes()
         if found[1]:
             return "attribute" if function is not None and not _asked_for(nodes, function, found[2]) else ""
         here = [n for n in nodes if not isinstance(n, (*_DEFS, ast.ClassDef))]
@@ -54,7 +54,7 @@ class Surroundings:
         name = place.rpartition(".")[2].partition("[")[0]
         known = [f for around in (self, *others) if (f := around._function()) is not None]
         inside = {id(n) for f in known for n in ast.walk(f)}
-        functions = [f for n in self._nodes() for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__"]
+        functions = [f for n in self.nodes() for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__"]
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
         return any(_written(n) == name for n in nodes)
 
@@ -65,10 +65,10 @@ class Surroundings:
             return False
         name = place.removeprefix("self.").partition("[")[0]
         function = self._function()
-        nodes = self._nodes()
+        nodes = self.nodes()
         akin, inside = _kin_of(nodes, function)
         written = [n for s in nodes for n in ast.walk(s) if id(n) not in inside]
-        emptied = {id(t) for n in written if isinstance(n, ast.Assign) and _makes_nothing(n.value) for t in n.targets}
+        emptied = {id(t) for n in written if isinstance(n, ast.Assign) and makes_nothing(n.value) for t in n.targets}
         for node in (n for n in written if id(n) not in emptied and _written(n) == name):
             owner = node.value if isinstance(node, ast.Attribute) else None
             mine = isinstance(owner, ast.Name) and owner.id == "self"
@@ -81,7 +81,7 @@ class Surroundings:
         one, too (Nesterov's way to the point ahead, say). A constructor, or who fills it anew, does not read it."""
         names = [p.removeprefix("self.").partition("[")[0].partition(".")[0] for p in (place, other)]
         mine = self._function()
-        around = (n for n in self._nodes() if not isinstance(n, ast.ClassDef) or mine in n.body)
+        around = (n for n in self.nodes() if not isinstance(n, ast.ClassDef) or mine in n.body)
         methods = (f for n in around for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__")
         for method in (f for f in methods if f is not mine):
             nodes = list(ast.walk(method))
@@ -102,13 +102,13 @@ class Surroundings:
         if mine is None or mine in known or len(known) < len(others) or not name.isidentifier():
             return False
         inside = {id(n) for f in (mine, *known) for n in ast.walk(f)}
-        for node in self._nodes():
+        for node in self.nodes():
             makers = (f for f in ast.walk(node) if isinstance(f, _DEFS) and f.name == "__init__")
             made = inside | {id(n) for f in makers for n in ast.walk(f)}
             if any(isinstance(n, ast.Attribute) and n.attr == name and id(n) not in made for n in ast.walk(node)):
                 return False
         feeders = {f.name for f in known}
-        for function in (f for node in self._nodes() for f in ast.walk(node) if isinstance(f, _DEFS) and f is not mine):
+        for function in (f for node in self.nodes() for f in ast.walk(node) if isinstance(f, _DEFS) and f is not mine):
             ways = list(_with_arms(function, {}))
             feeds = [a for n, a in ways if (isinstance(n, ast.Attribute) and n.attr == name) or _calls(n) in feeders]
             calls = [a for n, a in ways if isinstance(n, (ast.Attribute, ast.Name)) and _mentioned(n) == mine.name]
@@ -119,7 +119,7 @@ class Surroundings:
     def cleared_with_gradients(self, places: Sequence[str]) -> bool:
         """Whether the class's own ``zero_grad``, which is called before each gradient, writes all these places."""
         function = self._function()
-        classes = [c for n in self._nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
+        classes = [c for n in self.nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
         own = next((c for c in classes if function in c.body), None)
         methods = [f for f in own.body if isinstance(f, _DEFS) and _ZERO_GRAD.fullmatch(f.name)] if own else []
         names = {found[2] for place in places if (found := _PLACE.match(place)) and found[1]}
@@ -130,7 +130,7 @@ class Surroundings:
         """Whether only a method that empties all these places (``reset``, after an epoch) raises the count."""
         found = [_PLACE.fullmatch(place) for place in (count, *places)]
         function = self._function()
-        classes = [c for n in self._nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
+        classes = [c for n in self.nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
         own = next((c for c in classes if function in c.body), None)
         if own is None or not places or not all(f is not None and f[1] for f in found):
             return False
@@ -140,7 +140,7 @@ class Surroundings:
         raised = [
             n for f in raising for n in ast.walk(f) if isinstance(n, ast.AugAssign) and _written(n.target) == counted
         ]
-        anew = [n for f in raising for n in ast.walk(f) if isinstance(n, ast.Assign) and _makes_nothing(n.value)]
+        anew = [n for f in raising for n in ast.walk(f) if isinstance(n, ast.Assign) and makes_nothing(n.value)]
         names = {_written(t) for n in anew for t in n.targets}
         return len(raising) == len(raised) == 1 and raising != [function] and names >= set(emptied)
 
@@ -171,7 +171,7 @@ class Surroundings:
 
     def asks_for(self, pattern: re.Pattern[str]) -> int:
         """How often the file compares something with a text that speaks of this."""
-        nodes = (n for node in self._nodes() for n in ast.walk(node) if isinstance(n, (ast.Compare, ast.MatchValue)))
+        nodes = (n for node in self.nodes() for n in ast.walk(node) if isinstance(n, (ast.Compare, ast.MatchValue)))
         texts = ([c.value for c in ast.walk(n) if isinstance(c, ast.Constant)] for n in nodes)
         return sum(any(isinstance(text, str) and pattern.search(text) for text in found) for found in texts)
 
@@ -180,7 +180,7 @@ class Surroundings:
 
         "" where there is none, or where a base class that is out of sight may read it.
         """
-        function, nodes = self._function(), self._nodes()
+        function, nodes = self._function(), self.nodes()
         own = next((c for n in nodes for c in ast.walk(n) if isinstance(c, ast.ClassDef) and function in c.body), None)
         if own is None or not _bases(own) <= {"Optimizer", "object", "ABC"}:
             return ""
@@ -203,7 +203,7 @@ class Surroundings:
         unread = [name for name in bound - read if pattern.search(name)]
         return unread[0] if len(unread) == 1 else ""
 
-    def _nodes(self) -> list[ast.stmt]:
+    def nodes(self) -> list[ast.stmt]:
         return [node for _, block in self.program.blocks for node in block.nodes]
 
     def _line(self, place: Span) -> int:
@@ -322,11 +322,14 @@ def _kin_of(nodes: list[ast.stmt], function: ast.AST | None) -> tuple[set[int], 
     return {id(n) for c in kin for n in ast.walk(c)}, inside
 
 
-def _makes_nothing(node: ast.expr) -> bool:
-    """``0``, ``None``, ``np.zeros(shape)``, ``{}``."""
+def makes_nothing(node: ast.expr) -> bool:
+    """``0``, ``None``, ``np.zeros(shape)``, ``{}``, ``{"W": 0}``, ``[{} for _ in layers]``."""
+    if isinstance(node, (ast.ListComp, ast.DictComp)):
+        return makes_nothing(node.elt if isinstance(node, ast.ListComp) else node.value)
+    if isinstance(node, (ast.Dict, ast.List)):
+        return all(map(makes_nothing, node.values if isinstance(node, ast.Dict) else node.elts))
     called = node.func if isinstance(node, ast.Call) else None
-    empty = (isinstance(node, ast.Dict) and not node.keys) or (isinstance(node, ast.List) and not node.elts)
-    return empty or isinstance(node, ast.Constant) or (called is not None and "zero" in _mentioned(called))
+    return isinstance(node, ast.Constant) or (called is not None and "zero" in _mentioned(called))
 
 
 def _bases(node: ast.ClassDef) -> set[str]:

@@ -15,6 +15,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Stored
+from optlint.lift.mentions import is_read_once
 from optlint.lift.places import is_called_gradient, last_key, place_text
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
@@ -79,11 +80,20 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             zeros = {ex.sym(old): ZERO for old in lost}
             if nameless:
                 written = written or whole.replaced([ex.substitute(p, zeros) for p in whole.posts])
+        elif all(_is_idle_velocity(recurrence, s) for s in states):
+            details |= {"idle": "yes"}
         if recurrence.parameter is None and not recurrence.states and not recurrence.lost:
             around = recurrence.around
             if "certain" not in details or around is None or not all(around.is_its_own(s.name) for s in states):
                 return  # a step that is only looked at: another method may keep what it rests on
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
+
+
+def _is_idle_velocity(recurrence: Recurrence, average: State) -> bool:
+    """The one line that reads it calls what it keeps a velocity, or its part a momentum, and no line gives it more."""
+    called = is_called_velocity(average.old)
+    around = recurrence.around
+    return around is not None and is_decayed(average.post, average.old, called) and is_read_once(around, average.name)
 
 
 def _told_of(operations: set[str]) -> dict[str, str]:

@@ -1,0 +1,54 @@
+"""Where a file speaks of a place: whether an update's one read of it is all that anything does with its content."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from optlint.lift.surroundings import Surroundings, makes_nothing
+
+_ITEMS = re.compile(r"(\[[^\[\]]*\])+$")
+_TESTS = (ast.In, ast.NotIn, ast.Is, ast.IsNot)
+
+
+def is_read_once(around: Surroundings, place: str) -> bool:
+    """Whether the file reads the place in a single expression, and gives it at most zeros: its content never changes.
+
+    place: an attribute, whoever has it (``layer.v``), or what a name stands for (``velocity[i]``). A file that names it
+    in a text may reach it by that (``setattr``).
+    """
+    _, attribute, name = _ITEMS.sub("", place).rpartition(".")
+    reads = 0
+    for node, above in _with_parents(around.nodes()):
+        if isinstance(node, ast.Constant) and node.value == name:
+            return False
+        mine = (
+            isinstance(node, ast.Attribute) and node.attr == name
+            if attribute
+            else isinstance(node, ast.Name) and node.id == name
+        )
+        if not mine:
+            continue
+        depth = len(above) - 1
+        whole: ast.AST = node
+        while isinstance(item := above[depth], ast.Subscript) and item.value is whole:
+            whole, depth = item, depth - 1
+        parent = above[depth]
+        if not isinstance(getattr(whole, "ctx", None), ast.Load):
+            if not (isinstance(parent, ast.Assign) and makes_nothing(parent.value)):
+                return False
+        elif not (isinstance(parent, ast.Compare) and isinstance(parent.ops[0], _TESTS)):
+            reads += 1
+            if isinstance(whole, ast.Subscript) is not place.endswith("]"):
+                return False  # another name for the whole of it
+    return reads == 1
+
+
+def _with_parents(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
+    """Every node below, with those that hold it, the outermost first."""
+    waiting: list[tuple[ast.AST, tuple[ast.AST, ...]]] = [(n, (ast.Module([], []),)) for n in nodes]
+    while waiting:
+        node, above = waiting.pop()
+        yield node, above
+        waiting.extend((child, (*above, node)) for child in ast.iter_child_nodes(node))
