@@ -44,9 +44,15 @@ def decay_term(subject: Subject, gradient: Expr | None = None, numbers: bool = F
 
 def _reads(node: Expr, w: Symbol) -> bool:
     """Element for element: LARS scales a gradient and its decay by a ratio of norms, which is one number."""
-    if w not in node.visible or node.op in ex.REDUCTIONS:
-        return False
-    return not node.args or any(_reads(a, w) for a in node.args)
+    waiting, seen = [node], set[int]()
+    while waiting:
+        part = waiting.pop()
+        if id(part) not in seen and w in part.visible and part.op not in ex.REDUCTIONS:
+            if not part.args:
+                return True
+            seen.add(id(part))
+            waiting.extend(part.args)
+    return False
 
 
 def _decays(term: Expr, w: Symbol, numbers: bool = False) -> int:
@@ -391,11 +397,14 @@ def _coefficients(parts: list[tuple[Expr, float]]) -> list[Expr]:
 
 def _sums_in(gradient: Expr) -> Iterator[Expr]:
     """The gradient, and what of it is a sum that is scaled, or stands on one way: (g + λ·g)·ratio, as LARS has it."""
-    ways = gradient.args[1:] if gradient.op == "where" else [f for f, e in structure.factors(gradient) if e == 1]
-    yield gradient
-    for part in ways:
-        if part is not gradient and part.op in ("add", "sub", "mul", "div", "where"):
-            yield from _sums_in(part)
+    waiting, seen = [gradient], set[int]()
+    while waiting:
+        part = waiting.pop()
+        if id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            ways = part.args[1:] if part.op == "where" else [f for f, e in structure.factors(part) if e == 1]
+            waiting.extend(way for way in ways if way.op in ("add", "sub", "mul", "div", "where"))
 
 
 @check("decay-of-gradient")
