@@ -180,8 +180,10 @@ def _is_decay(term: Expr, entry: Entry, by_symbol: Mapping[Symbol, Entry]) -> bo
 
 
 def _is_decayed_by(entry: Entry, other: Entry) -> bool:
-    """``g += λ·w``: linear in a place that itself moves by what it is added to."""
+    """``g += λ·w``: linear in a place that itself moves by what it is added to, and that is not called the gradient."""
     symbol = other.slot.symbol
+    if names_gradient(symbol) and not names_gradient(entry.slot.symbol):
+        return False
     return (
         entry.slot.symbol in other.post.symbols
         and (1, ex.sym(symbol)) in structure.terms(other.post)

@@ -12,7 +12,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Symbol
-from optlint.lift.places import is_called_gradient
+from optlint.lift.places import is_called_gradient, last_key
 from optlint.prepare import prepare
 from optlint.subject import Subject
 
@@ -74,17 +74,18 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     read = frozenset().union(*(s.post.visible for s in recurrence.states))
     if place.old not in read:
         return
-    w = Symbol("w")
     bare = ex.sym(place.old)
     terms = structure.terms(place.post)
     rest = [(sign, t) for sign, t in terms if t != bare]
+    held = {s for s in place.post.visible - recurrence.moving - {place.old} if last_key(s.name) == last_key(place.name)}
+    w = held.pop() if len(held) == 1 and last_key(place.name) else Symbol("w")  # what the step decays is it
     own = structure.slope(place.post, place.old)
     weights = [structure.slope(place.post, s.new) for s in recurrence.states]
     mean = own is not None and any(w is not None and structure.is_complement(w, own) for w in weights)
     if mean or not rest or len(terms) != len(rest) + 1:
         return  # a mean of the gradient and something else is a gradient, too
     moved = structure.total([(1, ex.sym(w)), *rest], place.post.origin)
-    whole = replace(recurrence, parameter=replace(place, name="w", old=w, new=Symbol("w'"), post=moved))
+    whole = replace(recurrence, parameter=replace(place, name=w.name, old=w, new=Symbol(f"{w.name}'"), post=moved))
     made = prepare(whole)
     read = moved.symbols.union(*(s.post.symbols for s in recurrence.states if s.new in moved.symbols))
     sized = any(is_called_step_size(s.name) for s in read)
