@@ -153,14 +153,15 @@ def _is_array(node: Expr) -> bool:
 
 def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence with √v + ε for √(v + 1e-15) + ε or √max(v, 1e-15) + ε, which are for rounding, or for optax's
-    √(v + ε₀) + ε. None without any.
+    √(v + ε₀) + ε; with √v − ε likewise. None without any.
     """
     table: dict[Expr, Expr] = {}
     w = {recurrence.parameter.old} if recurrence.parameter is not None else frozenset()
     kept = {ex.sym(x) for x in recurrence.moving.union(w, *(s.post.symbols for s in recurrence.states))}
     for post in recurrence.posts():
         for node in ex.walk(post):
-            for root, floor in (node.args, node.args[::-1]) if node.op == "add" else ():
+            ways = (node.args, node.args[::-1]) if node.op == "add" else (node.args,) if node.op == "sub" else ()
+            for root, floor in ways:
                 known = floor.op in ("sym", "const") and floor not in kept
                 if not structure.is_root(root) or root.args[0].op not in ("add", "max") or not known:
                     continue
