@@ -20,6 +20,7 @@ from optlint.lift.histories import Histories, is_counter, numbered
 from optlint.lift.objects import (
     ANY,
     Cell,
+    Const,
     Each,
     Lazy,
     Lib,
@@ -244,11 +245,25 @@ class Loops(Histories):
             with self.counting([each.index] if each.index is not None else []):
                 if generator.inner_for_in is not None:
                     return self.comprehension(generator.inner_for_in, element)
+                if count and not generator.ifs:
+                    return self._one_for_each_name(generator.target, each, count, element)
                 one = Each(element(), each.index)
             self.picked.discard(each.index.name if each.index is not None else "")
             return one
         finally:
             self.scope = outer
+
+    def _one_for_each_name(
+        self, target: cst.BaseAssignTargetExpression, each: Each, count: int, element: Callable[[], Value]
+    ) -> Seq:
+        """``m, v = (np.zeros(shape) for _ in range(2))``: every name has an element of its own."""
+        index, made = each.index, []
+        start = index.start if index is not None and numeric(each.element) == ex.sym(index) else None
+        for number in range(count):
+            if start is not None and start.op == "const" and index is not None and ex.sym(index) not in self.strides:
+                self.assign(target, Const(int(start.number) + number), None)
+            made.append(element())
+        return Seq(made)
 
     def eval_ListComp(self, node: cst.ListComp) -> Value:
         made = self.comprehension(node.for_in, lambda: self.eval(node.elt))

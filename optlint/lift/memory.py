@@ -28,6 +28,7 @@ from optlint.lift.objects import (
     is_filled,
     is_scalar,
     numeric,
+    own_one,
 )
 from optlint.lift.places import (
     ACCESSOR,
@@ -46,6 +47,7 @@ from optlint.model import Span
 
 _FROM_END = re.compile(r"\[[-−]")
 _NUMBER = re.compile(r"\[\d+\]")
+_NAMED_KEY = re.compile(r"\[(?:\d+|'\w+')\]")  # of one element, by its number or its name
 _OF_A_LOOP = re.compile(r"[\w)\]]\[\{\w+\}\]$")
 MAX_SIZE = 4000  # nodes of one expression; beyond it a value is one opaque quantity
 MAX_HIDDEN = 300  # nodes of an unknown call's argument; beyond it only its symbols are kept
@@ -290,6 +292,10 @@ class Memory:
 
     def _representative(self, home: Cell, found: Value, key: str) -> Value:
         """The element that stands for all: known under the key by which it is met first."""
+        if _NAMED_KEY.fullmatch(key) and "." not in home.place and isinstance(own := own_one(found), Cell):
+            if own is not found:  # s[0] and s[1] of ``s = [np.zeros(shape) for _ in range(2)]``
+                self.store.quietly(home, key, own)
+            found = own
         if isinstance(found, Cell) and (found.klass is not None or found.expr is None):
             self.picked.update(indices_of(key))
         if isinstance(found, Cell) and home.place:

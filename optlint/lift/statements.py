@@ -24,6 +24,7 @@ from optlint.lift.objects import (
     Value,
     is_scalar,
     numeric,
+    own_one,
 )
 from optlint.lift.parts import SETTER, parts_by_key, takes_parts
 from optlint.lift.places import WHOLE, attribute
@@ -279,7 +280,7 @@ class Statements(Unused):
             if isinstance(value, Seq) and len(value.elements) == count:
                 part = value.elements[index]
             elif isinstance(value, Each):
-                part = value.element
+                part = own_one(value.element)
             elif isinstance(value, Const):
                 part = value
             else:
