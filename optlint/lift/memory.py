@@ -292,7 +292,8 @@ class Memory:
 
     def _representative(self, home: Cell, found: Value, key: str) -> Value:
         """The element that stands for all: known under the key by which it is met first."""
-        if _NAMED_KEY.fullmatch(key) and "." not in home.place and isinstance(own := own_one(found), Cell):
+        local = not home.place or home.place.isidentifier()
+        if local and _NAMED_KEY.fullmatch(key) and isinstance(own := own_one(found), Cell):
             if own is not found:  # s[0] and s[1] of ``s = [np.zeros(shape) for _ in range(2)]``
                 self.store.quietly(home, key, own)
             found = own
