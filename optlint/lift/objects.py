@@ -298,8 +298,9 @@ def numeric(value: Value | None) -> Expr | None:
 
 def own_one(value: Value) -> Value:
     """An element of a list that a comprehension makes of numbers: each has its own array, though one stands for all."""
-    made = isinstance(value, Cell) and value.expr is not None and value.expr.op == "const"
-    return replace(value, items=dict(value.items), place="") if made and isinstance(value, Cell) else value
+    if isinstance(value, Cell) and value.expr is not None and value.expr.op == "const":
+        return replace(value, items=dict(value.items), place="")
+    return value
 
 
 def one_of(value: Value) -> Value | None:

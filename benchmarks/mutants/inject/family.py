@@ -118,9 +118,8 @@ def deltas_summed_on_top(a: Anatomy) -> Edits:
                 place = f.target(a, line)
                 assert place is not None
                 text, name = a.code.source(small.value), a.code.source(place)
-                if re.search(
-                    rf"(?<![\w.]){re.escape(name)}(?!\w)", text
-                ):  # else it is a new name, which holds nothing yet
+                held = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)")  # a new name holds nothing yet
+                if held.search(text):
                     yield (*a.code.offsets(line), f"{name} += {text}")
 
 

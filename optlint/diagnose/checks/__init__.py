@@ -29,6 +29,7 @@ from optlint.diagnose.checks import (
     takes_itself,
     targets,
     time,
+    undecayed,
     unread,
 )
 from optlint.diagnose.repairs import CHECKS
@@ -63,5 +64,6 @@ __all__ = [
     "takes_itself",
     "targets",
     "time",
+    "undecayed",
     "unread",
 ]

@@ -172,8 +172,8 @@ def _largest_of(subject: Subject, state: State) -> tuple[Symbol, ...]:
 def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """A divisor that should be 1 − βᵗ and does not move with t (1 − β, 1 − β², a saved 0.1)."""
     shared: dict[tuple[Expr, Span | None, str], dict[Expr, Expr]] = {}
-    largest = [s.post for s in subject.states if s.post.op == "max"]  # AMSGrad's, of what is corrected
-    divided = [found for post in (subject.step, *largest) for found in _divisors(subject, post)]
+    roots = [subject.step, *(s.post for s in subject.states if s.post.op == "max")]  # AMSGrad's, of what is corrected
+    divided = [found for root in roots for found in _divisors(subject, root)]
     for node, below, state in [*divided, *_folded(subject)]:
         value = subject.value(below)
         if value is None or not np.all(np.isfinite(value)):
@@ -188,7 +188,7 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         correction = one_minus_power(subject, state, time)
         right = ex.op("sqrt", correction) if rooted else correction
         new = ex.op("div", node.args[0], right, origin=node.origin)
-        posts = [ex.replace_node(p, node, new) if p in (subject.step, *largest) else p for p in subject.posts]
+        posts = [ex.replace_node(p, node, new) if p in roots else p for p in subject.posts]
         yield Repair(page.code, subject.replaced(posts, clocks=clocks), below, right, where=state.name)
         quotients = shared.setdefault((below, below.origin, state.name), {})
         quotients[node] = new

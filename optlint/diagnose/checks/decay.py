@@ -84,7 +84,8 @@ def _positive(term: Expr) -> Expr:
     return structure.product(kept, term.origin) if len(kept) < len(parts) else term
 
 
-def _gradient_becomes(subject: Subject, page: MistakePage, wrong: Expr, right: Expr, mended: Expr) -> Repair:
+def gradient_becomes(subject: Subject, page: MistakePage, wrong: Expr, right: Expr, mended: Expr) -> Repair:
+    """A part of the gradient is another one, and with it the gradient that the update takes in."""
     return Repair(
         page.code, subject, wrong, right, effective=mended, root=subject.gradient, details={"kind": "gradient"}
     )
@@ -99,7 +100,7 @@ def decay_sign(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         node, term, _ = found
         parts = [(1, _positive(t)) if t is term else (s, t) for s, t in structure.terms(node)]
         right = structure.total(parts, node.origin)
-        yield _gradient_becomes(subject, page, node, right, ex.replace_node(subject.gradient, node, right))
+        yield gradient_becomes(subject, page, node, right, ex.replace_node(subject.gradient, node, right))
     if _grows(subject):
         details = {"kind": "returned"} if subject.recurrence.parameter is None else {}
         drive, near = subject.run().step, 3 * float(np.max(np.abs(subject.decay)))  # a decay of w − η·u scales u, too
@@ -158,7 +159,7 @@ def decay_multiplies(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         data = structure.product([(kept, 1.0), *((f, e) for f, e in parts if f is not factor)])
         right = structure.total([(1, data), *decays], gradient.origin if gradient is not None else None)
-        yield _gradient_becomes(subject, page, gradient or right, right, right)
+        yield gradient_becomes(subject, page, gradient or right, right, right)
 
 
 @check("decay-divides")
@@ -207,7 +208,7 @@ def decay_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             unscaled = structure.total(parts, gradient.origin)
             left = [(unscaled if f is node else f, e) for f, e in around if f is not scale]
             mended = structure.product(left, gradient.origin)
-            yield _gradient_becomes(subject, page, gradient, mended, mended)
+            yield gradient_becomes(subject, page, gradient, mended, mended)
             return
     for scale, exponent in _around_gradient(subject):
         if any(scales_gradients(s) for s in scale.symbols):
@@ -332,7 +333,7 @@ def decay_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     setting = term.symbols - {w}
     if own != ex.const(1) and setting and setting <= own.symbols:
         bare = structure.total([p for p in structure.terms(node) if p[1] is not term], node.origin)
-        repair = _gradient_becomes(subject, page, node, bare, ex.replace_node(gradient, node, bare))
+        repair = gradient_becomes(subject, page, node, bare, ex.replace_node(gradient, node, bare))
         repair.details["says"] = "twice"
         yield repair
 
@@ -388,56 +389,3 @@ def decay_mutates(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             span = entry.spans[0] if entry.spans else None
             yield Repair(page.code, subject, gradient, again, effective=again, span=span, details={"kind": "again"})
             return
-
-
-def _coefficients(parts: list[tuple[Expr, float]]) -> list[Expr]:
-    """The factors that are called after a decay."""
-    return [f for f, e in parts if f.op == "sym" and is_called_decay(f.symbol.name) and e == 1]
-
-
-def _sums_in(gradient: Expr) -> Iterator[Expr]:
-    """The gradient, and what of it is a sum that is scaled, or stands on one way: (g + λ·g)·ratio, as LARS has it."""
-    waiting, seen = [gradient], set[int]()
-    while waiting:
-        part = waiting.pop()
-        if id(part) not in seen:
-            seen.add(id(part))
-            yield part
-            ways = part.args[1:] if part.op == "where" else [f for f, e in structure.factors(part) if e == 1]
-            waiting.extend(way for way in ways if way.op in ("add", "sub", "mul", "div", "where"))
-
-
-@check("decay-of-gradient")
-def decay_of_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """g + λ·g for g + λ·w: the decay's coefficient multiplies the gradient itself."""
-    gradient, w = subject.gradient, subject.parameter
-    if gradient is None or w is None:
-        return
-    for whole in _sums_in(gradient):
-        parts = structure.terms(whole)
-        for _, term in parts:
-            factors = structure.factors(term)
-            rates = _coefficients(factors)
-            data = structure.product([(f, e) for f, e in factors if f not in rates])
-            if len(rates) == 1 and any(t == data for _, t in parts):
-                decay = ex.op("mul", rates[0], ex.sym(w), origin=term.origin)
-                right = structure.total([(s, decay if t is term else t) for s, t in parts], whole.origin)
-                yield _gradient_becomes(subject, page, term, decay, ex.replace_node(gradient, whole, right))
-                return
-
-
-@check("decay-of-gradient-in-step")
-def decay_of_gradient_in_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """u + λ·g for u + λ·w beside what the moments give. A function that is not given w can only leave it away."""
-    w, g = subject.parameter, ex.sym(subject.g)
-    if not subject.second:
-        return
-    for node in ex.walk(subject.step):
-        parts = structure.factors(node) if node.op == "mul" else []
-        rates = _coefficients(parts)
-        plain = all(e == 1 and f.op in ("sym", "const") and not f.symbols & subject.moving for f, e in parts)
-        if plain and len(rates) == 1 and [f for f, _ in parts].count(g) == 1:
-            right = ex.substitute(node, {g: ex.sym(w)}) if w is not None else ex.const(0)
-            step = ex.replace_node(subject.step, node, right)
-            made = subject.replaced([*(s.post for s in subject.states), step])
-            yield Repair(page.code, made, node, right, where="step", root=subject.step)

@@ -77,18 +77,19 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     bare = ex.sym(place.old)
     terms = structure.terms(place.post)
     rest = [(sign, t) for sign, t in terms if t != bare]
-    held = {s for s in place.post.visible - recurrence.moving - {place.old} if last_key(s.name) == last_key(place.name)}
-    w = held.pop() if len(held) == 1 and last_key(place.name) else Symbol("w")  # what the step decays is it
+    key, beside = last_key(place.name), place.post.visible - recurrence.moving - {place.old}
+    held = [s for s in beside if key and last_key(s.name) == key]
+    w = held[0] if len(held) == 1 else Symbol("w")  # what the step decays is the parameter
     own = structure.slope(place.post, place.old)
-    weights = [structure.slope(place.post, s.new) for s in recurrence.states]
-    mean = own is not None and any(w is not None and structure.is_complement(w, own) for w in weights)
+    slopes = [structure.slope(place.post, s.new) for s in recurrence.states]
+    mean = own is not None and any(x is not None and structure.is_complement(x, own) for x in slopes)
     if mean or not rest or len(terms) != len(rest) + 1:
         return  # a mean of the gradient and something else is a gradient, too
     moved = structure.total([(1, ex.sym(w)), *rest], place.post.origin)
     whole = replace(recurrence, parameter=replace(place, name=w.name, old=w, new=Symbol(f"{w.name}'"), post=moved))
     made = prepare(whole)
-    read = moved.symbols.union(*(s.post.symbols for s in recurrence.states if s.new in moved.symbols))
-    sized = any(is_called_step_size(s.name) for s in read)
+    gathered = (s.post.symbols for s in recurrence.states if s.new in moved.symbols)  # a velocity has its step size
+    sized = any(is_called_step_size(s.name) for s in moved.symbols.union(*gathered))
     if made.gradient != bare or not (made.second or mentioned(recurrence) or sized):
         return  # a gradient without its average is a gradient still
     if not made.as_applied.beginning.step[0, 0, 0] < 0:
