@@ -332,7 +332,7 @@ def _mark(recurrence: Recurrence, apart: frozenset[Symbol]) -> Mark:
             bool(recurrence.compounded),
             recurrence.owner,
             recurrence.key,
-            recurrence.lost,
+            *(recurrence.lost, recurrence.forgetful),
             *(recurrence.kept is None, recurrence.as_kept),
             tuple((d.span, d.certain, d.bound) for d in recurrence.dropped),
             *(

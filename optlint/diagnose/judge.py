@@ -170,6 +170,8 @@ def _judge(recurrence: Recurrence, path: str, settings: Settings, depth: int) ->
     lost = explain_lost(subject, plain, recurrence.text, depth) if recurrence.at_home else None
     if lost is not None:
         return mistaken(context, in_its_family(subject, lost), None)
+    if recurrence.forgetful:
+        return None
     dropped = _without_effect(context, plain) if sure else None
     if dropped is not None:
         return dropped

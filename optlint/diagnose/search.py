@@ -179,7 +179,8 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth:
             sure = bool(named or certain or _named_moment(repair, subject, match))
             if match is not None and doubted and not sure:
                 continue  # what else the state is for, nobody knows
-            if match is not None and match.form.states and (intended is None or match.family in intended):
+            meant_so = intended is None or (match is not None and match.family in intended)
+            if match is not None and match.form.states and (meant_so or "certain" in repair.details):
                 return Explanation([repair], match)
             if match is None and repair.subject.states and "alone" not in repair.details:
                 doubtful.append(repair)
@@ -214,8 +215,8 @@ def explain_forgotten(subject: Subject, plain: Match | None) -> Explanation | No
     Pages with ``forgotten``.
     """
     named = meant(subject.recurrence.called)
-    if plain is None or (named is not None and plain.family not in named.allows | named.core):
-        return None
+    if plain is None or (named is not None and not plain.form.states and plain.family not in named.allows | named.core):
+        return None  # a plain difference may be anything
     pages = (page for page in mistakes() if "forgotten" in page.stages)
     repairs = (repair for page in pages for repair in from_check(subject, page, "forgotten"))
     found = next(repairs, None)

@@ -277,7 +277,7 @@ def _is_one_number(node: Expr, kept: frozenset[Symbol]) -> bool:
 
 def with_plain_decay(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence with λ·w for a decoupled λ·sign(w), which shrinks weights by another measure (L1)."""
-    if recurrence.parameter is None or not recurrence.states:
+    if recurrence.parameter is None:
         return None
     w, busy = ex.sym(recurrence.parameter.old), recurrence.moving
     sign = Expr("sign", (w,))
@@ -356,9 +356,11 @@ def at_zero(root: Expr, idle: frozenset[Symbol]) -> Expr:
 
 def _changed(recurrence: Recurrence, change: Callable[[Expr], Expr]) -> Recurrence | None:
     read = {n for p in recurrence.posts() for n in ex.walk(p)}
-    stored = [s for s in recurrence.stored if s.expr not in read]  # what the whole update reads is used
     kept = recurrence.kept and (_changed(recurrence.kept, change) or recurrence.kept)
-    view = replace(recurrence.changed(change), stored=stored, kept=kept)
+    view = replace(recurrence.changed(change), kept=kept)
+    still = {n for p in view.posts() for n in ex.walk(p)}
+    changed = (replace(s, expr=change(s.expr)) if s.expr in read else s for s in recurrence.stored)
+    view.stored = [s for s in changed if s.expr in still or s.expr not in read]  # what the whole update reads is used
     return None if view.posts() == recurrence.posts() else view
 
 

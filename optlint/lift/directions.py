@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.entries import entries_of, entry_values, resolved
+from optlint.lift.entries import NOTHING, Kept, entries_of, entry_values, resolved
 from optlint.lift.expression import Expr
 from optlint.lift.frames import Frame
 from optlint.lift.grouping import Grouping
@@ -17,10 +17,15 @@ from optlint.lift.store import Store
 from optlint.lift.written import made_anew
 
 
-def kept_directions(frame: Frame, inner: Iterable[Frame], store: Store, name: str) -> list[Recurrence]:
-    """What a run makes of averages of gradients and leaves in places that it does not read, for others to take."""
+def kept_directions(
+    frame: Frame, inner: Iterable[Frame], store: Store, name: str, kept: Kept = NOTHING
+) -> list[Recurrence]:
+    """What a run makes of averages of gradients and leaves in places that it does not read, for others to take.
+
+    kept: what it is taken to leave, besides what it does.
+    """
     inner = list(inner)
-    table, entries = entry_values(inner), entries_of(frame, store, inner)
+    table, entries = entry_values(inner) | dict(kept.table), kept.beside(entries_of(frame, store, inner))
     read = frozenset().union(*(e.post.symbols for e in entries))
     left = [e.post for e in entries if e.slot.symbol not in read and isinstance(e.slot.home, Cell)]
     anew = ((place, resolved(post, table)) for place, post in made_anew(store))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -14,6 +15,23 @@ from optlint.lift.recurrence import Entry
 from optlint.lift.store import Store
 from optlint.lift.written import from_saved, moved_from_saved
 from optlint.model import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a run is taken to leave, besides what it does: ``entries``; table: what that makes of other contents."""
+
+    entries: tuple[Entry, ...] = ()
+    table: Mapping[Expr, Expr] = field(default_factory=dict)
+
+    def beside(self, entries: Iterable[Entry]) -> list[Entry]:
+        """All that is left then."""
+        places = {(id(e.slot.home), e.slot.key) for e in self.entries}
+        others = (e for e in entries if (id(e.slot.home), e.slot.key) not in places)
+        return [*(replace(e, post=ex.substitute(e.post, dict(self.table))) for e in others), *self.entries]
+
+
+NOTHING = Kept()
 
 
 def entry_values(frames: Iterable[Frame]) -> dict[Expr, Expr]:
@@ -68,7 +86,7 @@ def entries_of(frame: Frame, store: Store, inner: Iterable[Frame]) -> list[Entry
         if post == ex.sym(slot.symbol) or slot.symbol in found:
             continue
         made = (post.origin,) if post.origin is not None else ()  # in a container that has taken this one's place
-        found[slot.symbol] = Entry(slot, post, _spans(store, slot, frame.span) or made, free is not whole)
+        found[slot.symbol] = Entry(slot, post, spans_of(store, slot, frame.span) or made, free is not whole)
     for slot, post, spans in moved_from_saved(frame, store):
         if slot.symbol not in found:
             found[slot.symbol] = Entry(slot, resolved(post, table), spans)
@@ -153,7 +171,7 @@ def changed_gradients(given: Iterable[tuple[Cell, Cell, Symbol]], store: Store) 
         post = cell.expr if cell.expr != ex.sym(symbol) else now
         if post is not None and post != ex.sym(symbol):
             slot = Slot(cell, "", symbol, cell) if post is cell.expr else Slot(home, attribute("grad"), symbol, cell)
-            found.append(Entry(slot, post, _spans(store, slot, None)))
+            found.append(Entry(slot, post, spans_of(store, slot, None)))
     return found
 
 
@@ -194,7 +212,7 @@ def _is_step(post: Expr, symbol: Symbol) -> bool:
     return post.op in ("add", "sub") and (1, ex.sym(symbol)) in structure.terms(post)
 
 
-def _spans(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:
+def spans_of(store: Store, slot: Slot, within: Span | None) -> tuple[Span, ...]:
     """Where a place is written, inside the frame if it has writes there (an inlined helper's are elsewhere)."""
     keys: list[tuple[object, str]] = [(slot.home, slot.key)]
     if isinstance(slot.cell, Cell):

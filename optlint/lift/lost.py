@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.entries import entries_of, entry_values, resolved
+from optlint.lift.entries import NOTHING, Kept, entries_of, entry_values, resolved
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Stored
 from optlint.lift.grouping import Grouping
 from optlint.lift.inputs import turns_into_step
-from optlint.lift.objects import Cell
-from optlint.lift.places import is_called_gradient
+from optlint.lift.objects import Cell, Slot
+from optlint.lift.places import is_called_gradient, place_text
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.returned import arguments_of
 from optlint.lift.store import Store
+from optlint.lift.written import written_places
 from optlint.model import Span
 
 _LOOP = re.compile(r"\s*(?:async )?for (?P<target>.+?) in (?P<over>.*):\s*(#.*)?$")
@@ -161,24 +163,63 @@ def _gathered(post: Expr, name: str) -> Symbol | None:
 
 
 def moved_gradients(
-    frame: Frame, inner: Iterable[Frame], store: Store, changed: Iterable[Entry], name: str
+    frame: Frame,
+    inner: Iterable[Frame],
+    store: Store,
+    changed: Iterable[Entry],
+    name: str,
+    kept: Kept = NOTHING,
 ) -> Iterator[Recurrence]:
     """The gradients that a framework hands out and that take a step of states that gather them, as if they were w.
 
-    Those that become the step, for others to apply, are taken for it.
+    Those that become the step, for others to apply, are taken for it. kept: what the run is taken to leave, besides
+    what it does.
     """
-    table = entry_values(inner)
+    table = entry_values(inner) | dict(kept.table)
     for entry in changed:
-        place, post = entry.slot.symbol, resolved(entry.post, table)
-        entries = entries_of(frame, store, inner)
+        post = resolved(entry.post, table)
+        entries = kept.beside(entries_of(frame, store, inner))
         if turns_into_step(Entry(entry.slot, post, entry.spans), entries):
             yield from Grouping(frame, entries, [post], [], name).recurrences()
-        elif _stays(post, place) and not _gains(post, place):
-            made = Grouping(frame, entries, [], [], name, beside=[post]).of(
-                State(place.name, place, Symbol(f"{place.name}'"), post, place.initial, entry.spans)
-            )
-            if any(place in s.post.visible for s in made.states):
-                yield made
+        else:
+            yield from _moved_as_parameter(frame, entries, Entry(entry.slot, post, entry.spans), name)
+
+
+def _moved_as_parameter(frame: Frame, entries: list[Entry], entry: Entry, name: str) -> Iterator[Recurrence]:
+    """A gradient that takes a step of states which gather it."""
+    place, post = entry.slot.symbol, entry.post
+    if not _stays(post, place) or _gains(post, place):
+        return
+    made = Grouping(frame, entries, [], [], name, beside=[post]).of(
+        State(place.name, place, Symbol(f"{place.name}'"), post, place.initial, entry.spans)
+    )
+    if any(place in s.post.visible for s in made.states):
+        yield made
+
+
+def moved_results(
+    frame: Frame, inner: Iterable[Frame], store: Store, behind: Callable[[Span], str], name: str
+) -> Iterator[Recurrence]:
+    """The same of gradients that a call gives the run, which names them so and changes them in place at last.
+
+    ``grads = net.backward(x); …; grads[k] −= v[k]``.
+    """
+    inner = list(inner)
+    table = entry_values(inner)
+    for home, key, expr in written_places(store):
+        place, spans = place_text(home.place + key), store.origins.get((home, key), [])
+        local = re.match(r"[^\W\d]\w*(?=\[)", place)
+        if local is None or not is_called_gradient(place) or not spans:
+            continue
+        post = resolved(expr, table)
+        given = [t for sign, t in structure.terms(post) if sign > 0 and t.op == "opaque" and t.args]
+        if len(given) != 1 or _is_named_later(Stored(local[0], post, spans[-1]), behind(spans[-1])):
+            continue
+        symbol = Symbol(place)
+        kept = Kept(table={given[0]: ex.sym(symbol)})
+        moved = Entry(Slot(home, key, symbol, home), ex.substitute(post, dict(kept.table)), tuple(spans))
+        for made in _moved_as_parameter(frame, kept.beside(entries_of(frame, store, inner)), moved, name):
+            yield replace(made, forgetful=True)
 
 
 def _gains(post: Expr, place: Symbol) -> bool:

@@ -45,6 +45,13 @@ def is_read_once(around: Surroundings, place: str) -> bool:
     return reads == 1
 
 
+def is_never_read(around: Surroundings, name: str) -> bool:
+    """Whether the update's own function gives the name a content, and never asks for it."""
+    function = around.function()
+    uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name] if function is not None else []
+    return bool(uses) and all(isinstance(n.ctx, ast.Store) for n in uses)
+
+
 def _with_parents(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
     """Every node below, with those that hold it, the outermost first."""
     waiting: list[tuple[ast.AST, tuple[ast.AST, ...]]] = [(n, (ast.Module([], []),)) for n in nodes]

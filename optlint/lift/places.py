@@ -84,6 +84,20 @@ def last_key(place: str) -> str:
     return found[0] if found is not None else ""
 
 
+def without_indices(place: str) -> str:
+    """``self.v`` of ``self.v[model.named_parameters()[n][0]]``: without its last keys that are no texts."""
+    while place.endswith("]"):
+        depth = 0
+        for position in range(len(place) - 1, -1, -1):
+            depth += (place[position] == "]") - (place[position] == "[")
+            if depth == 0:
+                break
+        if depth or any(quote in place[position:] for quote in "'\""):
+            break
+        place = place[:position]
+    return place
+
+
 def key_text(key: str) -> str:
     return _ELEMENT.sub(r"\1", key).replace("{", "").replace("}", "")
 

@@ -101,6 +101,7 @@ class Recurrence:
     stuck: frozenset[Symbol] = frozenset()  # counts that it reads, and that only another way to compute it advances
     kept: Recurrence | None = None  # what it would be if the results that nobody takes were kept
     as_kept: bool = False  # it is there only in that case
+    forgetful: bool = False  # it is there only for what it loses: averages that do not last, a step of a local gradient
     dropped: tuple[Dropped, ...] = ()  # those results, as far as it reads them
     on_parameter: bool = False  # that result is all there is: a new content for a parameter that a model holds
     home: Span | None = None  # the function that was run

@@ -33,7 +33,7 @@ def note_sharing(recurrence: Recurrence, frame: Frame, inner: Iterable[Frame]) -
         post.origin for slot, post in moved if post.origin is not None and _is_multiplied(slot, post)
     )
     recurrence.owner, recurrence.key = _counted_apart(recurrence, frame)
-    recurrence.keyed_by = _key_of_all([s.slot for s in recurrence.states if s.slot is not None], frame)
+    recurrence.keyed_by = key_of_all([_place(s.slot) for s in recurrence.states if s.slot is not None], frame)
     recurrence.shared = frozenset(_shared_by_tensors(recurrence, inner))
 
 
@@ -94,10 +94,10 @@ def _takes_one_tensors_time(state: State) -> bool:
     return bool(keys) and not keys & keys_of(state.old.name)
 
 
-def _key_of_all(slots: list[Slot], frame: Frame) -> str:
-    """The argument that stands in the key of every state: ``self.m[f"{layer}_{name}"]``."""
+def key_of_all(places: list[str], frame: Frame) -> str:
+    """The argument that stands in the key of every one of these places: ``self.m[f"{layer}_{name}"]``."""
     for argument in (s.key for s in frame.slots if s.local and isinstance(s.home, Scope)):
-        if slots and all(re.match(_keyed_by(re.escape(argument)), _place(s)) for s in slots):
+        if places and all(re.match(_keyed_by(re.escape(argument)), place) for place in places):
             return argument
     return ""
 

@@ -8,16 +8,18 @@ from optlint.lift.directions import kept_directions
 from optlint.lift.dropped import is_begun_there
 from optlint.lift.entries import changed_gradients, entry_values, resolved
 from optlint.lift.expression import Symbol, sym
+from optlint.lift.forgotten import forgetful_updates
 from optlint.lift.frames import Frame
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.lost import lost_averages, lost_updates, moved_gradients, moves_with
+from optlint.lift.lost import lost_averages, lost_updates, moved_gradients, moved_results, moves_with
 from optlint.lift.objects import content, numeric
 from optlint.lift.passes import note_passes
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Entry, Recurrence
 from optlint.lift.related import carried_into, goes_beyond, is_of_loop, same_step
+from optlint.lift.sharing import key_of_all
 from optlint.lift.updates import updates_of
-from optlint.lift.written import made_anew
+from optlint.lift.written import made_anew, written_places
 from optlint.model import Span
 
 
@@ -32,16 +34,22 @@ def shown_by(program: Program, machine: Interpreter, frame: Frame, name: str) ->
         for recurrence in made[id(candidate)]:
             note_passes(recurrence, candidate, machine.frames)
     found = [r for f in frames for r in made[id(f)]]
+    behind = _rest_of(program, frame.span)
     if (frame.span is not None or not found) and all(r.parameter is not None for r in found):
-        behind = _rest_of(program, frame.span)
         lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
         found = [r for r in lost if moves_with(r, found)] or found
         found = found or list(lost_averages(frame, machine.frames, machine.stored, behind, name))
     changed = changed_gradients(machine.given, machine.store)
     for candidate in frames if not found else ():
         found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
+    for candidate in frames if not found and frame.span is not None else ():
+        behind_it = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
+        found.extend(moved_results(candidate, behind_it, machine.store, behind, name))
     if not found and frame.span is not None:
         found = kept_directions(frame, machine.frames, machine.store, name)
+    for candidate in frames if not found else ():
+        behind_it = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
+        found += forgetful_updates(candidate, behind_it, machine.store, machine.stored, machine.sinks, changed, name)
     found = [r for r in found if not any(goes_beyond(r, inner) for inner in found)]
     found.sort(key=lambda r: (-len(r.states), -r.depth))
     kept: list[Recurrence] = []
@@ -69,6 +77,7 @@ def _note(program: Program, machine: Interpreter, frame: Frame, found: list[Recu
             if held is not None and (held.op == "const" or is_begun_there(held, slot)):
                 begun.add(slot.symbol)
     left = tuple(made_anew(machine.store))
+    elements = [home.place + key for home, key, _ in written_places(machine.store) if "[" in key]
     table = entry_values(machine.frames)
     skipped = tuple(resolved(condition, table) for condition in machine.skipped)
     for recurrence in found:
@@ -78,6 +87,8 @@ def _note(program: Program, machine: Interpreter, frame: Frame, found: list[Recu
         recurrence.stored = list(machine.stored)
         recurrence.worth = machine.worth
         recurrence.made_anew = left
+        if not recurrence.states:  # what it begins anew at each call has a key, too
+            recurrence.keyed_by = key_of_all(elements, frame)
         recurrence.neighbours = frozenset(machine.neighbours.values())
         recurrence.skipped = skipped
         recurrence.inputs = [*recurrence.inputs, *changed]

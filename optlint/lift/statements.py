@@ -270,7 +270,8 @@ class Statements(Unused):
         self.store.journal.append(lambda: home.elements.__setitem__(position, old))
 
     def note(self, name: str, value: Value, span: Span | None) -> None:
-        expr = numeric(value)
+        made = value.items.get(ANY) if isinstance(value, Cell) and len(value.items) == 1 else None  # a list of them
+        expr = numeric(made or value)
         if expr is not None and expr.args and not self.scanning and not self.is_abroad:
             self.stored.append(Stored(name, expr, span))
 

@@ -38,7 +38,7 @@ class Surroundings:
         "" where others may read it: it is handed in, on or back, or another function asks for it.
         """
         found = _PLACE.match(place)
-        function = self._function()
+        function = self.function()
         if found is None or (self.home is not None and function is None):
             return ""
         nodes = self.nodes()
@@ -52,7 +52,7 @@ class Surroundings:
     def is_written_elsewhere(self, place: str, others: Sequence[Surroundings] = ()) -> bool:
         """Whether a function that is neither this one nor one of those, nor a constructor, writes the attribute."""
         name = place.rpartition(".")[2].partition("[")[0]
-        known = [f for around in (self, *others) if (f := around._function()) is not None]
+        known = [f for around in (self, *others) if (f := around.function()) is not None]
         inside = {id(n) for f in known for n in ast.walk(f)}
         functions = [f for n in self.nodes() for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__"]
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
@@ -64,7 +64,7 @@ class Surroundings:
         if self.kept_apart(place) != "attribute":
             return False
         name = place.removeprefix("self.").partition("[")[0]
-        function = self._function()
+        function = self.function()
         nodes = self.nodes()
         akin, inside = _kin_of(nodes, function)
         written = [n for s in nodes for n in ast.walk(s) if id(n) not in inside]
@@ -80,7 +80,7 @@ class Surroundings:
         """Whether another method of the class, or a function of no class, reads the attribute, and works on the other
         one, too (Nesterov's way to the point ahead, say). A constructor, or who fills it anew, does not read it."""
         names = [p.removeprefix("self.").partition("[")[0].partition(".")[0] for p in (place, other)]
-        mine = self._function()
+        mine = self.function()
         around = (n for n in self.nodes() if not isinstance(n, ast.ClassDef) or mine in n.body)
         methods = (f for n in around for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__")
         for method in (f for f in methods if f is not mine):
@@ -97,8 +97,8 @@ class Surroundings:
 
         Who calls this function does so in another branch, which a text chooses, than whatever may feed the attribute.
         """
-        name, mine = place.removeprefix("self.").partition("[")[0], self._function()
-        known = [f for around in others if (f := around._function()) is not None]
+        name, mine = place.removeprefix("self.").partition("[")[0], self.function()
+        known = [f for around in others if (f := around.function()) is not None]
         if mine is None or mine in known or len(known) < len(others) or not name.isidentifier():
             return False
         inside = {id(n) for f in (mine, *known) for n in ast.walk(f)}
@@ -118,7 +118,7 @@ class Surroundings:
 
     def cleared_with_gradients(self, places: Sequence[str]) -> bool:
         """Whether the class's own ``zero_grad``, which is called before each gradient, writes all these places."""
-        function = self._function()
+        function = self.function()
         classes = [c for n in self.nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
         own = next((c for c in classes if function in c.body), None)
         methods = [f for f in own.body if isinstance(f, _DEFS) and _ZERO_GRAD.fullmatch(f.name)] if own else []
@@ -129,7 +129,7 @@ class Surroundings:
     def counts_new_beginnings(self, count: str, places: Sequence[str]) -> bool:
         """Whether only a method that empties all these places (``reset``, after an epoch) raises the count."""
         found = [_PLACE.fullmatch(place) for place in (count, *places)]
-        function = self._function()
+        function = self.function()
         classes = [c for n in self.nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
         own = next((c for c in classes if function in c.body), None)
         if own is None or not places or not all(f is not None and f[1] for f in found):
@@ -149,7 +149,7 @@ class Surroundings:
 
         A loop that may stop early has found that element. What it writes to the same elements itself is all of them.
         """
-        function = self._function()
+        function = self.function()
         above = write.line - self._line(write) if function is not None else 0
         inside = [n for n in ast.walk(function) if isinstance(n, ast.stmt)] if function is not None else []
         target = next((t for n in inside if n.lineno == write.line - above for t in _item_written(n)), None)
@@ -180,7 +180,7 @@ class Surroundings:
 
         "" where there is none, or where a base class that is out of sight may read it.
         """
-        function, nodes = self._function(), self.nodes()
+        function, nodes = self.function(), self.nodes()
         own = next((c for n in nodes for c in ast.walk(n) if isinstance(c, ast.ClassDef) and function in c.body), None)
         if own is None or not _bases(own) <= {"Optimizer", "object", "ABC"}:
             return ""
@@ -193,7 +193,7 @@ class Surroundings:
     def binds_unread(self, pattern: re.Pattern[str]) -> str:
         """The setting of such a name that the update's own function takes out of a tuple, or as an argument, and never
         reads; "" where there is none, or several."""
-        function = self._function()
+        function = self.function()
         inside = list(ast.walk(function)) if function is not None else []
         names = [n for n in inside if isinstance(n, ast.Name)]
         parts = {e.id for n in inside if isinstance(n, ast.Tuple) for e in n.elts if isinstance(e, ast.Name)}
@@ -213,7 +213,7 @@ class Surroundings:
                 return place.line - block.line + min(map(_first_line, block.nodes), default=block.line)
         return place.line
 
-    def _function(self) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    def function(self) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         home, units = self.home, self.program.units
         if home is None:
             return None

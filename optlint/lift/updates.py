@@ -9,7 +9,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.conditions import flag_of
 from optlint.lift.diagonals import by_diagonals
-from optlint.lift.entries import entries_of, entry_values, resolved
+from optlint.lift.entries import NOTHING, Kept, entries_of, entry_values, resolved
 from optlint.lift.expression import Expr
 from optlint.lift.frames import Frame
 from optlint.lift.grouping import Grouping
@@ -25,12 +25,22 @@ from optlint.lift.store import Store
 
 
 def updates_of(
-    frame: Frame, inner: Iterable[Frame], store: Store, sinks: Sequence[Expr], name: str, within: Iterable[Recurrence]
+    frame: Frame,
+    inner: Iterable[Frame],
+    store: Store,
+    sinks: Sequence[Expr],
+    name: str,
+    within: Iterable[Recurrence],
+    kept: Kept = NOTHING,
 ) -> list[Recurrence]:
-    """Every parameter that a frame moves, with the states that move it. within: what its inner loops move."""
+    """Every parameter that a frame moves, with the states that move it. within: what its inner loops move.
+
+    kept: what it is taken to leave, besides what it does.
+    """
     inner, within = list(inner), list(within)
-    table = entry_values(inner)
-    entries = _without_memos(_without_zeros(_without_flags(_without_resets(entries_of(frame, store, inner)))))
+    table = entry_values(inner) | dict(kept.table)
+    left = kept.beside(entries_of(frame, store, inner))
+    entries = _without_memos(_without_zeros(_without_flags(_without_resets(left))))
     entries = with_velocities(with_next_descents(by_diagonals(entries)))
     reached = _reached(inner, within, table)
     outputs, alone = [], list(entries)

@@ -16,7 +16,7 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Stored
 from optlint.lift.mentions import is_read_once
-from optlint.lift.places import is_called_gradient, last_key, place_text
+from optlint.lift.places import is_called_gradient, last_key, place_text, without_indices
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Subject, pseudo
@@ -41,7 +41,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if kept_by_others or not any(ex.contains(p, content) for p in read):
             continue
         made = {s.new for s in states}
-        candidates = _averaged(content, recurrence.parameter) or _multiplied(content, read)
+        candidates = _averaged(content, recurrence) or _multiplied(content, read)
         found = [s for s in candidates if s not in held | made]
         found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
         if len(found) == 1 and place_text(stored.name) == found[0].name:
@@ -109,7 +109,7 @@ def _unnamed(recurrence: Recurrence) -> list[Stored]:
     """The averages in the step that have no name: √(self.G + g²), where the code begins ``self.G`` and no more."""
     sums = {n for n in ex.walk(recurrence.step) if n.op in SUMS} - {s.expr for s in recurrence.stored}
     known = {s: _is_only_begun(recurrence, s, alone=True) for n in sums for s in n.symbols}
-    found = (n for n in sums if any(known[s] for s in _averaged(n, recurrence.parameter)))
+    found = (n for n in sums if any(known[s] for s in _averaged(n, recurrence)))
     return [Stored("", node, node.origin) for node in sorted(found, key=lambda n: n.size)]
 
 
@@ -139,11 +139,12 @@ def _likeliest(recurrence: Recurrence, found: list[Symbol], content: Expr, elsew
     return found
 
 
-def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
+def _averaged(post: Expr, recurrence: Recurrence) -> list[Symbol]:
     """The places that ``post`` keeps a part of, beside what it adds: a·s + …, with 0 < a < 1 or a setting."""
     if post.op not in SUMS:
         return []
     found = []
+    parameter, counts = recurrence.parameter, {x for c in recurrence.counters for x in (c.old, c.new)}
     for symbol in post.visible:
         own = structure.retention(post, symbol)
         whole = own == ex.const(1) and (post.op == "max" or _gathers_squares(post, symbol))
@@ -157,7 +158,8 @@ def _averaged(post: Expr, parameter: State | None) -> list[Symbol]:
             continue  # g + λ·w keeps no part of λ
         unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
         decays = is_called_velocity(symbol)
-        data = any(s.array or (s.default == 0 and not decays and not is_momentum(s, post)) for s in own.symbols)
+        settings = own.symbols - counts
+        data = any(s.array or (s.default == 0 and not decays and not is_momentum(s, post)) for s in settings)
         if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
             found.append(symbol)
     return [s for s in found if _may_last(s)]
@@ -202,7 +204,7 @@ def _is_only_begun(recurrence: Recurrence, symbol: Symbol, alone: bool = False) 
 
     alone: nor does a line hand it on, or bind it to a name under which it could change.
     """
-    key = re.search(r"\w+(?=['\"\]]*$)", re.sub(r"(\[[^'\"\[\]]*\])+$", "", symbol.name))
+    key = re.search(r"\w+(?=['\"\]]*$)", without_indices(symbol.name))
     if symbol.initial != ZERO or key is None:
         return False
     name = re.escape(key[0])

@@ -13,6 +13,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.mentions import is_never_read
 from optlint.lift.recurrence import Recurrence, State
 from optlint.prepare import prepare
 from optlint.sandbox.evaluate import evaluate
@@ -49,6 +50,8 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     made = _repaired(page, recurrence, idle, -1, step)
                     if idle in corrected:
                         made.details["alone"] = "yes"
+                    if _is_dead(recurrence, idle):
+                        made.details["certain"] = "yes"  # nobody corrects an average for nothing
                     yield made
 
 
@@ -66,6 +69,17 @@ def _instead_of_zeros(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 if still and not around.is_written_elsewhere(place.name):
                     right = ex.replace_node(post, below, ex.substitute(below, {ex.sym(place): ex.sym(idle.new)}))
                     yield _repaired(page, recurrence, idle, position, right)
+
+
+def _is_dead(recurrence: Recurrence, idle: State) -> bool:
+    """The code makes something of the average alone (m̂) under a name of its own, and never reads that."""
+    around = recurrence.around
+    if around is None:
+        return False
+    made = (s for s in recurrence.stored if s.name.isidentifier() and ex.contains(s.expr, idle.post))
+    known = recurrence.moving | ({recurrence.parameter.old} if recurrence.parameter is not None else set())
+    alone = (s for s in made if s.expr != idle.post and not (s.expr.visible - idle.post.visible) & known)
+    return any(is_never_read(around, s.name) for s in alone)
 
 
 def _is_corrected(recurrence: Recurrence, idle: State) -> bool:

@@ -112,6 +112,12 @@ def _zeros(recurrence: Recurrence) -> list[list[Expr]]:
     return list(found.values())
 
 
+def _compared(recurrence: Recurrence) -> frozenset[int]:
+    """The zeros that something is compared with: ``if size == 0``."""
+    nodes = (n for post in recurrence.posts() for n in ex.walk(post) if n.op in ex.COMPARISONS)
+    return frozenset(id(a) for n in nodes for a in n.args if a == ZERO)
+
+
 def _carried(recurrence: Recurrence) -> frozenset[int]:
     """The zeros that a loop in the run starts from and carries on: a sum of gradients, say."""
     nodes = (n for post in recurrence.posts() for n in ex.walk(post) if n.op == "const" and n.value == 0)
@@ -130,7 +136,7 @@ def _all_contents(recurrence: Recurrence) -> Iterator[list[tuple[Expr, list[Expr
     """
     zeros_of = _zeros(recurrence)
     counts = [i for i, zeros in enumerate(zeros_of) if all(_is_counted_from(recurrence, zero) for zero in zeros)]
-    settled = frozenset(id(z) for i in counts for z in zeros_of[i]) | _carried(recurrence)
+    settled = frozenset(id(z) for i in counts for z in zeros_of[i]) | _carried(recurrence) | _compared(recurrence)
     left = [zeros for i, zeros in enumerate(zeros_of) if i not in counts]
     while left:
         found = {i: list(islice(_contents(recurrence, zeros, settled), MAX_CONTENTS)) for i, zeros in enumerate(left)}
@@ -208,7 +214,7 @@ def _with_states(recurrence: Recurrence, contents: list[tuple[Expr, list[Expr]]]
         post = content
         for zero in zeros:
             post = ex.replace_node(post, zero, ex.sym(state.old))
-        states.append(replace(state, post=post))
+        states.append(replace(state, post=post, initial=ZERO))
         table[content] = ex.sym(state.new)
         if not any(ex.contains(p, content) for p in recurrence.posts()):
             before += [(zero, ex.sym(state.old)) for zero in zeros]

@@ -12,7 +12,7 @@ from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Symbol
-from optlint.lift.places import is_called_gradient, last_key
+from optlint.lift.places import last_key, names_gradient
 from optlint.prepare import prepare
 from optlint.subject import Subject
 
@@ -69,7 +69,7 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """grads[k] −= η·u, where u is made of grads[k] itself: the gradient takes the step of the parameter."""
     recurrence = subject.recurrence
     place = recurrence.parameter
-    if place is None or not recurrence.states or recurrence.lost or not is_called_gradient(place.name):
+    if place is None or not recurrence.states or recurrence.lost or not names_gradient(place.old):
         return
     read = frozenset().union(*(s.post.visible for s in recurrence.states))
     if place.old not in read:

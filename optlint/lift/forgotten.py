@@ -1,0 +1,111 @@
+"""Updates whose averages do not last: ``m = β·self.m + (1 − β)·g`` under a mere name, or made anew at each call.
+
+What a run shows is what it would show if they lasted, as it stands without that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from optlint.lift import expression as ex
+from optlint.lift import structure
+from optlint.lift.directions import kept_directions
+from optlint.lift.entries import Kept, entries_of, entry_values, resolved, spans_of
+from optlint.lift.expression import Expr, Symbol
+from optlint.lift.frames import Frame, Stored
+from optlint.lift.lost import moved_gradients
+from optlint.lift.objects import Cell, Slot
+from optlint.lift.places import is_called_gradient, place_text
+from optlint.lift.recurrence import Entry, Recurrence
+from optlint.lift.store import Store
+from optlint.lift.updates import updates_of
+from optlint.lift.written import written_places
+
+ZERO = ex.const(0)
+
+
+def forgetful_updates(
+    frame: Frame,
+    inner: Iterable[Frame],
+    store: Store,
+    stored: Sequence[Stored],
+    sinks: Sequence[Expr],
+    changed: Iterable[Entry],
+    name: str,
+) -> list[Recurrence]:
+    """The updates of a frame that would have states if its averages lasted, without these among their states.
+
+    changed: what it makes of the gradients that a framework hands out.
+    """
+    inner = list(inner)
+    bound = {e.slot.symbol: e for e in _bound(frame, inner, store, stored)}
+    emptied = list(_emptied(frame, store, entry_values(inner)))
+    if not bound and not emptied:
+        return []
+    anew = {content: entry.post for entry, content, _ in emptied}
+    kept = Kept((*bound.values(), *(entry for entry, _, _ in emptied)), anew)
+    zeros = {entry.slot.symbol: zero for entry, _, zero in emptied}
+    seen = updates_of(frame, inner, store, sinks, name, (), kept)
+    seen = seen or list(moved_gradients(frame, inner, store, changed, name, kept))
+    if not seen and frame.kind == "function":
+        seen = kept_directions(frame, inner, store, name, kept)
+    forgotten = bound.keys() | zeros.keys()
+    return [_as_it_stands(r, forgotten, zeros) for r in seen if forgotten & r.moving]
+
+
+def _bound(frame: Frame, inner: list[Frame], store: Store, stored: Sequence[Stored]) -> Iterator[Entry]:
+    """β·s + c·x under a name, where s is a place that lasts and that the run begins, and leaves as it was."""
+    table = entry_values(inner)
+    written = {e.slot.symbol for e in entries_of(frame, store, inner)}
+    slots = {slot.symbol: slot for slot in (*store.slots, *(s for f in (frame, *inner) for s in f.slots))}
+    for one in stored:
+        if one.span is None or not one.name.isidentifier():
+            continue
+        post = resolved(one.expr, table)
+        for symbol in post.visible:
+            if symbol not in written and _lasts(symbol) and _takes_in(post, symbol):
+                written.add(symbol)
+                slot = slots.get(symbol) or Slot(Cell(), symbol.name, symbol, Cell(ex.sym(symbol)))
+                yield Entry(slot, post, (one.span,))
+
+
+def _emptied(frame: Frame, store: Store, table: dict[Expr, Expr]) -> Iterator[tuple[Entry, Expr, Expr]]:
+    """β·0 + c·x in a place that lasts: what it would be if it went on from there, what it is, and its zero."""
+    for home, key, expr in written_places(store):
+        place, content = place_text(home.place + key), resolved(expr, table)
+        if content.op not in ("add", "sub") or is_called_gradient(place):
+            continue
+        symbol = Symbol(place, initial=ZERO, array=True)
+        made = {n.origin: n for n in ex.walk(content) if n == ZERO and n.origin is not None}
+        for origin, zero in made.items():
+            post = content
+            for node in [n for n in ex.walk(content) if n == ZERO and n.origin == origin]:
+                post = ex.replace_node(post, node, ex.sym(symbol))
+            if _takes_in(post, symbol):
+                slot = Slot(home, key, symbol, Cell(ex.sym(symbol)))
+                yield Entry(slot, post, spans_of(store, slot, frame.span)), content, zero
+                break
+
+
+def _lasts(symbol: Symbol) -> bool:
+    return symbol.kind == "place" and ("[" in symbol.name or "." in symbol.name) and symbol.initial is not None
+
+
+def _takes_in(post: Expr, symbol: Symbol) -> bool:
+    if post.op not in ("add", "sub") or is_called_gradient(symbol.name):
+        return False
+    own = structure.retention(post, symbol)
+    return own not in (None, ex.const(0), ex.const(1)) and structure.rest(post, symbol) != ex.const(0)
+
+
+def _as_it_stands(recurrence: Recurrence, forgotten: Iterable[Symbol], zeros: dict[Symbol, Expr]) -> Recurrence:
+    table: dict[Expr, Expr] = {}
+    lost = set(forgotten)
+    for state in recurrence.states:
+        if state.old in lost:
+            begun: dict[Expr, Expr] = {ex.sym(state.old): zeros[state.old]} if state.old in zeros else {}
+            table[ex.sym(state.new)] = ex.substitute(state.post, table | begun)
+    states = [s for s in recurrence.states if s.old not in lost]
+    written = recurrence.changed(lambda post: ex.substitute(post, table), states)
+    return replace(written, forgetful=True, idle=[s for s in recurrence.idle if s.old not in lost])
