@@ -199,6 +199,8 @@ class Anatomy:
                 if isinstance(node, (cst.Name, cst.Attribute, cst.Subscript)) and self.code.function(node) is home:
                     if not self.code.within(node) <= self.code.within(near):
                         continue  # a lambda's own names mean nothing outside it
+                    if isinstance(node, cst.Name) and not self.code.has_value(node.value, near):
+                        continue
                     text = self.code.source(node)
                     gap = line - where[0] if where[0] <= line else 1000 + where[0] - line
                     found[text] = min(gap, found.get(text, gap))

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import libcst as cst
+from libcst import matchers as m
 from libcst.metadata import CodeRange, MetadataWrapper, ParentNodeProvider, PositionProvider
 
 from optlint.lift import Lifted, lift, lifter
@@ -108,6 +109,7 @@ class Code:
         with recording() as (seen, libraries):
             self.lifted: Lifted = lifted(text, path)
         self.seen, self.libraries = seen, libraries
+        self._known: dict[tuple[int, str], float] = {}  # (function, name) → the first line where it has a value
 
     @cached_property
     def has_fixed_arrays(self) -> bool:
@@ -157,6 +159,24 @@ class Code:
     def function(self, node: cst.CSTNode) -> cst.FunctionDef | None:
         found: cst.FunctionDef | None = self.inside(node, cst.FunctionDef)
         return found
+
+    def has_value(self, name: str, near: cst.CSTNode) -> bool:
+        """Whether a name stands for a quantity before ``near`` is reached: not bound later alone, nor a mere key."""
+        home = self.function(near)
+        if home is None:
+            return True
+        if (id(home), name) not in self._known:
+            self._known[id(home), name] = self._known_from(home, name)
+        return self._known[id(home), name] <= self.place(near)[0]
+
+    def _known_from(self, home: cst.FunctionDef, name: str) -> float:
+        """The first line of a function where a name has a value; 0 where it always has, infinity for a key."""
+        if m.findall(home, m.SubscriptElement(slice=m.Index(value=m.Name(name)))):
+            return float("inf")
+        if m.findall(home.params, m.Param(name=m.Name(name))):
+            return 0
+        binds = m.findall(home.body, m.AssignTarget() | m.AnnAssign() | m.For())
+        return min((self.place(n)[0] for n in binds if m.findall(n.target, m.Name(name))), default=0)  # type: ignore[attr-defined]
 
     def within(self, node: cst.CSTNode) -> set[int]:
         """The lambdas and comprehensions around a node, which have names of their own."""

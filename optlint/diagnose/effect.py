@@ -109,7 +109,18 @@ def _read(posts: list[Expr]) -> frozenset[Symbol]:
 
 
 def is_scaled(made: Subject) -> bool:
-    """The step has a size, as a step of a parameter has, and a log of parameters or losses has not."""
+    """The step has a size, as a step of a parameter has, and a log of parameters or losses has not.
+
+    Or the velocity has that it is: v' = μ·v + η·g.
+    """
     data = made.moving | made.time | {made.g, made.parameter}
-    parts = (structure.factors(term) for _, term in structure.terms(made.drive))
-    return all(any(not f.symbols & data and f.op != "opaque" for f, _ in factors) for factors in parts)
+    velocities = {ex.sym(s.new): structure.rest(s.post, s.old) for s in made.states}
+
+    def sized(node: Expr) -> bool:
+        parts = (structure.factors(term) for _, term in structure.terms(node))
+        return all(
+            any((not f.symbols & data and f.op != "opaque") or (f in velocities and sized(velocities[f])) for f, _ in p)
+            for p in parts
+        )
+
+    return sized(made.drive)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
 
 import numpy as np
@@ -153,27 +153,47 @@ def _is_array(node: Expr) -> bool:
 
 def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence with √v + ε for √(v + 1e-15) + ε or √max(v, 1e-15) + ε, which are for rounding, or for optax's
-    √(v + ε₀) + ε; with √v − ε likewise. None without any.
+    √(v + ε₀) + ε; with √v − ε likewise, and √(v + ε) for √(v + ε + ε) or √(max(v, 1e-15) + ε). None without any.
     """
     table: dict[Expr, Expr] = {}
     w = {recurrence.parameter.old} if recurrence.parameter is not None else frozenset()
     kept = {ex.sym(x) for x in recurrence.moving.union(w, *(s.post.symbols for s in recurrence.states))}
     for post in recurrence.posts():
         for node in ex.walk(post):
+            below = node.args[0] if structure.is_root(node) else node
+            once = _with_one_summand(below, kept) if below is not node and below.op == "add" else None
+            if once is not None:
+                table[below] = once
             ways = (node.args, node.args[::-1]) if node.op == "add" else (node.args,) if node.op == "sub" else ()
             for root, floor in ways:
                 known = floor.op in ("sym", "const") and floor not in kept
+                while structure.is_root(root) and structure.is_root(root.args[0]):
+                    root = root.args[0]  # one too many
                 if not structure.is_root(root) or root.args[0].op not in ("add", "max") or not known:
                     continue
                 inside, small = root.args[0].args
                 if root.args[0].op == "max":
-                    if _is_bound(small, 1) and 0 < ex.substitute(small, _defaults(small)).number <= NEGLIGIBLE:
+                    if _is_negligible(small):
                         table[root] = ex.op("sqrt", inside, origin=root.origin)
                     continue
                 named = small.op == "sym" and small not in kept and not small.symbol.array
                 if named or (small.op == "const" and 0 < small.number <= NEGLIGIBLE):
                     table[root] = ex.op("sqrt", inside, origin=root.origin)
     return _changed(recurrence, lambda post: ex.substitute(post, table)) if table else None
+
+
+def _with_one_summand(total: Expr, kept: Set[Expr]) -> Expr | None:
+    """v + ε for v + ε + ε, or for max(v, 1e-15) + ε; None where it is no such sum."""
+    first, floor = total.args
+    if floor.op != "sym" or floor in kept or floor.symbol.array:
+        return None
+    if first.op == "max" and _is_negligible(first.args[1]):
+        return ex.op("add", first.args[0], floor, origin=total.origin)
+    return first if first.op == "add" and first.args[1] == floor else None
+
+
+def _is_negligible(small: Expr) -> bool:
+    return _is_bound(small, 1) and 0 < ex.substitute(small, _defaults(small)).number <= NEGLIGIBLE
 
 
 def _defaults(node: Expr) -> dict[Expr, Expr]:

@@ -40,12 +40,13 @@ def forgetful_updates(
     """
     inner = list(inner)
     bound = {e.slot.symbol: e for e in _bound(frame, inner, store, stored)}
-    emptied = list(_emptied(frame, store, entry_values(inner)))
-    if not bound and not emptied:
+    begun = list(_begun_anew(frame, inner, store, stored))
+    if not bound and not begun:
         return []
-    anew = {content: entry.post for entry, content, _ in emptied}
-    kept = Kept((*bound.values(), *(entry for entry, _, _ in emptied)), anew)
-    zeros = {entry.slot.symbol: zero for entry, _, zero in emptied}
+    kept = Kept(
+        (*bound.values(), *(entry for entry, _, _ in begun)), {content: entry.post for entry, content, _ in begun}
+    )
+    zeros = {entry.slot.symbol: zero for entry, _, zero in begun}
     seen = updates_of(frame, inner, store, sinks, name, (), kept)
     seen = seen or list(moved_gradients(frame, inner, store, changed, name, kept))
     if not seen and frame.kind == "function":
@@ -70,22 +71,47 @@ def _bound(frame: Frame, inner: list[Frame], store: Store, stored: Sequence[Stor
                 yield Entry(slot, post, (one.span,))
 
 
-def _emptied(frame: Frame, store: Store, table: dict[Expr, Expr]) -> Iterator[tuple[Entry, Expr, Expr]]:
-    """β·0 + c·x in a place that lasts: what it would be if it went on from there, what it is, and its zero."""
+def _begun_anew(
+    frame: Frame, inner: list[Frame], store: Store, stored: Sequence[Stored]
+) -> Iterator[tuple[Entry, Expr, Expr]]:
+    """β·0 + c·x in a place that lasts, or of a 0 that another function has made and nothing changes.
+
+    What it would be if it went on from there, what it is, and its zero.
+    """
+    table = entry_values(inner)
+    done: set[Expr] = set()
     for home, key, expr in written_places(store):
         place, content = place_text(home.place + key), resolved(expr, table)
-        if content.op not in ("add", "sub") or is_called_gradient(place):
+        going_on = None if is_called_gradient(place) else _going_on(content, Symbol(place, initial=ZERO, array=True))
+        if going_on is not None:
+            post, symbol, zero = going_on
+            slot = Slot(home, key, symbol, Cell(ex.sym(symbol)))
+            done.add(content)
+            yield Entry(slot, post, spans_of(store, slot, frame.span)), content, zero
+    for one in stored:
+        content = resolved(one.expr, table)
+        going_on = _going_on(content, Symbol(one.name, initial=ZERO)) if one.name.isidentifier() and one.span else None
+        origin = going_on[2].origin if going_on is not None else None
+        if going_on is None or origin is None or frame.span is None or frame.span.covers(origin) or content in done:
             continue
-        symbol = Symbol(place, initial=ZERO, array=True)
-        made = {n.origin: n for n in ex.walk(content) if n == ZERO and n.origin is not None}
-        for origin, zero in made.items():
-            post = content
-            for node in [n for n in ex.walk(content) if n == ZERO and n.origin == origin]:
-                post = ex.replace_node(post, node, ex.sym(symbol))
-            if _takes_in(post, symbol):
-                slot = Slot(home, key, symbol, Cell(ex.sym(symbol)))
-                yield Entry(slot, post, spans_of(store, slot, frame.span)), content, zero
-                break
+        post, symbol, zero = going_on
+        done.add(content)
+        slot = Slot(Cell(), one.name, symbol, Cell(ex.sym(symbol)))
+        yield Entry(slot, post, (one.span,) if one.span else ()), content, zero
+
+
+def _going_on(content: Expr, symbol: Symbol) -> tuple[Expr, Symbol, Expr] | None:
+    """β·s + c·x for β·0 + c·x, with the 0."""
+    if content.op not in ("add", "sub"):
+        return None
+    made = {n.origin: n for n in ex.walk(content) if n == ZERO and n.origin is not None}
+    for origin, zero in made.items():
+        post = content
+        for node in [n for n in ex.walk(content) if n == ZERO and n.origin == origin]:
+            post = ex.replace_node(post, node, ex.sym(symbol))
+        if _takes_in(post, symbol):
+            return post, symbol, zero
+    return None
 
 
 def _lasts(symbol: Symbol) -> bool:

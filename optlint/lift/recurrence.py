@@ -98,7 +98,7 @@ class Recurrence:
     of_parts: bool = False  # its loop goes over objects that hold the parameters, and not over steps
     outer: frozenset[Symbol] = frozenset()  # counters of the loops around the one that updates
     anew: frozenset[Symbol] = frozenset()  # counts that begin anew in each pass of the loop around, unlike its states
-    stuck: frozenset[Symbol] = frozenset()  # counts that it reads, and that only another way to compute it advances
+    stuck: frozenset[Symbol] = frozenset()  # what it leaves as it was: counts that only another way advances
     kept: Recurrence | None = None  # what it would be if the results that nobody takes were kept
     as_kept: bool = False  # it is there only in that case
     forgetful: bool = False  # it is there only for what it loses: averages that do not last, a step of a local gradient

@@ -89,7 +89,7 @@ def note_what_stands_still(recurrences: list[Recurrence]) -> None:
                 turned = [c for c, way in other.configuration.items() if ways.get(c, way) != way]
                 if len(turned) == 1 and says_how(turned[0]):
                     counted |= {_list_of(c.old.name) for c in other.counters}
-        recurrence.stuck = frozenset(read[name] for name in counted & read.keys())
+        recurrence.stuck |= frozenset(read[name] for name in counted & read.keys())
 
 
 def _holder(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Set
 
 from optlint.lift import expression as ex
@@ -13,6 +14,8 @@ from optlint.lift.objects import ANY, Cell, Each, Scope, Seq, Slot, Value, conte
 from optlint.lift.places import is_called_gradient, loosely, names_gradient
 from optlint.lift.recurrence import Entry
 from optlint.lift.store import Store
+
+_NUMBERED = re.compile(r"\[\d+\]")
 
 
 def arguments_of(frame: Frame, store: Store) -> dict[Symbol, Slot]:
@@ -103,6 +106,17 @@ def match_returns(
         else:
             rest.append((number, expr))
     return [expr for _, expr in sorted(rest, key=lambda r: r[0])]
+
+
+def left_as_they_were(frame: Frame, arguments: Mapping[Symbol, Slot], entries: Iterable[Entry]) -> frozenset[Symbol]:
+    """The parts of a tuple that are handed back in their places as they came, beside others that have changed.
+
+    Whoever calls the function could only change them by making another tuple of them all.
+    """
+    changed = {id(e.slot.home) for e in entries}
+    parts = {s: slot for s, slot in arguments.items() if isinstance(slot.home, Cell) and id(slot.home) in changed}
+    returned = ((key, e) for key, e in flat(frame.returned) if e.op == "sym" and e.symbol in parts)
+    return frozenset(e.symbol for key, e in returned if parts[e.symbol].key == key and _NUMBERED.fullmatch(key))
 
 
 def _of_key(key: str, post: Expr, arguments: Mapping[Symbol, Slot]) -> set[Symbol]:

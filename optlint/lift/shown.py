@@ -14,6 +14,7 @@ from optlint.lift.interpreter import Interpreter
 from optlint.lift.lost import lost_averages, lost_updates, moved_gradients, moved_results, moves_with
 from optlint.lift.objects import content, numeric
 from optlint.lift.passes import note_passes
+from optlint.lift.places import names_gradient
 from optlint.lift.program import Program
 from optlint.lift.recurrence import Entry, Recurrence
 from optlint.lift.related import carried_into, goes_beyond, is_of_loop, same_step
@@ -47,9 +48,8 @@ def shown_by(program: Program, machine: Interpreter, frame: Frame, name: str) ->
         found.extend(moved_results(candidate, behind_it, machine.store, behind, name))
     if not found and frame.span is not None:
         found = kept_directions(frame, machine.frames, machine.store, name)
-    for candidate in frames if not found else ():
-        behind_it = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
-        found += forgetful_updates(candidate, behind_it, machine.store, machine.stored, machine.sinks, changed, name)
+    if not any(map(_moves, found)):
+        found = _of_averages_that_last(machine, frames, changed, name) or found
     found = [r for r in found if not any(goes_beyond(r, inner) for inner in found)]
     found.sort(key=lambda r: (-len(r.states), -r.depth))
     kept: list[Recurrence] = []
@@ -59,6 +59,23 @@ def shown_by(program: Program, machine: Interpreter, frame: Frame, name: str) ->
     kept.sort(key=lambda r: (r.span.line, r.span.column))
     _note(program, machine, frame, kept, changed)
     return kept
+
+
+def _moves(recurrence: Recurrence) -> bool:
+    """Whether it is more than what is added to a gradient where it stands."""
+    parameter = recurrence.parameter
+    return bool(recurrence.states) or parameter is None or not names_gradient(parameter.old)
+
+
+def _of_averages_that_last(
+    machine: Interpreter, frames: list[Frame], changed: list[Entry], name: str
+) -> list[Recurrence]:
+    """What the frames would show if their averages lasted, as it stands."""
+    found: list[Recurrence] = []
+    for candidate in frames:
+        inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
+        found += forgetful_updates(candidate, inner, machine.store, machine.stored, machine.sinks, changed, name)
+    return found
 
 
 def _note(program: Program, machine: Interpreter, frame: Frame, found: list[Recurrence], changed: list[Entry]) -> None:

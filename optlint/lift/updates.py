@@ -10,7 +10,7 @@ from optlint.lift import structure
 from optlint.lift.conditions import flag_of
 from optlint.lift.diagonals import by_diagonals
 from optlint.lift.entries import NOTHING, Kept, entries_of, entry_values, resolved
-from optlint.lift.expression import Expr
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.grouping import Grouping
 from optlint.lift.inputs import with_next_descents
@@ -19,7 +19,7 @@ from optlint.lift.lost import steps_from_nothing
 from optlint.lift.objects import Cell
 from optlint.lift.positions import handed_back, with_velocities
 from optlint.lift.recurrence import Entry, Recurrence
-from optlint.lift.returned import arguments_of, flat, match_returns
+from optlint.lift.returned import arguments_of, flat, left_as_they_were, match_returns
 from optlint.lift.sharing import note_sharing
 from optlint.lift.store import Store
 
@@ -44,9 +44,11 @@ def updates_of(
     entries = with_velocities(with_next_descents(by_diagonals(entries)))
     reached = _reached(inner, within, table)
     outputs, alone = [], list(entries)
+    still: frozenset[Symbol] = frozenset()
     if frame.kind == "function":
         arguments = arguments_of(frame, store)
         outputs = match_returns(frame, arguments, entries, table, reached)
+        still = left_as_they_were(frame, arguments, entries)
         returned = (e for _, e in flat(frame.returned))
         if last := list(handed_back(returned, arguments, entries)):
             entries = with_velocities([*entries, *last])
@@ -60,7 +62,7 @@ def updates_of(
     found = found or _from_nothing(frame, alone, table, name)
     for recurrence in found:
         note_sharing(recurrence, frame, inner)
-        recurrence.from_saved = bool(frame.saved)
+        recurrence.from_saved, recurrence.stuck = bool(frame.saved), still
     return found
 
 

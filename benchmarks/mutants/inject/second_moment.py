@@ -19,9 +19,12 @@ Edits = Iterator[Edit | tuple[Edit, ...]]
 
 def gradient_squares(a: Anatomy) -> Iterator[f.Square]:
     """The squares of the plain gradient that the second moment takes in, and whose value is the expression's."""
-    found = (s for s in f.squares(a) if s.site.part in a.second and a.adaptive)
-    # what stands for the whole of ``np.multiply(g, g, out=buffer)`` would go nowhere
-    return (s for s in found if s.fused or not isinstance(a.code.parents.get(s.op.node), cst.Expr))
+    return (s for s in f.squares(a) if s.site.part in a.second and a.adaptive and _goes_somewhere(a, s))
+
+
+def _goes_somewhere(a: Anatomy, square: f.Square) -> bool:
+    """Not ``np.multiply(g, g, out=buffer)``: what stood for the whole of it would go nowhere."""
+    return square.fused or not isinstance(a.code.parents.get(square.op.node), cst.Expr)
 
 
 @injects("OPT101")
@@ -69,7 +72,7 @@ def _is_plain(node: cst.CSTNode) -> bool:
 @injects("OPT103")
 def square_dropped(a: Anatomy) -> Edits:
     for square in f.squares(a, of_gradient=False):
-        if square.site.part in a.second:
+        if square.site.part in a.second and _goes_somewhere(a, square):
             yield square.instead(a, square.text)
 
 

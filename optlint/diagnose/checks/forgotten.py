@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import libcst as cst
+
 from optlint.diagnose.checks.decays import is_called_velocity, is_decayed, is_momentum, is_part
 from optlint.diagnose.checks.lost import SUMS, ZERO, made_of, state_reset
 from optlint.diagnose.checks.sharing import as_of_neighbours
@@ -38,11 +40,12 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         content = ex.substitute(stored.expr, table)
         read = [*posts, *(ex.substitute(p, table) for p in posts)]
         kept_by_others = stored.expr in recurrence.escapes and stored.expr != recurrence.output
-        if kept_by_others or not any(ex.contains(p, content) for p in read):
+        used = any(ex.contains(p, content) for p in read)
+        if kept_by_others or not (used or stored.name.isidentifier()):
             continue
         made = {s.new for s in states}
         candidates = _averaged(content, recurrence) or _multiplied(content, read)
-        found = [s for s in candidates if s not in held | made]
+        found = [s for s in candidates if s not in held | made and (used or _held(recurrence, stored.name, s))]
         found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
         if len(found) == 1 and place_text(stored.name) == found[0].name:
             continue  # it is kept
@@ -87,6 +90,14 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             if "certain" not in details or around is None or not all(around.is_its_own(s.name) for s in states):
                 return  # a step that is only looked at: another method may keep what it rests on
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
+
+
+def _held(recurrence: Recurrence, name: str, symbol: Symbol) -> bool:
+    """The name stood for the place, and the step reads that: Lion's average, which the next step alone reads anew."""
+    if not any(symbol in p.visible for p in recurrence.posts()):
+        return False
+    named = (w for w in recurrence.worth if isinstance(w.node, cst.Name) and w.node.value == name)
+    return any(w.expr == ex.sym(symbol) for w in named)
 
 
 def _is_idle_velocity(recurrence: Recurrence, average: State) -> bool:

@@ -30,7 +30,7 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     recurrence, gradient = subject.recurrence, subject.gradient
     yield from _taken_once(subject, page)
     yield from _instead_of_zeros(subject, page)
-    corrected = [s for s in recurrence.elsewhere if _is_corrected(recurrence, s)]
+    corrected = [s for s in recurrence.elsewhere if _is_corrected(recurrence, s) or _is_dead(recurrence, s)]
     for idle in (*recurrence.idle, *corrected) if gradient is not None else ():
         assert gradient is not None
         instead = gradient

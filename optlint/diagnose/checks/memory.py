@@ -62,13 +62,13 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     named = mentioned(recurrence)
     posts = recurrence.posts()
     told = named or _unexplained(_bases(posts), recurrence.states)
-    for stored in recurrence.stored if told else ():
+    for stored in _lasting_first(recurrence) if told else ():
         weighed = _decay_of_weighed(stored.expr)
         bare = structure.square_root_of(stored.expr) is not None
         if not (bare or weighed is not None) or not any(_below_root(p, stored.expr) for p in posts):
             continue
-        if not _outlives_step(stored, recurrence):
-            continue
+        if not (_outlives_step(stored, recurrence) or _is_corrected(stored.expr, posts)):
+            continue  # a mere name
         old, new = Symbol("v"), Symbol("v'")
         meant: list[Expr] = [ex.op("add", ex.sym(old), stored.expr)] if "adagrad" in named else []
         if weighed is not None:
@@ -97,6 +97,11 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             )
 
 
+def _lasting_first(recurrence: Recurrence) -> list[Stored]:
+    """What the run stores: a content that has a name of its own besides is told where it is put."""
+    return sorted(recurrence.stored, key=lambda s: not _outlives_step(s, recurrence))
+
+
 def _decay_of_weighed(node: Expr) -> Expr | None:
     """a of (1 − a)·g², what an average takes in and this one is all of."""
     parts = structure.factors(node)
@@ -117,6 +122,15 @@ def _outlives_step(stored: Stored, recurrence: Recurrence) -> bool:
         return True
     named = (w for w in recurrence.worth if isinstance(w.node, cst.Name) and w.node.value == stored.name)
     return any(w.expr.op == "const" and not w.listed for w in named)
+
+
+def _is_corrected(square: Expr, posts: list[Expr]) -> bool:
+    """Divided by 1 − βᵗ, as only an average is that begins with 0."""
+    divided = (n.args[1] for p in posts for n in ex.walk(p) if n.op == "div" and n.args[0] == square)
+    return any(
+        n.op == "sub" and n.args[0] == ONE and n.args[1].op == "pow" and n.args[1].args[1].op != "const"
+        for n in divided
+    )
 
 
 def _square(subject: Subject) -> Expr:

@@ -153,6 +153,8 @@ def reduction(name: str) -> Handler:
         whole = len(site.args) <= (1 if site.receiver is None else 0) and (
             axis is None or (isinstance(axis, Const) and axis.value is None)
         )
+        if whole and name != "norm" and isinstance(values[0], Cell) and values[0].scalar:
+            return values[0]  # of one number
         if whole:
             return site.machine.fresh(ex.op(name, expr, origin=site.span), Cell(scalar=True))
         return site.opaque()
