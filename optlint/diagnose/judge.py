@@ -46,8 +46,7 @@ MAX_NODES = 10_000  # of an update; those of published ones have some hundreds
 class Judgement:
     """deviation: the verdict if the update is meant as the published deviation that it also equals.
 
-    deviates: the convention is itself such a deviation; floorless: one without an ε; viewed: it is that of a simpler
-    view of the update.
+    deviates: the convention is itself such a deviation; viewed: it is that of a simpler view of the update.
 
     subject: the update as it was judged; worst: its largest relative difference from the convention on any probe.
     remembering: the update that keeps what this one forgets, where that is known by a law.
@@ -63,7 +62,6 @@ class Judgement:
     proofs: list[Proof] = field(default_factory=list)
     worst: float = 0.0
     deviates: bool = False
-    floorless: bool = False
     viewed: bool = False
     remembering: Subject | None = None
 
@@ -102,17 +100,17 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
     if verdict is None or verdict.status == "unmatched" or lawless:
         wanted = ("mistaken",) if lawless else ("matched", "mistaken")
         simpler = list(views(recurrence))
-        bare: Judgement | None = None  # nothing keeps its denominator from zero
+        departing: Judgement | None = None
         for sought in sorted({0, depth}):
             for view in simpler:
                 seen = _judge(view, path, settings, sought)
                 if seen is not None and seen.status in wanted and (seen.convention or not lawless):
                     seen.viewed = True
-                    if seen.status == "mistaken" or not seen.floorless:
-                        return seen
-                    bare = bare or seen
-        if bare is not None:
-            return bare
+                    if seen.status == "mistaken" or not seen.deviates or view.started is not None:
+                        return seen  # averages that begin with their first input need no correction
+                    departing = departing or seen
+        if departing is not None:
+            return departing
     return _without_floor(recurrence, verdict, path, settings) or verdict
 
 
@@ -318,11 +316,9 @@ def matched(context: Context, match: Match) -> Judgement:
     status: Status = "mistaken" if any(f.severity != "note" for f in findings) else "matched"
     proofs = context.proofs
     deviates = bool(match.variant.deviation)
-    verdict = Judgement(
+    return Judgement(
         status, match.family, match.title, "", findings, None, context.subject, proofs, match.worst, deviates
     )
-    verdict.floorless = deviates and match.variant.epsilon == "none"
-    return verdict
 
 
 def mistaken(context: Context, explanation: Explanation, reading: Match | None) -> Judgement:

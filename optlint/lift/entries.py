@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.frames import Frame
+from optlint.lift.frames import Frame, Stored
 from optlint.lift.objects import ANY, Cell, Scope, Seq, Slot, Value, content, numeric
-from optlint.lift.places import attribute, loosely
+from optlint.lift.places import attribute, loosely, place_text
 from optlint.lift.recurrence import Entry
 from optlint.lift.store import Store
 from optlint.lift.written import from_saved, moved_from_saved
@@ -163,15 +163,25 @@ def _taken_over(old: Value | None, made: Value | None, store: Store) -> Iterator
         yield from ((s, post) for s in known if len(known) == 1)
 
 
-def changed_gradients(given: Iterable[tuple[Cell, Cell, Symbol]], store: Store) -> list[Entry]:
-    """The gradients that a framework handed out and that the code has changed, in place or for others."""
+def changed_gradients(
+    given: Iterable[tuple[Cell, Cell, Symbol]], store: Store, stored: Iterable[Stored]
+) -> list[Entry]:
+    """The gradients that a framework handed out and that the code has changed, in place or for others.
+
+    Of one that it clears at last, what it held before.
+    """
+    held = {place_text(s.name): s for s in stored if s.expr.op in ("add", "sub")}
     found = []
     for home, cell, symbol in given:
         now = numeric(home.items.get(attribute("grad")))
-        post = cell.expr if cell.expr != ex.sym(symbol) else now
+        post, before = cell.expr if cell.expr != ex.sym(symbol) else now, None
+        if post is not None and (post == ex.const(0) or (post.op == "sym" and post.symbol.name == symbol.name)):
+            before = held.get(symbol.name)
+            post = before.expr if before is not None else post
         if post is not None and post != ex.sym(symbol):
             slot = Slot(cell, "", symbol, cell) if post is cell.expr else Slot(home, attribute("grad"), symbol, cell)
-            found.append(Entry(slot, post, spans_of(store, slot, None)))
+            spans = (before.span,) if before is not None and before.span else spans_of(store, slot, None)
+            found.append(Entry(slot, post, spans))
     return found
 
 

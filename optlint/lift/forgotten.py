@@ -16,7 +16,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Stored
 from optlint.lift.lost import moved_gradients
 from optlint.lift.objects import Cell, Slot
-from optlint.lift.places import is_called_gradient, place_text
+from optlint.lift.places import is_called_gradient, is_called_velocity, place_text
 from optlint.lift.recurrence import Entry, Recurrence
 from optlint.lift.store import Store
 from optlint.lift.updates import updates_of
@@ -115,7 +115,8 @@ def _going_on(content: Expr, symbol: Symbol) -> tuple[Expr, Symbol, Expr] | None
 
 
 def _lasts(symbol: Symbol) -> bool:
-    return symbol.kind == "place" and ("[" in symbol.name or "." in symbol.name) and symbol.initial is not None
+    known = symbol.initial is not None or is_called_velocity(symbol)
+    return symbol.kind == "place" and ("[" in symbol.name or "." in symbol.name) and known
 
 
 def _takes_in(post: Expr, symbol: Symbol) -> bool:

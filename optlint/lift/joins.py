@@ -147,7 +147,7 @@ def either(condition: Expr, yes: Expr, no: Expr, place: str = "") -> Expr:
     Without a place: of any one place. A choice by the same condition inside is made already.
     """
     yes, no = _decided(yes, condition, 1), _decided(no, condition, 2)
-    if is_first_step(condition) and _begins_alike(yes, no, place_text(place)):
+    if is_first_step(condition) and begins_alike(yes, no, place_text(place)):
         return no
     for sign, term in structure.terms(yes):
         own = term.op == "sym" and sign == 1 and (not place or term.symbol.name == place_text(place))
@@ -169,7 +169,7 @@ def is_first_step(condition: Expr) -> bool:
     return count is not None and count.name == FIRST and count.begun_by is None
 
 
-def _begins_alike(first: Expr, later: Expr, place: str) -> bool:
+def begins_alike(first: Expr, later: Expr, place: str) -> bool:
     """What the first step leaves is what every step leaves of states that are 0 before it.
 
     Those are the place's own, and others that the code shows to begin so.

@@ -31,11 +31,13 @@ def lost_updates(
     stored: Sequence[Stored],
     behind: Callable[[Span], str],
     name: str,
+    of_module: bool,
 ) -> list[Recurrence]:
-    """The updates that a run computes for a place, and binds to a plain name that nothing reads afterwards.
+    """The updates that a frame computes for a place, and binds to a plain name that nothing reads afterwards.
 
     Their parameter is the place as it would be if the value were kept, or the name itself where it held something else
-    that was computed (``g = ∇ + λ·w; g −= η·v``). behind: the function's text after a statement.
+    that was computed (``g = ∇ + λ·w; g −= η·v``). behind: the function's text after a statement. of_module: the run is
+    one of the module's own code, whose names may serve other modules.
     """
     inner = list(inner)
     table = entry_values(inner)
@@ -50,15 +52,15 @@ def lost_updates(
         if _averaged(post) is not None:
             continue
         place = _moved(post, arguments.keys())
-        its_own = place is not None and (frame.span is not None or place.name.endswith(f"[{one.name}]"))
-        if place is not None and its_own and _only_decayed(place, written):  # a module's names may serve other modules
+        its_own = place is not None and (not of_module or place.name.endswith(f"[{one.name}]"))
+        if place is not None and its_own and _only_decayed(place, written):
             others = [e for e in entries if e.slot.symbol is not place]
             others += (
                 e for e in _bound_anew(place, [frame, *inner], store, stored, table) if e.slot.symbol not in written
             )
             grouping = Grouping(frame, others, [], [], name, beside=[post])
             found.append(_lost(grouping, place, post, one.span))
-        held = next((s for s in reversed(stored[:position]) if s.name == one.name and frame.span is not None), None)
+        held = next((s for s in reversed(stored[:position]) if s.name == one.name and not of_module), None)
         before = resolved(held.expr, table) if held is not None else None
         if before is not None and before.args and post.op in ("add", "sub") and post.args[0] == before:
             place = Symbol("w", kind="place")
@@ -182,7 +184,11 @@ def moved_gradients(
         if turns_into_step(Entry(entry.slot, post, entry.spans), entries):
             yield from Grouping(frame, entries, [post], [], name).recurrences()
         else:
-            yield from _moved_as_parameter(frame, entries, Entry(entry.slot, post, entry.spans), name)
+            name_of_it = entry.slot.symbol.name  # a loop knows the place by a symbol of its own
+            here = next((s for s in post.visible if s.name == name_of_it), entry.slot.symbol)
+            others = [e for e in entries if e.slot.symbol is not here]
+            moved = Entry(replace(entry.slot, symbol=here), post, entry.spans)
+            yield from _moved_as_parameter(frame, others, moved, name)
 
 
 def _moved_as_parameter(frame: Frame, entries: list[Entry], entry: Entry, name: str) -> Iterator[Recurrence]:
@@ -224,7 +230,10 @@ def moved_results(
 
 def _gains(post: Expr, place: Symbol) -> bool:
     """g + λ·s, a gradient whose slow part is made stronger: nothing that is taken for w would climb like that."""
-    added = [(s, structure.factors(t)) for s, t in structure.terms(structure.rest(post, place))]
+    terms = structure.terms(post)
+    linear = structure.slope(post, place) is not None
+    others = structure.terms(structure.rest(post, place)) if linear else [t for t in terms if t[1] != ex.sym(place)]
+    added = [(s, structure.factors(t)) for s, t in others]
     return all(sign > 0 and (ex.const(-1), 1) not in parts for sign, parts in added)
 
 

@@ -19,8 +19,9 @@ def is_read_once(around: Surroundings, place: str) -> bool:
     in a text may reach it by that (``setattr``).
     """
     _, attribute, name = _ITEMS.sub("", place).rpartition(".")
+    function = None if attribute else around.function()  # whose name it is
     reads = 0
-    for node, above in _with_parents(around.nodes()):
+    for node, above in _with_parents(around.nodes() if function is None else [function]):
         if isinstance(node, ast.Constant) and node.value == name:
             return False
         mine = (
@@ -50,6 +51,23 @@ def is_never_read(around: Surroundings, name: str) -> bool:
     function = around.function()
     uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name] if function is not None else []
     return bool(uses) and all(isinstance(n.ctx, ast.Store) for n in uses)
+
+
+def is_only_computed_with(around: Surroundings, name: str) -> bool:
+    """Whether the update's own function gives the name its content once, by a call, and then only computes with it.
+
+    A graph's variable that it neither pairs with a new content, nor hands on, stays what it is (``theano.shared``).
+    """
+    function = around.function()
+    made = 0
+    for node, above in _with_parents([function] if function is not None else []):
+        if not (isinstance(node, ast.Name) and node.id == name):
+            continue
+        if isinstance(above[-1], ast.Assign) and isinstance(above[-1].value, ast.Call):
+            made += isinstance(node.ctx, ast.Store)
+        elif not isinstance(above[-1], (ast.BinOp, ast.UnaryOp)):
+            return False
+    return made == 1
 
 
 def _with_parents(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:

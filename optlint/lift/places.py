@@ -33,6 +33,7 @@ _GRADIENT = re.compile(
 )
 
 
+_VELOCITY = re.compile(r"velocit|(?<![a-z])vel(?![a-z])|momentum_?buf", re.IGNORECASE)
 _HELD = re.compile(r"\['params'\]\[|\.(?:named_)?parameters\(\)\[")
 
 
@@ -48,6 +49,11 @@ def is_called_gradient(name: str) -> bool:
 
 def names_gradient(symbol: Symbol) -> bool:
     return symbol.name == "g" or is_called_gradient(symbol.name)
+
+
+def is_called_velocity(symbol: Symbol) -> bool:
+    """Then what scales it is a decay, whatever that is called."""
+    return bool(_VELOCITY.search(symbol.name))
 
 
 def attribute(name: str) -> str:

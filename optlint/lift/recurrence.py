@@ -117,6 +117,7 @@ class Recurrence:
     skipped: tuple[Expr, ...] = ()  # the conditions under which the run goes away instead (``if step == 1: continue``)
     inputs: list[Entry] = field(default_factory=list)  # gradients that the code changes where their owner keeps them
     started: Recurrence | None = None  # of a view from the second step on: the whole, whose first is another one
+    alike: Mapping[Expr, Expr] = field(default_factory=dict)  # what the code computes otherwise than the equations say
     whole: frozenset[Symbol] = frozenset()  # averages of such a view that begin with their first input, undiminished
     lost: bool = False
     shared: frozenset[Symbol] = frozenset()  # states that the loop over the tensors has only one place for

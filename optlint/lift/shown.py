@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from optlint.lift import expression as ex
 from optlint.lift.directions import kept_directions
 from optlint.lift.dropped import is_begun_there
 from optlint.lift.entries import changed_gradients, entry_values, resolved
-from optlint.lift.expression import Symbol, sym
+from optlint.lift.expression import Symbol
 from optlint.lift.forgotten import forgetful_updates
 from optlint.lift.frames import Frame
 from optlint.lift.interpreter import Interpreter
@@ -23,33 +25,15 @@ from optlint.lift.updates import updates_of
 from optlint.lift.written import made_anew, written_places
 from optlint.model import Span
 
+Nested = list[tuple[Frame, list[Frame]]]  # a run's frames, each with those inside it
+
 
 def shown_by(program: Program, machine: Interpreter, frame: Frame, name: str) -> list[Recurrence]:
     """The updates of a run's frames, in source order, with what the run knows of them."""
     frames = [frame, *machine.frames]
-    made: dict[int, list[Recurrence]] = {}
-    for candidate in sorted(frames, key=lambda f: -f.depth):
-        inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
-        within = [r for f in inner for r in made.get(id(f), ())]
-        made[id(candidate)] = updates_of(candidate, inner, machine.store, machine.sinks, name, within)
-        for recurrence in made[id(candidate)]:
-            note_passes(recurrence, candidate, machine.frames)
-    found = [r for f in frames for r in made[id(f)]]
-    behind = _rest_of(program, frame.span)
-    if (frame.span is not None or not found) and all(r.parameter is not None for r in found):
-        lost = lost_updates(frame, machine.frames, machine.store, machine.stored, behind, name)
-        found = [r for r in lost if moves_with(r, found)] or found
-        found = found or list(lost_averages(frame, machine.frames, machine.stored, behind, name))
-    changed = changed_gradients(machine.given, machine.store)
-    for candidate in frames if not found else ():
-        found.extend(moved_gradients(candidate, machine.frames, machine.store, changed, name))
-    for candidate in frames if not found and frame.span is not None else ():
-        behind_it = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
-        found.extend(moved_results(candidate, behind_it, machine.store, behind, name))
-    if not found and frame.span is not None:
-        found = kept_directions(frame, machine.frames, machine.store, name)
-    if not any(map(_moves, found)):
-        found = _of_averages_that_last(machine, frames, changed, name) or found
+    nested = [(f, [o for o in machine.frames if o is not f and o.depth > f.depth]) for f in frames]
+    changed = changed_gradients(machine.given, machine.store, machine.stored)
+    found = _found(machine, nested, changed, _rest_of(program, frame.span), name)
     found = [r for r in found if not any(goes_beyond(r, inner) for inner in found)]
     found.sort(key=lambda r: (-len(r.states), -r.depth))
     kept: list[Recurrence] = []
@@ -61,21 +45,47 @@ def shown_by(program: Program, machine: Interpreter, frame: Frame, name: str) ->
     return kept
 
 
+def _found(
+    machine: Interpreter, nested: Nested, changed: list[Entry], behind: Callable[[Span], str], name: str
+) -> list[Recurrence]:
+    """The updates of the frames; where there are none, what they lose, or move in the gradients' own places.
+
+    behind: the run's text after a statement.
+    """
+    store, stored = machine.store, machine.stored
+    frame = nested[0][0]
+    found = _moved_by(machine, nested, name)
+    if (frame.span is not None or not found) and all(r.parameter is not None for r in found):
+        seen = (lost_updates(f, inner, store, stored, behind, name, frame.span is None) for f, inner in nested)
+        lost = [r for made in seen for r in made]
+        found = [r for r in lost if moves_with(r, found)] or found
+        found = found or list(lost_averages(frame, machine.frames, stored, behind, name))
+    if not found:
+        found = [r for f, inner in nested for r in moved_gradients(f, inner, store, changed, name)]
+    if not found and frame.span is not None:
+        found = [r for f, inner in nested for r in moved_results(f, inner, store, behind, name)]
+    if not found and frame.span is not None:
+        found = kept_directions(frame, machine.frames, store, name)
+    if not any(map(_moves, found)):
+        lasting = (forgetful_updates(f, inner, store, stored, machine.sinks, changed, name) for f, inner in nested)
+        found = [r for made in lasting for r in made] or found
+    return found
+
+
+def _moved_by(machine: Interpreter, nested: Nested, name: str) -> list[Recurrence]:
+    made: dict[int, list[Recurrence]] = {}
+    for frame, inner in sorted(nested, key=lambda n: -n[0].depth):
+        within = [r for f in inner for r in made.get(id(f), ())]
+        made[id(frame)] = updates_of(frame, inner, machine.store, machine.sinks, name, within)
+        for recurrence in made[id(frame)]:
+            note_passes(recurrence, frame, machine.frames)
+    return [r for frame, _ in nested for r in made[id(frame)]]
+
+
 def _moves(recurrence: Recurrence) -> bool:
     """Whether it is more than what is added to a gradient where it stands."""
     parameter = recurrence.parameter
     return bool(recurrence.states) or parameter is None or not names_gradient(parameter.old)
-
-
-def _of_averages_that_last(
-    machine: Interpreter, frames: list[Frame], changed: list[Entry], name: str
-) -> list[Recurrence]:
-    """What the frames would show if their averages lasted, as it stands."""
-    found: list[Recurrence] = []
-    for candidate in frames:
-        inner = [f for f in machine.frames if f is not candidate and f.depth > candidate.depth]
-        found += forgetful_updates(candidate, inner, machine.store, machine.stored, machine.sinks, changed, name)
-    return found
 
 
 def _note(program: Program, machine: Interpreter, frame: Frame, found: list[Recurrence], changed: list[Entry]) -> None:
@@ -87,9 +97,9 @@ def _note(program: Program, machine: Interpreter, frame: Frame, found: list[Recu
     counted: set[Symbol] = set()
     for slot in machine.store.slots:
         held = numeric(content((slot.home, slot.key)))
-        if held != sym(slot.symbol):
+        if held != ex.sym(slot.symbol):
             advanced.add(slot.symbol)
-            if held is not None and held.op == "add" and held.args[0] == sym(slot.symbol):
+            if held is not None and held.op == "add" and held.args[0] == ex.sym(slot.symbol):
                 counted |= {slot.symbol} if held.args[1].op == "const" else set()
             if held is not None and (held.op == "const" or is_begun_there(held, slot)):
                 begun.add(slot.symbol)
@@ -101,7 +111,8 @@ def _note(program: Program, machine: Interpreter, frame: Frame, found: list[Recu
         recurrence.advanced, recurrence.begun = frozenset(advanced), frozenset(begun)
         recurrence.counted = frozenset(counted)
         recurrence.contents = contents
-        recurrence.stored = list(machine.stored)
+        alike = dict(recurrence.alike)
+        recurrence.stored = [replace(s, expr=ex.substitute(s.expr, alike)) if alike else s for s in machine.stored]
         recurrence.worth = machine.worth
         recurrence.made_anew = left
         if not recurrence.states:  # what it begins anew at each call has a key, too

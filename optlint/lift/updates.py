@@ -14,7 +14,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.grouping import Grouping
 from optlint.lift.inputs import with_next_descents
-from optlint.lift.joins import either, first_step
+from optlint.lift.joins import begins_alike, either, first_step, is_first_step
 from optlint.lift.lost import steps_from_nothing
 from optlint.lift.objects import Cell
 from optlint.lift.positions import handed_back, with_velocities
@@ -22,6 +22,7 @@ from optlint.lift.recurrence import Entry, Recurrence
 from optlint.lift.returned import arguments_of, flat, left_as_they_were, match_returns
 from optlint.lift.sharing import note_sharing
 from optlint.lift.store import Store
+from optlint.model import Span
 
 
 def updates_of(
@@ -41,6 +42,9 @@ def updates_of(
     table = entry_values(inner) | dict(kept.table)
     left = kept.beside(entries_of(frame, store, inner))
     entries = _without_memos(_without_zeros(_without_flags(_without_resets(left))))
+    alike = _like_beginnings(entries) | _held_counts(entries, frame)
+    table |= alike
+    entries = [replace(e, post=ex.substitute(e.post, alike)) for e in entries] if alike else entries
     entries = with_velocities(with_next_descents(by_diagonals(entries)))
     reached = _reached(inner, within, table)
     outputs, alone = [], list(entries)
@@ -62,7 +66,7 @@ def updates_of(
     found = found or _from_nothing(frame, alone, table, name)
     for recurrence in found:
         note_sharing(recurrence, frame, inner)
-        recurrence.from_saved, recurrence.stuck = bool(frame.saved), still
+        recurrence.from_saved, recurrence.stuck, recurrence.alike = bool(frame.saved), still, alike
     return found
 
 
@@ -99,6 +103,30 @@ def _without_flags(entries: list[Entry]) -> list[Entry]:
             first, later = node.args[1:] if flag[1] else node.args[:0:-1]
             table[node] = either(first_step(), first, later)
     return [replace(e, post=ex.substitute(e.post, table)) for e in entries] if table else entries
+
+
+def _like_beginnings(entries: list[Entry]) -> dict[Expr, Expr]:
+    """First steps that leave in a place what every step leaves there, from zero: (1 − β)·g. What these all do."""
+    choices = ((n, e.slot.symbol.name) for e in entries for n in ex.walk(e.post) if n.op == "where")
+    first = ((n, place) for n, place in choices if is_first_step(n.args[0]))
+    return {n: n.args[2] for n, place in first if begins_alike(n.args[1], n.args[2], place)}
+
+
+def _held_counts(entries: list[Entry], frame: Frame) -> dict[Expr, Expr]:
+    """βᵗ in a loop, where t is the number that a count begins with before it, and that nothing there advances."""
+    if frame.kind != "loop" or frame.span is None:
+        return {}
+    decays = {structure.retention(e.post, e.slot.symbol) for e in entries} - {None}
+    powers = (n for e in entries for n in ex.walk(e.post) if n.op == "pow" and n.args[0] in decays)
+    counts: dict[Span, Symbol] = {}
+    found: dict[Expr, Expr] = {}
+    for power in powers:
+        base, count = power.args
+        if count.op == "const" and count.value in (0, 1) and count.origin and not frame.span.covers(count.origin):
+            first = float(count.number)
+            held = counts.setdefault(count.origin, Symbol("t", default=first, initial=count))
+            found[power] = Expr("pow", (base, ex.sym(held)), None, power.origin)
+    return found
 
 
 def _without_resets(entries: list[Entry]) -> list[Entry]:

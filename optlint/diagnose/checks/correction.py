@@ -43,14 +43,14 @@ def _stands_without_power(subject: Subject, state: State) -> bool:
 def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Divide one or more averages by 1 − βᵗ. ``moments`` says how many must lack it: "all" or "one"."""
     found = averages(subject)
-    if not found or (len(found) < 2 and not _keeps_a_norm(subject)) or _out_of_sight(subject):
+    unused = dead_corrections(subject)
+    if not found or (len(found) < 2 and not _keeps_a_norm(subject)) or (_out_of_sight(subject) and not unused):
         return
     time, clocks = clock(subject)
     used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]
     both = page.options.get("moments") == "all"
     groups = [tuple(used)] if both else [c for n in range(1, len(used)) for c in combinations(used, n)]
     uses_time = any(p.symbols & subject.timed for p in subject.posts)
-    unused = dead_corrections(subject)
     stuck = {power.args[0] for power, _ in stuck_powers(subject)}
     there = [s for s in found if structure.slope(s.post, s.old) in stuck]  # and t does not move
     there += [s for _, s in _folded_roots(subject)]  # without its exponent, folded into the step size

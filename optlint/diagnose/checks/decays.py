@@ -11,13 +11,6 @@ from optlint.subject import pseudo
 
 _MOMENTUM = re.compile(r"moment|beta|(?<![a-z])(?:mu|mom|gamma|rho)(?![a-z])", re.IGNORECASE)
 
-_VELOCITY = re.compile(r"velocit|(?<![a-z])vel(?![a-z])|momentum_?buf", re.IGNORECASE)
-
-
-def is_called_velocity(symbol: Symbol) -> bool:
-    """Then what scales it is a decay, whatever that is called."""
-    return bool(_VELOCITY.search(symbol.name))
-
 
 def is_momentum(symbol: Symbol, post: Expr) -> bool:
     """A decay, though 0 unless the user sets it (as λ is): called so, or the rest weighs 1 − it."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import libcst as cst
 
-from optlint.diagnose.checks.decays import is_called_velocity, is_decayed, is_momentum, is_part
+from optlint.diagnose.checks.decays import is_decayed, is_momentum, is_part
 from optlint.diagnose.checks.lost import SUMS, ZERO, made_of, state_reset
 from optlint.diagnose.checks.sharing import as_of_neighbours
 from optlint.diagnose.repairs import Repair, check
@@ -17,8 +17,8 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Stored
-from optlint.lift.mentions import is_read_once
-from optlint.lift.places import is_called_gradient, last_key, place_text, without_indices
+from optlint.lift.mentions import is_only_computed_with, is_read_once
+from optlint.lift.places import is_called_gradient, is_called_velocity, last_key, place_text, without_indices
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
 from optlint.subject import Subject, pseudo
@@ -78,7 +78,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             whole = whole.replaced([structure.after_first(p) for p in whole.posts])
         lasting = all(s.post.op == "max" or is_decayed(s.post, s.old, is_called_velocity(s.old)) for s in states)
         written = as_of_neighbours(whole, [s for s in whole.states if s.old in lost]) if foreign else None
-        if all(_is_only_begun(recurrence, s.old) for s in states):
+        if all(_is_only_begun(recurrence, s.old) or _is_of_graph(recurrence, s.old) for s in states):
             details |= {"certain": "yes"} if lasting else {}
             zeros = {ex.sym(old): ZERO for old in lost}
             if nameless:
@@ -225,6 +225,14 @@ def _is_only_begun(recurrence: Recurrence, symbol: Symbol, alone: bool = False) 
     write = re.compile(rf"{place}\s*(?:[-+*/@]?=(?!=)|\.\w+_\(|,[^=()]*=(?!=))(?P<value>.*)")
     values = [m["value"] for line in recurrence.text.split("\n") if (m := write.search(line))]
     return bool(values) and all(map(_NOTHING.search, values))
+
+
+def _is_of_graph(recurrence: Recurrence, symbol: Symbol) -> bool:
+    """A variable of zeros that a function makes for a graph, and for which that graph has no new content."""
+    around = recurrence.around
+    graph = any(name.split(".")[0] == "theano" for name in recurrence.imports)
+    local = symbol.initial == ZERO and symbol.name.isidentifier()
+    return graph and local and around is not None and is_only_computed_with(around, symbol.name)
 
 
 _NOTHING = re.compile(r"zeros|\bNone\b|\b0(\.0*)?\s*$|\{\s*\}|\[\s*\]|dict\(")

@@ -160,8 +160,10 @@ def _contents(recurrence: Recurrence, zeros: list[Expr], settled: frozenset[int]
     fitting: list[Expr] = []
     for post in [*recurrence.posts(), *_left(recurrence)]:
         for node in ex.walk(post):
-            if node.op not in SUMS or node in fitting or not node.symbols:
+            if node.op not in (*SUMS, "mul") or node in fitting or not node.symbols:
                 continue
+            if node.op == "mul" and node not in named:
+                continue  # μ·(0 − η·g) is what the code keeps, or nothing
             held = {id(n) for n in ex.walk(node) if n.op == "const" and n.value == 0}
             moves = w is not None and (1, ex.sym(w)) in structure.terms(node)
             if held & mine and held <= mine | settled and not moves and _starts_over(node, mine):
@@ -174,6 +176,9 @@ def _starts_over(node: Expr, zeros: set[int]) -> bool:
 
     A gradient that is summed up over the examples starts from zero, too, and each time anew.
     """
+    inner = [f for f, e in structure.factors(node) if e == 1 and f.op in ("add", "sub")] if node.op == "mul" else []
+    if inner:
+        return any(id(t) in zeros for f in inner for _, t in structure.terms(f))
     terms = [term for _, term in structure.terms(node)]
     decayed = any(t.op == "mul" and any(id(f) in zeros for f, _ in structure.factors(t)) for t in terms)
     squares = any(structure.squared_in(t) for t in terms)
