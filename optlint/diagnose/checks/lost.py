@@ -176,9 +176,9 @@ def _starts_over(node: Expr, zeros: set[int]) -> bool:
 
     A gradient that is summed up over the examples starts from zero, too, and each time anew.
     """
-    inner = [f for f, e in structure.factors(node) if e == 1 and f.op in ("add", "sub")] if node.op == "mul" else []
-    if inner:
-        return any(id(t) in zeros for f in inner for _, t in structure.terms(f))
+    if node.op == "mul":
+        sums = (f for f, e in structure.factors(node) if e == 1 and f.op in ("add", "sub"))
+        return any(id(t) in zeros for f in sums for _, t in structure.terms(f))
     terms = [term for _, term in structure.terms(node)]
     decayed = any(t.op == "mul" and any(id(f) in zeros for f, _ in structure.factors(t)) for t in terms)
     squares = any(structure.squared_in(t) for t in terms)
