@@ -131,6 +131,9 @@ def _is_product(node: ast.expr) -> bool:
 
 
 def _is_square(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        func = node.func
+        return (func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")) == "square"
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Pow):
         return False
     return isinstance(node.right, ast.Constant) and node.right.value == 2

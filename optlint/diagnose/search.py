@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from optlint.diagnose.proposals import Proposals, from_check
 from optlint.diagnose.repairs import Repair
+from optlint.diagnose.views import views
 from optlint.identify import Match, best, matches, title_of
 from optlint.intent import SIMPLE, asked_to_climb, families_in, meant, meant_families, mentioned, speaks_of_descent
 from optlint.knowledge import conventions, derived, find_mistake, mistakes
-from optlint.lift.expression import Symbol
+from optlint.lift import expression as ex
+from optlint.lift.expression import Expr, Symbol
+from optlint.prepare import prepare
 from optlint.moments import known_moments
 from optlint.sandbox.evaluate import TooLarge
 from optlint.subject import Subject
@@ -173,6 +176,8 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth:
         doubtful: list[Repair] = []
         for repair in from_check(subject, page, "lost"):
             match = ordinary(repair.subject)
+            if match is None and "certain" in repair.details and (seen := _in_a_view(repair, subject)) is not None:
+                repair, match = seen
             simple = match is not None and match.family in SIMPLE
             doubted = simple or (kept and match is not None and match.family not in families_in(intent))
             certain = page.options.get("certain") or repair.details.keys() & {"certain", "idle"}
@@ -188,6 +193,19 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth:
             beside = explain(repair.subject, intent, depth=depth)
             if beside is not None:
                 return Explanation([repair, *beside.repairs], beside.match)
+    return None
+
+
+def _in_a_view(repair: Repair, subject: Subject) -> tuple[Repair, Match] | None:
+    """The repaired update in a simpler view that is published, and the one as written: its lost states are zero."""
+    kept = {s.old for s in subject.states}
+    lost: dict[Expr, Expr] = {ex.sym(s.old): ex.const(0) for s in repair.subject.states if s.old not in kept}
+    for view in views(repair.subject.recurrence):
+        made = prepare(view)
+        match = ordinary(made)
+        if match is not None and match.form.states and made.gradient is not None:
+            written = made.replaced([ex.substitute(p, lost) for p in made.posts])
+            return replace(repair, subject=made, written=written), match
     return None
 
 
