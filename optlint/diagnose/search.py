@@ -15,8 +15,8 @@ from optlint.intent import SIMPLE, asked_to_climb, families_in, meant, meant_fam
 from optlint.knowledge import conventions, derived, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
-from optlint.prepare import prepare
 from optlint.moments import known_moments
+from optlint.prepare import prepare
 from optlint.sandbox.evaluate import TooLarge
 from optlint.subject import Subject
 

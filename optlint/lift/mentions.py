@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from optlint.lift.surroundings import Surroundings, makes_nothing
+from optlint.lift.surroundings import Surroundings, looks_only, makes_nothing
 
 _ITEMS = re.compile(r"(\[[^\[\]]*\])+$")
 _TESTS = (ast.In, ast.NotIn, ast.Is, ast.IsNot)
@@ -51,6 +51,22 @@ def is_never_read(around: Surroundings, name: str) -> bool:
     function = around.function()
     uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name] if function is not None else []
     return bool(uses) and all(isinstance(n.ctx, ast.Store) for n in uses)
+
+
+def is_handed_on(around: Surroundings, name: str) -> bool:
+    """Whether the update's own function gives the name itself to a call that may keep it, or puts it beside others.
+
+    ``pairs.append((old, new))``, ``return w, new``.
+    """
+    function = around.function()
+    for node, above in _with_parents(around.nodes() if function is None else [function]):
+        if not (isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)):
+            continue
+        if isinstance(above[-1], (ast.Tuple, ast.List, ast.Dict, ast.keyword)):
+            return True
+        if isinstance(above[-1], ast.Call) and node in above[-1].args and not looks_only(above[-1].func):
+            return True
+    return False
 
 
 def is_only_computed_with(around: Surroundings, name: str) -> bool:

@@ -379,11 +379,11 @@ def _handed_on(statement: ast.stmt) -> Iterator[ast.AST]:
     for node in ast.walk(statement):
         if isinstance(node, (ast.Return, ast.Yield)) and node.value is not None:
             yield node.value
-        elif isinstance(node, ast.Call) and not _looks_only(node.func):
+        elif isinstance(node, ast.Call) and not looks_only(node.func):
             yield from (*node.args, *(k.value for k in node.keywords))
 
 
-def _looks_only(called: ast.expr) -> bool:
+def looks_only(called: ast.expr) -> bool:
     if isinstance(called, ast.Name):
         return called.id in _LOOKS_ONLY
     while isinstance(called, ast.Attribute):

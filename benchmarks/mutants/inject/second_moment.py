@@ -11,6 +11,7 @@ from benchmarks.mutants.inject import forms as f
 from benchmarks.mutants.inject import injects
 from benchmarks.mutants.source import Edit, is_atom
 from benchmarks.mutants.spelling import operation, renamed
+from optlint.intent import meant
 from optlint.lift import expression as ex
 from optlint.lift import structure
 
@@ -352,6 +353,9 @@ def step_size_inside_the_accumulator(a: Anatomy) -> Edits:
 
 @injects("OPT117")
 def mean_of_the_squares(a: Anatomy) -> Edits:
+    """Where a name says what is meant, or a first moment does: else one rate for a tensor is a design of its own."""
+    if len(a.roles) == len(a.second) and meant(a.recurrence.called) is None:
+        return
     for square in (s for s in gradient_squares(a) if not s.op.each):  # here and below: a list has no arithmetic
         whole = square.squared(a, square.text) if square.fused else a.code.source(square.op.node)
         yield square.instead(a, f.unary(a, square.op.node, "mean", whole))

@@ -17,7 +17,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Stored
-from optlint.lift.mentions import is_only_computed_with, is_read_once
+from optlint.lift.mentions import is_handed_on, is_only_computed_with, is_read_once
 from optlint.lift.places import is_called_gradient, is_called_velocity, last_key, place_text, without_indices
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
@@ -40,6 +40,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         content = ex.substitute(stored.expr, table)
         read = [*posts, *(ex.substitute(p, table) for p in posts)]
         kept_by_others = stored.expr in recurrence.escapes and stored.expr != recurrence.output
+        kept_by_others |= recurrence.forgetful and _is_handed_on(recurrence, stored.name)
         used = any(ex.contains(p, content) for p in read)
         if kept_by_others or not (used or stored.name.isidentifier()):
             continue
@@ -90,6 +91,10 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             if "certain" not in details or around is None or not all(around.is_its_own(s.name) for s in states):
                 return  # a step that is only looked at: another method may keep what it rests on
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
+
+
+def _is_handed_on(recurrence: Recurrence, name: str) -> bool:
+    return name.isidentifier() and recurrence.around is not None and is_handed_on(recurrence.around, name)
 
 
 def _held(recurrence: Recurrence, name: str, symbol: Symbol) -> bool:
