@@ -5,6 +5,7 @@ What a run shows is what it would show if they lasted, as it stands without that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from optlint.lift.updates import updates_of
 from optlint.lift.written import written_places
 
 ZERO = ex.const(0)
+_MOMENTUM = re.compile(r"(?<![a-z])(?:mu|momentum)(?![a-z])", re.IGNORECASE)
 
 
 def forgetful_updates(
@@ -65,7 +67,7 @@ def _bound(frame: Frame, inner: list[Frame], store: Store, stored: Sequence[Stor
             continue
         post = resolved(one.expr, table)
         for symbol in post.visible:
-            if symbol not in written and _lasts(symbol) and _takes_in(post, symbol):
+            if symbol not in written and _lasts(symbol, post) and _takes_in(post, symbol):
                 written.add(symbol)
                 slot = slots.get(symbol) or Slot(Cell(), symbol.name, symbol, Cell(ex.sym(symbol)))
                 yield Entry(slot, post, (one.span,))
@@ -114,9 +116,13 @@ def _going_on(content: Expr, symbol: Symbol) -> tuple[Expr, Symbol, Expr] | None
     return None
 
 
-def _lasts(symbol: Symbol) -> bool:
-    known = symbol.initial is not None or is_called_velocity(symbol)
-    return symbol.kind == "place" and ("[" in symbol.name or "." in symbol.name) and known
+def _lasts(symbol: Symbol, post: Expr) -> bool:
+    """The code begins the place, or calls it or what it keeps a velocity's."""
+    if symbol.kind != "place" or not ("[" in symbol.name or "." in symbol.name):
+        return False
+    own = structure.retention(post, symbol)
+    part = own.op == "sym" and bool(_MOMENTUM.search(own.symbol.name)) if own is not None else False
+    return symbol.initial is not None or is_called_velocity(symbol) or part
 
 
 def _takes_in(post: Expr, symbol: Symbol) -> bool:

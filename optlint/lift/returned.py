@@ -15,6 +15,7 @@ from optlint.lift.places import is_called_gradient, loosely, names_gradient
 from optlint.lift.recurrence import Entry
 from optlint.lift.store import Store
 
+_GRADIENTS = frozenset({"g", "grad", "grads", "gradient", "gradients", "dw", "dx"})
 _NUMBERED = re.compile(r"\[\d+\]")
 
 
@@ -95,10 +96,11 @@ def match_returns(
             averaged = _is_averaged(own_part, symbol, arguments)
             shared = averaged and any(symbol in e.visible for _, e in returned if not ex.contains(e, expr))
             less = left != ex.const(1) and not averaged and not passing
-            rank = (not same, own != ex.const(1), less, shared, off, size, slot.symbol.default is not None)
+            bare = symbol.name.lower() in _GRADIENTS  # μ·v + η·g: which of the two stays
+            rank = (not same, own != ex.const(1), less, shared, off, bare, size, slot.symbol.default is not None)
             if best is None or rank < best[0]:
                 best = (rank, slot)
-        if best is not None and (not all(best[0][:3]) or best[0][5] <= 5):
+        if best is not None and (not all(best[0][:3]) or best[0][6] <= 5):
             taken.add(best[1].symbol)
             matched.add(expr)
             span = expr.origin

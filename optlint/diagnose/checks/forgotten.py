@@ -88,7 +88,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             details |= {"idle": "yes"}
         if recurrence.parameter is None and not recurrence.states and not recurrence.lost:
             around = recurrence.around
-            if "certain" not in details or around is None or not all(around.is_its_own(s.name) for s in states):
+            its_own = "certain" in details and around is not None and all(around.is_its_own(s.name) for s in states)
+            if not its_own and "idle" not in details:
                 return  # a step that is only looked at: another method may keep what it rests on
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
 
