@@ -106,12 +106,20 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
                 seen = _judge(view, path, settings, sought)
                 if seen is not None and seen.status in wanted and (seen.convention or not lawless):
                     seen.viewed = True
+                    if departing is not None and _may_stand_elsewhere(seen):
+                        continue
                     if seen.status == "mistaken" or not seen.deviates or view.started is not None:
                         return seen  # averages that begin with their first input need no correction
                     departing = departing or seen
         if departing is not None:
             return departing
     return _without_floor(recurrence, verdict, path, settings) or verdict
+
+
+def _may_stand_elsewhere(verdict: Judgement) -> bool:
+    """All that is missing may be what callers hand in (a corrected step size)."""
+    pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
+    return bool(pages) and all(page is not None and page.options.get("callers") for page in pages)
 
 
 def _without_floor(

@@ -33,6 +33,8 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     corrected = [s for s in recurrence.elsewhere if _is_corrected(recurrence, s) or _is_dead(recurrence, s)]
     for idle in (*recurrence.idle, *corrected) if gradient is not None else ():
         assert gradient is not None
+        if idle.old in recurrence.step.symbols:
+            continue  # unseen code gets it, and what the step reads is made of that
         instead = gradient
         if idle.post.op == "max":  # AMSGrad's maximum, for v' in the step
             instead = next((a for a in idle.post.args if a != ex.sym(idle.old)), gradient)
