@@ -84,8 +84,10 @@ def forgotten_average(subject: Subject) -> Restored | None:
 
 def _as_begun(subject: Subject, repair: Repair) -> Subject:
     """The update as it is written, with zero for what its code begins and never writes again."""
-    if repair.written is not None or "certain" not in repair.details:
+    if "certain" not in repair.details:
         return subject
+    if repair.written is not None:
+        return repair.written
     lost = {s.old for s in repair.subject.states} - {s.old for s in subject.states}
     table: dict[Expr, Expr] = {ex.sym(old): ex.const(0) for old in lost}
     return repair.subject.replaced([ex.substitute(p, table) for p in repair.subject.posts])
