@@ -90,9 +90,9 @@ def mentioned(recurrence: Recurrence) -> frozenset[str]:
 
 
 def meant_families(name: str) -> frozenset[str] | None:
-    """The families that an update's name allows, or None where it names none."""
+    """The families that an update's name allows, and those that it is like, or None where it names none."""
     entry = meant(name)
-    return None if entry is None else entry.allows
+    return None if entry is None else entry.allows | entry.like
 
 
 @lru_cache(maxsize=64)

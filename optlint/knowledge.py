@@ -61,8 +61,9 @@ class Variant:
 class NamePattern:
     """What a published optimizer is called in code: a regular expression, without regard to case.
 
-    allows: the families that an update of this name may turn out to be. modelled: it has equations. core: where it has
-    none, the families that its update is of wherever what is its own does not apply.
+    allows: the families that an update of this name may turn out to be; like: those that its form is a special case of,
+    or has as one, and that a slip in it may be told in. modelled: it has equations. core: where it has none, the
+    families that its update is of wherever what is its own does not apply.
     """
 
     title: str
@@ -71,6 +72,7 @@ class NamePattern:
     allows: frozenset[str]
     modelled: bool
     core: frozenset[str] = frozenset()
+    like: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +274,8 @@ def _name_pattern(path: Path, data: dict[str, Any], modelled: bool) -> NamePatte
         re.compile(data["names"])
         family = data.get("family", "other")
         allows, core = frozenset(data.get("allows", [family])), frozenset(data.get("core", ()))
-        return NamePattern(data["title"], data["names"], family, allows, modelled, core)
+        like = frozenset(data.get("like", ()))
+        return NamePattern(data["title"], data["names"], family, allows, modelled, core, like)
     except (KeyError, TypeError, re.error) as error:
         raise KnowledgeError(path, _why(error)) from None
 

@@ -168,7 +168,7 @@ def explain_lost(subject: Subject, plain: Match | None, intent: str = "", depth:
     """
     kept = plain is not None and bool(plain.form.states)
     called = meant(subject.recurrence.called)
-    intended = called.allows | called.core if called is not None else None
+    intended = called.allows | called.core | called.like if called is not None else None
     named = mentioned(subject.recurrence)
     for page in mistakes():
         if "lost" not in page.stages or (kept and not page.options.get("even_matched")):
