@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from optlint.intent import meant_families
 from optlint.knowledge import find_mistake
 from optlint.lift import expression as ex
 from optlint.lift.branches import asked
+from optlint.lift.places import is_called_momentum
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Finding
 from optlint.settings import Settings
@@ -25,7 +25,6 @@ from optlint.settings import Settings
 CODE = "OPT405"
 CLIMBS = "OPT501"
 UNCORRECTED = "OPT302"
-_MOMENTUM = re.compile(r"momentum|(?<![a-z])mu(?![a-z])", re.IGNORECASE)
 
 Judged = tuple[Recurrence, Judgement]
 
@@ -66,7 +65,7 @@ def _differ_in_momentum(one: Recurrence, other: Recurrence) -> bool:
         return False
     shared = one.configuration.keys() & other.configuration.keys()
     turned = [c for c in shared if one.configuration[c] != other.configuration[c]]
-    return one.parameter.name == other.parameter.name and len(turned) == 1 and bool(_MOMENTUM.search(turned[0]))
+    return one.parameter.name == other.parameter.name and len(turned) == 1 and is_called_momentum(turned[0])
 
 
 def climbs_alone(judged: Sequence[Judged], path: str, settings: Settings) -> Iterator[Finding]:

@@ -5,9 +5,8 @@ What a run shows is what it would show if they lasted, as it stands without that
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -17,14 +16,24 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Stored
 from optlint.lift.lost import moved_gradients
 from optlint.lift.objects import Cell, Slot
-from optlint.lift.places import is_called_gradient, is_called_velocity, place_text
+from optlint.lift.places import is_called_gradient, is_called_momentum, is_called_velocity, place_text
 from optlint.lift.recurrence import Entry, Recurrence
+from optlint.lift.returned import flat
 from optlint.lift.store import Store
 from optlint.lift.updates import updates_of
 from optlint.lift.written import written_places
 
 ZERO = ex.const(0)
-_MOMENTUM = re.compile(r"(?<![a-z])(?:mu|momentum)(?![a-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """An average that does not last: ``entry`` is it if it did, content what the run computes, zero where that
+    begins."""
+
+    entry: Entry
+    content: Expr
+    zero: Expr | None = None
 
 
 def forgetful_updates(
@@ -41,69 +50,71 @@ def forgetful_updates(
     changed: what it makes of the gradients that a framework hands out.
     """
     inner = list(inner)
-    bound = {e.slot.symbol: e for e in _bound(frame, inner, store, stored)}
-    begun = list(_begun_anew(frame, inner, store, stored))
-    if not bound and not begun:
+    table = entry_values(inner)
+    computed = list(_computed(frame, stored, table))
+    found = [*_bound(frame, inner, store, computed), *_begun_anew(frame, store, computed, table)]
+    if not found:
         return []
-    kept = Kept(
-        (*bound.values(), *(entry for entry, _, _ in begun)), {content: entry.post for entry, content, _ in begun}
-    )
-    zeros = {entry.slot.symbol: zero for entry, _, zero in begun}
+    anew = {one.content: one.entry.post for one in found if one.zero is not None}
+    kept = Kept(tuple(one.entry for one in found), anew)
     seen = updates_of(frame, inner, store, sinks, name, (), kept)
     seen = seen or list(moved_gradients(frame, inner, store, changed, name, kept))
     if not seen and frame.kind == "function":
         seen = kept_directions(frame, inner, store, name, kept)
-    forgotten = bound.keys() | zeros.keys()
-    return [_as_it_stands(r, forgotten, zeros) for r in seen if forgotten & r.moving]
+    zeros = {one.entry.slot.symbol: one.zero for one in found}
+    return [_as_it_stands(r, zeros) for r in seen if zeros.keys() & r.moving]
 
 
-def _bound(frame: Frame, inner: list[Frame], store: Store, stored: Sequence[Stored]) -> Iterator[Entry]:
-    """β·s + c·x under a name, where s is a place that lasts and that the run begins, and leaves as it was."""
-    table = entry_values(inner)
+def _computed(frame: Frame, stored: Sequence[Stored], table: dict[Expr, Expr]) -> Iterator[Stored]:
+    """What the run gives mere names, and the sums without a name in what it hands back."""
+    for one in stored:
+        if one.span is not None and one.name.isidentifier():
+            yield replace(one, expr=resolved(one.expr, table))
+    for _, value in flat(frame.returned) if frame.kind == "function" else ():
+        for node in ex.walk(resolved(value, table)):
+            if node.op in ("add", "sub"):
+                yield Stored("", node, node.origin)
+
+
+def _bound(frame: Frame, inner: list[Frame], store: Store, computed: Iterable[Stored]) -> Iterator[_Lost]:
+    """β·s + c·x, where s is a place that lasts and that the run begins, and leaves as it was."""
     written = {e.slot.symbol for e in entries_of(frame, store, inner)}
     slots = {slot.symbol: slot for slot in (*store.slots, *(s for f in (frame, *inner) for s in f.slots))}
-    for one in stored:
-        if one.span is None or not one.name.isidentifier():
-            continue
-        post = resolved(one.expr, table)
-        for symbol in post.visible:
-            if symbol not in written and _lasts(symbol, post) and _takes_in(post, symbol):
+    for one in computed:
+        for symbol in one.expr.visible:
+            if symbol not in written and _lasts(symbol, one.expr) and _takes_in(one.expr, symbol):
                 written.add(symbol)
-                slot = slots.get(symbol) or Slot(Cell(), symbol.name, symbol, Cell(ex.sym(symbol)))
-                yield Entry(slot, post, (one.span,))
+                slot = slots.get(symbol) or _stand_in(symbol)
+                yield _Lost(Entry(slot, one.expr, (one.span,) if one.span else ()), one.expr)
 
 
-def _begun_anew(
-    frame: Frame, inner: list[Frame], store: Store, stored: Sequence[Stored]
-) -> Iterator[tuple[Entry, Expr, Expr]]:
-    """β·0 + c·x in a place that lasts, or of a 0 that another function has made and nothing changes.
-
-    What it would be if it went on from there, what it is, and its zero.
-    """
-    table = entry_values(inner)
+def _begun_anew(frame: Frame, store: Store, computed: Iterable[Stored], table: dict[Expr, Expr]) -> Iterator[_Lost]:
+    """β·0 + c·x in a place that lasts, or of a 0 that another function has made and nothing changes."""
     done: set[Expr] = set()
     for home, key, expr in written_places(store):
         place, content = place_text(home.place + key), resolved(expr, table)
-        going_on = None if is_called_gradient(place) else _going_on(content, Symbol(place, initial=ZERO, array=True))
+        symbol = Symbol(place, initial=ZERO, array=True)
+        going_on = None if is_called_gradient(place) else _going_on(content, symbol)
         if going_on is not None:
-            post, symbol, zero = going_on
             slot = Slot(home, key, symbol, Cell(ex.sym(symbol)))
             done.add(content)
-            yield Entry(slot, post, spans_of(store, slot, frame.span)), content, zero
-    for one in stored:
-        content = resolved(one.expr, table)
-        going_on = _going_on(content, Symbol(one.name, initial=ZERO)) if one.name.isidentifier() and one.span else None
-        origin = going_on[2].origin if going_on is not None else None
-        if going_on is None or origin is None or frame.span is None or frame.span.covers(origin) or content in done:
-            continue
-        post, symbol, zero = going_on
-        done.add(content)
-        slot = Slot(Cell(), one.name, symbol, Cell(ex.sym(symbol)))
-        yield Entry(slot, post, (one.span,) if one.span else ()), content, zero
+            yield _Lost(Entry(slot, going_on[0], spans_of(store, slot, frame.span)), content, going_on[1])
+    for one in computed:
+        symbol = Symbol(one.name or "state", initial=ZERO)
+        going_on = _going_on(one.expr, symbol) if one.expr not in done else None
+        origin = going_on[1].origin if going_on is not None else None
+        if going_on is not None and origin is not None and frame.span is not None and not frame.span.covers(origin):
+            done.add(one.expr)
+            yield _Lost(Entry(_stand_in(symbol), going_on[0], (one.span,) if one.span else ()), one.expr, going_on[1])
 
 
-def _going_on(content: Expr, symbol: Symbol) -> tuple[Expr, Symbol, Expr] | None:
-    """β·s + c·x for β·0 + c·x, with the 0."""
+def _stand_in(symbol: Symbol) -> Slot:
+    """A place of which no more is known than what it holds."""
+    return Slot(Cell(), symbol.name, symbol, Cell(ex.sym(symbol)))
+
+
+def _going_on(content: Expr, symbol: Symbol) -> tuple[Expr, Expr] | None:
+    """β·s + c·x for β·0 + c·x, and the 0."""
     if content.op not in ("add", "sub"):
         return None
     made = {n.origin: n for n in ex.walk(content) if n == ZERO and n.origin is not None}
@@ -112,7 +123,7 @@ def _going_on(content: Expr, symbol: Symbol) -> tuple[Expr, Symbol, Expr] | None
         for node in [n for n in ex.walk(content) if n == ZERO and n.origin == origin]:
             post = ex.replace_node(post, node, ex.sym(symbol))
         if _takes_in(post, symbol):
-            return post, symbol, zero
+            return post, zero
     return None
 
 
@@ -121,7 +132,7 @@ def _lasts(symbol: Symbol, post: Expr) -> bool:
     if symbol.kind != "place" or not ("[" in symbol.name or "." in symbol.name):
         return False
     own = structure.retention(post, symbol)
-    part = own.op == "sym" and bool(_MOMENTUM.search(own.symbol.name)) if own is not None else False
+    part = own.op == "sym" and is_called_momentum(own.symbol.name) if own is not None else False
     return symbol.initial is not None or is_called_velocity(symbol) or part
 
 
@@ -132,13 +143,14 @@ def _takes_in(post: Expr, symbol: Symbol) -> bool:
     return own not in (None, ex.const(0), ex.const(1)) and structure.rest(post, symbol) != ex.const(0)
 
 
-def _as_it_stands(recurrence: Recurrence, forgotten: Iterable[Symbol], zeros: dict[Symbol, Expr]) -> Recurrence:
+def _as_it_stands(recurrence: Recurrence, zeros: Mapping[Symbol, Expr | None]) -> Recurrence:
+    """zeros: what the averages that do not last go on from, where that is no place."""
     table: dict[Expr, Expr] = {}
-    lost = set(forgotten)
     for state in recurrence.states:
-        if state.old in lost:
-            begun: dict[Expr, Expr] = {ex.sym(state.old): zeros[state.old]} if state.old in zeros else {}
+        if state.old in zeros:
+            zero = zeros[state.old]
+            begun = {ex.sym(state.old): zero} if zero is not None else {}
             table[ex.sym(state.new)] = ex.substitute(state.post, table | begun)
-    states = [s for s in recurrence.states if s.old not in lost]
+    states = [s for s in recurrence.states if s.old not in zeros]
     written = recurrence.changed(lambda post: ex.substitute(post, table), states)
-    return replace(written, forgetful=True, idle=[s for s in recurrence.idle if s.old not in lost])
+    return replace(written, forgetful=True, idle=[s for s in recurrence.idle if s.old not in zeros])

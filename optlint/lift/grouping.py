@@ -281,10 +281,6 @@ class Grouping:
             recurrence.idle = [s for s in self.states if id(s) not in read and not s.is_counter]
         return found
 
-    def step(self, output: Expr) -> Recurrence:
-        """A step that is handed back, whatever it rests on."""
-        return self._make(None, output, self.needs(output))
-
     def _name_what_is_got(self, output: Expr) -> None:
         """``w = net.get_weights(i)``, and later ``net.put_weights(i, w − η·u)``: a place behind two calls."""
         taken = [

@@ -13,7 +13,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame, Stored
 from optlint.lift.grouping import Grouping
 from optlint.lift.inputs import turns_into_step
-from optlint.lift.objects import Cell, Slot
+from optlint.lift.objects import Slot
 from optlint.lift.places import is_called_gradient, place_text
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.lift.returned import arguments_of
@@ -115,51 +115,6 @@ def _averaged(post: Expr) -> Symbol | None:
         taken = structure.rest(post, symbol)
         whole = any(structure.is_complement(f, own) for f, e in structure.factors(taken) if e == 1)
         if whole and any(is_called_gradient(s.name) for s in taken.symbols - own.symbols):
-            return symbol
-    return None
-
-
-def steps_from_nothing(
-    frame: Frame, name: str, outputs: Iterable[Expr], overwritten: Iterable[Entry]
-) -> Iterator[Expr]:
-    """Steps that are handed back and go on from an average that the run does not keep, or that it empties first.
-
-    Who applies them is out of sight, and no place moves: μ·self.v + η·g, or μ·0 + η·g where another function has made
-    the zeros, or where the run leaves all of it in a place.
-    """
-    left = {e.post for e in overwritten if isinstance(e.slot.home, Cell)}
-    for output in outputs:
-        for node in ex.walk(output):
-            zero = _decayed_zero(node, name)
-            origin = zero.origin if zero is not None else None
-            foreign = frame.span is not None and origin is not None and not frame.span.covers(origin)
-            if foreign or (zero is not None and node in left) or _gathered(node, name) is not None:
-                yield output
-                break
-
-
-def _decayed_zero(post: Expr, name: str) -> Expr | None:
-    """The 0 of β·0 + what is made of a gradient, as it is called, or as the function is."""
-    if post.op not in ("add", "sub") or not any(map(is_called_gradient, (name, *(s.name for s in post.symbols)))):
-        return None
-    decayed = (structure.factors(t) for _, t in structure.terms(post) if t.op == "mul")
-    return next((f for parts in decayed for f, _ in parts if f == ex.const(0)), None)
-
-
-def _gathered(post: Expr, name: str) -> Symbol | None:
-    """s of β·s + η·g, where s is an attribute or an element that begins as zeros, and g, or the function, is called a
-    gradient."""
-    if post.op not in ("add", "sub"):
-        return None
-    for symbol in post.visible:
-        lasting = "[" in symbol.name or "." in symbol.name
-        if symbol.initial != ex.const(0) or not lasting or is_called_gradient(symbol.name):
-            continue
-        own = structure.retention(post, symbol)
-        taken = structure.rest(post, symbol) if own is not None else None
-        if own is None or taken is None or own.op not in ("sym", "const") or own in (ex.const(0), ex.const(1)):
-            continue
-        if any(map(is_called_gradient, (name, *(s.name for s in taken.symbols - own.symbols)))):
             return symbol
     return None
 

@@ -34,6 +34,7 @@ _GRADIENT = re.compile(
 
 
 _VELOCITY = re.compile(r"velocit|(?<![a-z])vel(?![a-z])|momentum_?buf", re.IGNORECASE)
+_MOMENTUM = re.compile(r"momentum|(?<![a-z])mu(?![a-z])", re.IGNORECASE)
 _HELD = re.compile(r"\['params'\]\[|\.(?:named_)?parameters\(\)\[")
 
 
@@ -54,6 +55,11 @@ def names_gradient(symbol: Symbol) -> bool:
 def is_called_velocity(symbol: Symbol) -> bool:
     """Then what scales it is a decay, whatever that is called."""
     return bool(_VELOCITY.search(symbol.name))
+
+
+def is_called_momentum(name: str) -> bool:
+    """The coefficient of a velocity, or a choice of one."""
+    return bool(_MOMENTUM.search(name))
 
 
 def attribute(name: str) -> str:

@@ -15,7 +15,6 @@ from optlint.lift.frames import Frame
 from optlint.lift.grouping import Grouping
 from optlint.lift.inputs import with_next_descents
 from optlint.lift.joins import begins_alike, either, first_step, is_first_step
-from optlint.lift.lost import steps_from_nothing
 from optlint.lift.objects import Cell
 from optlint.lift.positions import handed_back, with_velocities
 from optlint.lift.recurrence import Entry, Recurrence
@@ -47,7 +46,7 @@ def updates_of(
     entries = [replace(e, post=ex.substitute(e.post, alike)) for e in entries] if alike else entries
     entries = with_velocities(with_next_descents(by_diagonals(entries)))
     reached = _reached(inner, within, table)
-    outputs, alone = [], list(entries)
+    outputs: list[Expr] = []
     still: frozenset[Symbol] = frozenset()
     if frame.kind == "function":
         arguments = arguments_of(frame, store)
@@ -57,26 +56,16 @@ def updates_of(
         if last := list(handed_back(returned, arguments, entries)):
             entries = with_velocities([*entries, *last])
     if not entries:
-        return _from_nothing(frame, alone, table, name)
+        return []
     handed_on = [resolved(e, table) for e in map(_unwrapped, sinks) if e.args and e.op != "opaque"]
     handed_on = [e for e in handed_on if e not in reached]
     slots = [r.parameter.slot for r in within if r.parameter is not None and r.states]
     arrays = {id(s.cell) for s in slots if s is not None}
     found = Grouping(frame, entries, outputs, handed_on, name, arrays).recurrences()
-    found = found or _from_nothing(frame, alone, table, name)
     for recurrence in found:
         note_sharing(recurrence, frame, inner)
         recurrence.from_saved, recurrence.stuck, recurrence.alike = bool(frame.saved), still, alike
     return found
-
-
-def _from_nothing(frame: Frame, entries: list[Entry], table: dict[Expr, Expr], name: str) -> list[Recurrence]:
-    """The steps that a function hands back, and that rest on averages which it does not keep."""
-    if frame.kind != "function":
-        return []
-    grouping = Grouping(frame, entries, [resolved(e, table) for _, e in flat(frame.returned)], [], name)
-    returned = grouping.outputs[: grouping.returned]
-    return [grouping.step(o) for o in steps_from_nothing(frame, name, returned, grouping.overwritten)]
 
 
 def _reached(inner: Iterable[Frame], within: Iterable[Recurrence], table: dict[Expr, Expr]) -> frozenset[Expr]:

@@ -43,8 +43,10 @@ def _stands_without_power(subject: Subject, state: State) -> bool:
 def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Divide one or more averages by 1 − βᵗ. ``moments`` says how many must lack it: "all" or "one"."""
     found = averages(subject)
+    if not found or (len(found) < 2 and not _keeps_a_norm(subject)):
+        return
     unused = dead_corrections(subject)
-    if not found or (len(found) < 2 and not _keeps_a_norm(subject)) or (_out_of_sight(subject) and not unused):
+    if _out_of_sight(subject) and not unused:
         return
     time, clocks = clock(subject)
     used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]

@@ -35,6 +35,9 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         assert gradient is not None
         if idle.old in recurrence.step.symbols:
             continue  # unseen code gets it, and what the step reads is made of that
+        details: dict[str, str] = {"alone": "yes"} if idle in corrected else {}
+        if _is_dead(recurrence, idle):
+            details["certain"] = "yes"  # nobody corrects an average for nothing
         instead = gradient
         if idle.post.op == "max":  # AMSGrad's maximum, for v' in the step
             instead = next((a for a in idle.post.args if a != ex.sym(idle.old)), gradient)
@@ -50,10 +53,7 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 for step in _with_instead(recurrence.step, wrong, ex.op("neg", meant) if turned else meant):
                     step = structure.total(structure.terms(step), step.origin) if turned else step
                     made = _repaired(page, recurrence, idle, -1, step)
-                    if idle in corrected:
-                        made.details["alone"] = "yes"
-                    if _is_dead(recurrence, idle):
-                        made.details["certain"] = "yes"  # nobody corrects an average for nothing
+                    made.details |= details
                     yield made
 
 
