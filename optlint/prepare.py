@@ -221,10 +221,12 @@ def _is_part(name: str) -> bool:
 
 
 def _decays(states: list[State]) -> set[Expr]:
-    """What keeps the averages: β₁, β₂ (of 1 − (1 − β₂), too), or 0.9 where the code writes the number."""
+    """What keeps the averages: β₁, β₂ (of 1 − (1 − β₂), too), or 0.9 where the code writes the number (and 1 − 0.9)."""
     kept = [k for s in states if (k := structure.retention(s.post, s.old)) is not None]
     alone = {ex.sym(s) for k in kept if len(k.symbols) == 1 for s in k.symbols}
-    return alone | {k for k in kept if k.op == "sym" or (k.op == "const" and 0 < k.number < 1)}
+    numbers = {k.number for k in kept if k.op == "const" and 0 < k.number < 1}
+    written = numbers | {w for n in numbers for w in (1 - n, round(1 - n, 12))}
+    return alone | {k for k in kept if k.op == "sym"} | {ex.const(n) for n in written}
 
 
 def _schedules(posts: list[Expr], busy: set[Symbol], time: set[Symbol], decays: set[Expr]) -> dict[Expr, Expr]:

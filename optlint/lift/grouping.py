@@ -64,11 +64,15 @@ def _keeps_part(state: State) -> bool:
 
 
 def _gathers_squares(state: State) -> bool:
-    """s + g²: no parameter moves like that."""
-    if structure.slope(state.post, state.old) != ex.const(1):
+    """s + g², β·s + (g − m)² + ε: no parameter moves like that."""
+    if structure.slope(state.post, state.old) in (None, ex.const(0)):
         return False
     parts = structure.terms(structure.rest(state.post, state.old))
-    return all(sign > 0 and _is_squared(term) for sign, term in parts)
+    squared = [_is_squared(term) for _, term in parts]
+    return any(squared) and all(
+        sign > 0 and (square or term.op in ("sym", "const"))
+        for square, (sign, term) in zip(squared, parts, strict=True)
+    )
 
 
 def _gathers_lengths(state: State) -> bool:

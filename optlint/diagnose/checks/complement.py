@@ -37,7 +37,7 @@ def complement_mixed(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def complements(subject: Subject) -> list[tuple[State, Expr, Expr]]:
     """Averages that keep 1 − β of themselves, with that β and its powers βᵗ in the update."""
     found: list[tuple[State, Expr, Expr]] = []
-    powers = [(power, power.args[0]) for power in powers_of_time(subject)]
+    powers = [(p, p.args[0]) for p in powers_of_time(subject) if p.args[0].op != "const" or _corrects(subject, p)]
     for product in subject.states:
         if product.new in subject.products:
             powers.append((product.post, structure.slope(product.post, product.old) or ex.const(1)))
@@ -47,6 +47,11 @@ def complements(subject: Subject) -> list[tuple[State, Expr, Expr]]:
             if own is not None and structure.tidy(own) == ex.op("sub", ex.const(1), base) and subject.is_hyper(base):
                 found.append((state, base, power))
     return list(dict.fromkeys(found))
+
+
+def _corrects(subject: Subject, power: Expr) -> bool:
+    """1 − βᵗ stands in the update; a number's βᵗ alone may as well be 1 − β of the other number, (1 − 0.999)ᵗ."""
+    return any(ex.op("sub", ex.const(1), power) in list(ex.walk(post)) for post in subject.posts)
 
 
 def _other(slip: tuple[State, Expr, Expr]) -> Expr:

@@ -27,6 +27,11 @@ def _keeps_a_norm(subject: Subject) -> bool:
     return any(s.post.op == "max" and any(n.op == "abs" for n in ex.walk(s.post)) for s in subject.states)
 
 
+def _keeps_no_average(subject: Subject) -> bool:
+    """A second moment that is drawn another way, and may be corrected like one: Yogi's."""
+    return any(s.old in subject.second and structure.slope(s.post, s.old) is None for s in subject.states)
+
+
 def _stands_without_power(subject: Subject, state: State) -> bool:
     """Something is divided by 1 − β, other than in a number of its own: RAdam's ρ∞ = 2/(1 − β₂) − 1."""
     own = structure.slope(state.post, state.old)
@@ -43,7 +48,8 @@ def _stands_without_power(subject: Subject, state: State) -> bool:
 def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """Divide one or more averages by 1 − βᵗ. ``moments`` says how many must lack it: "all" or "one"."""
     found = averages(subject)
-    if not found or (len(found) < 2 and not _keeps_a_norm(subject)):
+    beside = _keeps_no_average(subject)
+    if not found or (len(found) < 2 and not beside and not _keeps_a_norm(subject)):
         return
     unused = dead_corrections(subject)
     if _out_of_sight(subject) and not unused:
@@ -51,7 +57,7 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     time, clocks = clock(subject)
     used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]
     both = page.options.get("moments") == "all"
-    groups = [tuple(used)] if both else [c for n in range(1, len(used)) for c in combinations(used, n)]
+    groups = [tuple(used)] if both else [c for n in range(1, len(used) + beside) for c in combinations(used, n)]
     uses_time = any(p.symbols & subject.timed for p in subject.posts)
     stuck = {power.args[0] for power, _ in stuck_powers(subject)}
     there = [s for s in found if structure.slope(s.post, s.old) in stuck]  # and t does not move

@@ -34,6 +34,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     posts = [*(s.post for s in recurrence.states), recurrence.step]
     states: list[State] = []
     nameless = False
+    rebound: set[Symbol] = set()  # these get a new content that their caller never sees
     known = (*recurrence.states, *recurrence.counters)
     table = {s.post: ex.sym(s.new) for s in known if s.post.args}  # what contents are written as
     for stored in [*recurrence.stored, *_unnamed(recurrence)]:
@@ -48,13 +49,18 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         candidates = _averaged(content, recurrence) or _multiplied(content, read)
         found = [s for s in candidates if s not in held | made and (used or _held(recurrence, stored.name, s))]
         found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
-        if len(found) == 1 and place_text(stored.name) == found[0].name:
+        if (
+            len(found) == 1
+            and place_text(stored.name) == found[0].name
+            and not _is_rebound(recurrence, stored, found[0])
+        ):
             continue  # it is kept
         if len(found) == 1 and any(s.name.startswith(f"{found[0].name}[") for s in recurrence.advanced):
             continue  # a list of states, whose elements are written
         if len(found) == 1 and all(s.old is not found[0] for s in states):
             old, new = found[0], Symbol(f"{found[0].name}'")
             nameless |= not stored.name
+            rebound.update({old} if _is_rebound(recurrence, stored, old) else ())
             states.append(State(old.name, old, new, content, old.initial, (stored.span,) if stored.span else ()))
             table |= {stored.expr: ex.sym(new), content: ex.sym(new)}
     if not states:
@@ -86,12 +92,21 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                 written = written or whole.replaced([ex.substitute(p, zeros) for p in whole.posts])
         elif all(_is_idle_velocity(recurrence, s) for s in states):
             details |= {"idle": "yes"}
+        elif lasting and lost <= rebound:
+            details |= {"certain": "yes"}
         if recurrence.parameter is None and not recurrence.states and not recurrence.lost:
             around = recurrence.around
             its_own = "certain" in details and around is not None and all(around.is_its_own(s.name) for s in states)
             if not its_own and "idle" not in details:
                 return  # a step that is only looked at: another method may keep what it rests on
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
+
+
+def _is_rebound(recurrence: Recurrence, stored: Stored, old: Symbol) -> bool:
+    """``v = β·v + g`` for an argument, or for a loop's variable that goes through one, beside a parameter that is moved
+    in place: the new content has its name alone. Where the parameter is handed back, a caller may want one step."""
+    own = stored.name == old.name if old.external else old.name.endswith(f"[{stored.name}]") and "." not in old.name
+    return own and recurrence.output is None and recurrence.step not in recurrence.escapes
 
 
 def _is_handed_on(recurrence: Recurrence, name: str) -> bool:

@@ -105,7 +105,8 @@ def _weighed_apart(subject: Subject, state: State) -> Iterator[Expr]:
             if own in (None, ZERO) or kept == state.post or not subject.is_hyper(own) or not subject.is_hyper(weight):
                 continue
             taken = structure.product([(f, e) for f, e in structure.factors(term) if f is not kept])
-            if subject.g in taken.symbols and state.old not in taken.symbols and weight != ZERO:
+            others = {subject.g, *(s.old for s in subject.states if s is not state)}  # a step that is kept, too
+            if others & taken.symbols and state.old not in taken.symbols and weight != ZERO:
                 held = ex.op("mul", own, ex.sym(state.old))
                 mended = ex.op("add", held, ex.op("mul", weight, taken), origin=state.post.origin)
                 yield structure.total([(1, mended), *beside], state.post.origin) if beside else mended

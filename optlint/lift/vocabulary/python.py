@@ -19,6 +19,7 @@ from optlint.lift.objects import (
     Seq,
     Super,
     Value,
+    is_filled,
     numeric,
 )
 from optlint.lift.parts import numbers_of, parts_of, record
@@ -138,6 +139,8 @@ def _list(site: Site) -> Value | None:
     if not site.args:
         return Cell(growing=True)
     value = site.args[0]
+    if isinstance(value, Each) and is_filled(value.element):  # each has its own array, which one stands for
+        return Cell(None, {ANY: value.element}, growing=True)
     if isinstance(value, Cell) and value.growing:
         return Cell(None, dict(value.items), growing=True)
     return value
