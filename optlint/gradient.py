@@ -191,10 +191,13 @@ def decay_beside(posts: list[Expr], states: list[State], parameter: Symbol) -> l
 def as_scaled(gradient: Expr, posts: list[Expr]) -> tuple[Expr, list[Expr]]:
     """The gradient as it is squared, ``dW/n``, where every other place reads it so, in products (``η·dW/n/(√v + ε)``).
 
-    Else as it is. The equations come with that quotient as a node of its own.
+    Where the square is missing, as it is divided. Else as it is. The equations come with that quotient as a node of
+    its own.
     """
-    squared = (structure.square_root_of(n) for p in posts for n in ex.walk(p) if ex.contains(n, gradient))
-    for whole in (n for n in squared if n is not None and n.op in ("mul", "div")):
+    nodes = [n for p in posts for n in ex.walk(p) if ex.contains(n, gradient)]
+    squared = [structure.square_root_of(n) for n in nodes]
+    divided = [n for n in nodes if n.op == "div" and n.args[0] == gradient]
+    for whole in (n for n in (*squared, *divided) if n is not None and n.op in ("mul", "div")):
         parts = structure.factors(whole)
         scale = [p for p in parts if p[0] != gradient]
         known = (f.op == "const" or (e < 0 and (f.op == "sym" or _is_length(f))) for f, e in scale)

@@ -220,8 +220,12 @@ def _no_trace(
     kept = {s for s in plain.keys() - parameters - whole if s.default is None}  # a setting is no place
     if not parameters or len(whole) != 1 or not kept:
         return frozenset()
-    misplaced = any(is_called_gradient(s.name) for s in kept) and not any(is_called_gradient(s.name) for s in whole)
+    misplaced = any(map(_is_of_loss, kept)) and not any(map(_is_of_loss, whole))
     return frozenset((kept if misplaced else whole) | (parameters & slopes.keys()))
+
+
+def _is_of_loss(symbol: Symbol) -> bool:
+    return is_called_gradient(symbol.name) or symbol.name.lower() in _GRADIENTS
 
 
 def _weighs_one(post: Expr, own: Expr | None, symbol: Symbol) -> bool:
