@@ -10,7 +10,7 @@ from optlint.lift.annotations import ARRAYS, annotated
 from optlint.lift.evaluator import Evaluator
 from optlint.lift.expression import Symbol
 from optlint.lift.objects import UNSEEN, Cell, Const, Func, Scope, Seq, Slot, Value, numeric
-from optlint.lift.places import place_text
+from optlint.lift.places import is_called_rate, place_text
 
 
 class Arguments(Evaluator):
@@ -66,6 +66,8 @@ class Arguments(Evaluator):
             cell.scalar = True
         if name in annotated(func.node.params, ARRAYS):
             symbol.array = cell.array = True
+        elif name in annotated(func.node.params, {"float", "int"}) or is_called_rate(name):
+            cell.scalar = True  # ``lr *= …`` leaves the caller's as it is
         self.store.add_slot(Slot(scope, name, symbol, cell, local=True))
         return cell
 

@@ -152,8 +152,13 @@ def _taken_over(old: Value | None, made: Value | None, store: Store) -> Iterator
             yield from _taken_over(old.items.get(f"[{number}]"), element, store)
     if not isinstance(made, Cell) or not made.growing or made.expr is not None:
         return
+    if isinstance(each := made.items.get(ANY), Seq):  # a list of pairs: ``[(β·v + g, …) for (v, …), (g, …) in …]``
+        pairs = [v for k, v in old.items.items() if "{" in k and isinstance(v, Cell)]
+        parts = {f"[{n}]": post for n, e in enumerate(each.elements) if (post := numeric(e)) is not None}
+        yield from ((s, parts[s.key]) for s in store.slots if [s.home] == pairs and s.key in parts)
+        return
     known = [s for s in store.slots if s.home is old and "{" in s.key]
-    post = numeric(made.items.get(ANY))
+    post = numeric(each)
     if post is None:
         keyed = {loosely(k): held for k, v in made.items.items() if (held := numeric(v)) is not None}
         yield from ((s, keyed[loosely(s.key)]) for s in known if loosely(s.key) in keyed)

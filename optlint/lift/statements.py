@@ -153,7 +153,8 @@ class Statements(Unused):
             self.shared.append(tuple(dotted(t.target) for t in node.targets))
         if isinstance(node.value, cst.Call) and isinstance(first, cst.Name) and len(node.targets) == 1:
             value = self.made_anew(self.bind_anew(first.value, node.value, value), self.span_of(node))
-        for target in node.targets:
+        lasting_first = isinstance(value, Cell) and value.growing  # a list is known by the place where it stays
+        for target in sorted(node.targets, key=lambda t: lasting_first and isinstance(t.target, cst.Name)):
             if not (is_opaque(value) and _passed_through(target.target, node.value)):
                 self.assign(target.target, value, self.span_of(node))
 

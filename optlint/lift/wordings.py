@@ -9,12 +9,17 @@ from libcst import matchers
 
 _MADE = matchers.Dict() | matchers.Call(func=matchers.Name("dict"))
 _RECORD = matchers.Call(func=matchers.Name("namedtuple") | matchers.Attribute(attr=matchers.Name("namedtuple")))
+_PLACE = matchers.Name() | matchers.Attribute() | matchers.Subscript()
+_COLUMNS = matchers.Call(func=matchers.Name("zip"), args=[matchers.Arg(value=_PLACE, star="*")])
 
 
 @lru_cache(maxsize=512)
-def in_other_words(node: cst.Assign) -> cst.If | cst.ClassDef | None:
-    """``state = state or {…}`` as a branch, ``State = namedtuple("State", "m v t")`` as a class."""
+def in_other_words(node: cst.Assign) -> cst.If | cst.ClassDef | cst.Assign | None:
+    """``state = state or {…}`` as a branch, ``State = namedtuple("State", "m v t")`` as a class, ``params, grads =
+    zip(*pairs)`` as two lists."""
     target = node.targets[0].target
+    if len(node.targets) == 1 and isinstance(target, cst.Tuple) and matchers.matches(node.value, _COLUMNS):
+        return _columns_of(node, len(target.elements), node.value)
     if len(node.targets) > 1 or not isinstance(target, cst.Name):
         return None
     if isinstance(node.value, cst.BooleanOperation):
@@ -49,3 +54,16 @@ def _class_of(name: str, call: cst.Call) -> cst.ClassDef | None:
         cst.SimpleStatementLine([cst.AnnAssign(cst.Name(n), cst.Annotation(cst.Name("object")), None)]) for n in names
     ]
     return cst.ClassDef(cst.Name(name), cst.IndentedBlock(lines), [cst.Arg(cst.Name("NamedTuple"))])
+
+
+def _columns_of(node: cst.Assign, count: int, value: cst.BaseExpression) -> cst.Assign:
+    """``[pair[0] for pair in pairs], [pair[1] for pair in pairs]``."""
+    assert isinstance(value, cst.Call)
+    pair, pairs = cst.Name("pair"), value.args[0].value
+    columns = [
+        cst.ListComp(
+            cst.Subscript(pair, [cst.SubscriptElement(cst.Index(cst.Integer(str(number))))]), cst.CompFor(pair, pairs)
+        )
+        for number in range(count)
+    ]
+    return node.with_changes(value=cst.Tuple([cst.Element(column) for column in columns]))

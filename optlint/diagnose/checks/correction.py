@@ -109,8 +109,8 @@ def _out_of_sight(subject: Subject) -> bool:
 
     An unknown call makes something of a decay (``lr * debias(beta2, step)``), or gives what is taken from 1
     (``1 - self.kept("beta1_power")``), or some place does that no decay is (``1 - self.beta1_power``); unseen code
-    gets m/√v and gives it its size; or an unseen caller hands in the moments and beside them a step size that is not
-    called a learning rate.
+    gets m/√v and gives it its size; a size that is 1 − p is handed back beside the step; or an unseen caller hands in
+    the moments and beside them a step size that is not called a learning rate.
     """
     recurrence = subject.recurrence
     kept = [structure.retention(s.post, s.old) for s in recurrence.states]
@@ -124,8 +124,17 @@ def _out_of_sight(subject: Subject) -> bool:
     given = [f.symbol for f in sizes if f.op == "sym" and f.symbol.external]
     if given and not any(_RATE.search(s.name) for s in given) and all(s.initial is None for s in recurrence.states):
         return True
+    if any(map(_is_correction, recurrence.escapes - {recurrence.step})):
+        return True
     nodes = (n for post in recurrence.posts() for n in ex.walk(post))
     return any(n.op == "opaque" and n.args and n.symbols & decays for n in nodes)
+
+
+def _is_correction(given: Expr) -> bool:
+    """√(1 − p₂)/(1 − p₁), which is handed back beside the step, for whoever takes that."""
+    factors = [f.args[0] if f.op == "sqrt" else f for f, _ in structure.factors(given)]
+    made = [f for f in factors if f.args]
+    return bool(made) and all(f.op == "sub" and f.args[0] == ex.const(1) for f in made)
 
 
 def _may_be_a_product(symbol: Symbol, decays: frozenset[Symbol]) -> bool:

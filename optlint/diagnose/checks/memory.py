@@ -161,6 +161,11 @@ def _decays(posts: list[Expr], states: list[State], recurrence: Recurrence) -> l
         return [own for own in kept if own not in (None, ONE, ex.const(0))] or [ex.const(0.9)]
     usual = [0.999] if named & _ADAPTIVE else [0.9] if "rmsprop" in named else []
     averages = [s for s in states if s.old not in products]
+    if "rmsprop" in named:  # centered: the mean below the same root decays like the squares
+        rooted = frozenset().union(*(n.visible for p in posts for n in ex.walk(p) if structure.is_root(n)))
+        kept = (structure.retention(s.post, s.old) for s in averages if s.new in rooted)
+        corrected += [own for own in kept if own not in (None, ONE, ex.const(0))]
+        averages = []
     return _unexplained(corrected, averages) or [ex.const(number) for number in usual] or corrected
 
 
