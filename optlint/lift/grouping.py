@@ -8,7 +8,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
-from optlint.lift.inputs import becomes_step, comes_next, is_input, trails, turns_into_step
+from optlint.lift.inputs import becomes_step, comes_next, is_fetched_ahead, is_input, trails, turns_into_step
 from optlint.lift.objects import Cell, Scope, Slot, content, numeric
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import Entry, Recurrence, State
@@ -170,6 +170,7 @@ class Grouping:
         fed += [e for e in entries if e not in fed and (becomes_step(e, entries) or comes_next(e, entries))]
         entries = [e for e in entries if e not in fed]
         entries = [e for e in entries if not trails(e, entries)]
+        entries = [e for e in entries if not is_fetched_ahead(e, entries, self.outputs)]
         turned = [e for e in entries if turns_into_step(e, entries)]
         self.outputs[:0] = [e.post for e in turned]
         self.returned += len(turned)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from optlint.lift import expression as ex
@@ -122,6 +122,20 @@ def trails(entry: Entry, entries: Sequence[Entry]) -> bool:
         if structure.rest(structure.rest(part, symbol), there) == ex.const(0) and not part.symbols & {name}:
             return True
     return False
+
+
+def is_fetched_ahead(entry: Entry, entries: Sequence[Entry], outputs: Iterable[Expr]) -> bool:
+    """The data that the next step reads, fetched by this one: ``self.x_batch = self.x[indices]``.
+
+    It is made of nothing that the step moves, and nothing else that lasts reads what it is made of; a gradient that is
+    kept for the next step is read by this one, too.
+    """
+    if entry.post.op not in ("sym", "opaque") or any(names_gradient(s) for s in entry.post.symbols):
+        return False
+    posts = [*(e.post for e in entries), *outputs]
+    lasting = [e for e in entries if e is not entry and any(e.slot.symbol in p.symbols for p in posts)]
+    read = frozenset().union(*(e.post.symbols for e in lasting), *(o.symbols for o in outputs))
+    return not entry.post.symbols & (read | {e.slot.symbol for e in entries})
 
 
 def _moves(entry: Entry, entries: Sequence[Entry]) -> bool:

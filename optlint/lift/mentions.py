@@ -53,6 +53,25 @@ def is_never_read(around: Surroundings, name: str) -> bool:
     return bool(uses) and all(isinstance(n.ctx, ast.Store) for n in uses)
 
 
+def is_written_alone(around: Surroundings, place: str) -> bool:
+    """Whether the file gives the attribute, or the key, its contents and never asks for one."""
+    name = re.search(r"(?:\.|\[')(\w+)(?:'\])?$", place)
+    if name is None:
+        return False
+    writes = 0
+    for node, above in _with_parents(around.nodes()):
+        if isinstance(node, ast.Attribute) and node.attr == name[1]:
+            held: ast.AST = node
+        elif isinstance(node, ast.Constant) and node.value == name[1]:
+            held = above[-1]
+        else:
+            continue
+        if not (isinstance(held, (ast.Attribute, ast.Subscript)) and isinstance(held.ctx, ast.Store)):
+            return False
+        writes += 1
+    return writes > 0
+
+
 def is_handed_on(around: Surroundings, name: str) -> bool:
     """Whether the update's own function gives the name itself to a call that may keep it, or puts it beside others.
 

@@ -17,7 +17,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Stored
-from optlint.lift.mentions import is_handed_on, is_only_computed_with, is_read_once
+from optlint.lift.mentions import is_handed_on, is_only_computed_with, is_read_once, is_written_alone
 from optlint.lift.places import is_called_gradient, is_called_velocity, last_key, place_text, without_indices
 from optlint.lift.recurrence import Recurrence, State
 from optlint.sandbox.evaluate import evaluate
@@ -29,6 +29,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """m = β₁·self.m + (1 − β₁)·g as a local name that nothing keeps: make each such average a state."""
     recurrence = subject.recurrence
     yield from state_reset(subject, page)
+    yield from _stored_elsewhere(subject, page)
     begun = {s.old for s in recurrence.states if structure.after_first(s.post) == ex.sym(s.old)}
     held = recurrence.moving - begun  # what gets a content in the first step and in no later one is no state yet
     posts = [*(s.post for s in recurrence.states), recurrence.step]
@@ -100,6 +101,36 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             if not its_own and "idle" not in details:
                 return  # a step that is only looked at: another method may keep what it rests on
         yield Repair(page.code, whole, states[0].post, None, span=span, where="", details=details, written=written)
+
+
+def _stored_elsewhere(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """``layer.momentum = β·layer.momentums + (1 − β)·g``: the step reads ``layer.momentums``, which stays zero."""
+    recurrence = subject.recurrence
+    states: list[State] = []
+    table: dict[Expr, Expr] = {}
+    for stored in recurrence.stored:
+        old = _missed(recurrence, stored)
+        if old is not None and ex.sym(old) not in table:
+            new = Symbol(f"{old.name}'")
+            states.append(State(old.name, old, new, stored.expr, old.initial, (stored.span,) if stored.span else ()))
+            table[ex.sym(old)] = ex.sym(new)
+    whole = made_of(recurrence, [*states, *recurrence.states], table) if states else None
+    if whole is not None and all(whole.g in s.post.symbols for s in whole.states if ex.sym(s.old) in table):
+        details = {"kind": "state", "certain": "yes", "says": "elsewhere"}
+        span = states[0].spans[0] if states[0].spans else None
+        yield Repair(page.code, whole, states[0].post, None, span=span, details=details)
+
+
+def _missed(recurrence: Recurrence, stored: Stored) -> Symbol | None:
+    """The place that an average goes on from, which the step reads, while what is new goes to one that nobody reads."""
+    around = recurrence.around
+    if around is None or stored.expr.op not in SUMS or not is_written_alone(around, stored.name):
+        return None
+    read = frozenset().union(*(p.visible for p in recurrence.posts())) - recurrence.moving - recurrence.advanced
+    found = [
+        s for s in stored.expr.visible & read if is_decayed(stored.expr, s, True) and _is_only_begun(recurrence, s)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _is_rebound(recurrence: Recurrence, stored: Stored, old: Symbol) -> bool:

@@ -28,7 +28,10 @@ _ADAPTIVE = frozenset({"adam", "adamw", "amsgrad", "nadam", "radam", "lamb"})  #
 
 @check("sum-for-average")
 def sum_for_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """v + g², which never forgets, or v + (g² − v), which forgets all, for β·v + (1 − β)·g²; (g − m)² likewise."""
+    """v + g² or v + (1 − β)·g², which never forgets, or v + (g² − v), which forgets all, for β·v + (1 − β)·g².
+
+    (g − m)² likewise.
+    """
     if subject.gradient is None or "adagrad" in mentioned(subject.recurrence):
         return
     for position, state in enumerate(subject.states):
@@ -37,6 +40,12 @@ def sum_for_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         terms = structure.terms(gathered)
         squares = [t for sign, t in terms if sign > 0 and _is_square(subject, t)]
         floors = [(sign, t) for sign, t in terms if subject.is_hyper(t)]  # AdaBelief's ε
+        weighed = [d for sign, t in terms if sign > 0 and (d := _decay_of_weighed(t)) is not None]
+        if own == ONE and len(terms) == len(weighed) == 1 and state.old in subject.second:
+            posts = subject.posts
+            kept = ex.op("mul", weighed[0], ex.sym(state.old))
+            posts[position] = ex.op("add", kept, gathered, origin=state.post.origin)
+            yield Repair(page.code, subject.replaced(posts), state.post, posts[position], where=state.name)
         if own not in (ONE, ex.const(0)) or len(squares) != 1 or len(terms) != len(floors) + 1:
             continue
         for decay in _decays(subject.posts, subject.states, subject.recurrence):

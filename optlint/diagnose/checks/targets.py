@@ -11,7 +11,7 @@ from optlint.intent import is_called_step_size, mentioned
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
-from optlint.lift.expression import Symbol
+from optlint.lift.expression import Expr, Symbol
 from optlint.lift.places import last_key, names_gradient
 from optlint.prepare import prepare
 from optlint.subject import Subject
@@ -90,7 +90,7 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     made = prepare(whole)
     gathered = (s.post.symbols for s in recurrence.states if s.new in moved.symbols)  # a velocity has its step size
     sized = any(is_called_step_size(s.name) for s in moved.symbols.union(*gathered))
-    if made.gradient != bare or not (made.second or mentioned(recurrence) or sized):
+    if not _is_scaled_by_rate(made.gradient, bare) or not (made.second or mentioned(recurrence) or sized):
         return  # a gradient without its average is a gradient still
     if not made.as_applied.beginning.step[0, 0, 0] < 0:
         return  # so is one that its average is added to (Nesterov's)
@@ -98,3 +98,10 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     span = place.spans[0] if place.spans else None
     details = {"kind": "target"} | ({"certain": "yes"} if sized else {})
     yield Repair(page.code, made, place.post, moved, span=span, written=stays, details=details)
+
+
+def _is_scaled_by_rate(gradient: Expr | None, bare: Expr) -> bool:
+    """The gradient's place, also with a step size that the code keeps out of sight: ``self.current_lr * layer.dW``."""
+    parts = structure.factors(gradient) if gradient is not None else []
+    sizes = [f for f, _ in parts if f != bare]
+    return (bare, 1.0) in parts and all(f.op == "sym" and is_called_step_size(f.symbol.name) for f in sizes)
