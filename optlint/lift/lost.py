@@ -99,11 +99,17 @@ def _bound_anew(
         if one.span is None or key is None or moved in post.visible:
             continue
         for symbol in post.visible:
-            beside = symbol.name.endswith(key) and symbol in slots and not is_called_gradient(symbol.name)
+            beside = symbol.name.endswith(key) and symbol in slots and symbol is not _gradient_of(post)
             own = structure.retention(post, symbol) if beside else None
             if own not in (None, ex.const(0)) and structure.rest(post, symbol) != ex.const(0):
                 found.setdefault(symbol, Entry(slots[symbol], post, (one.span,)))
     yield from found.values()
+
+
+def _gradient_of(post: Expr) -> Symbol | None:
+    """The place that is called a gradient; of ``grads[i]`` and ``moment_grad[i]`` the one that is called nothing else."""
+    called = (s for s in post.visible if is_called_gradient(s.name))
+    return min(called, key=lambda s: (s.name.index("[") if "[" in s.name else len(s.name), s.name), default=None)
 
 
 def _averaged(post: Expr) -> Symbol | None:

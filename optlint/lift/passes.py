@@ -21,7 +21,9 @@ def note_passes(recurrence: Recurrence, frame: Frame, frames: Sequence[Frame]) -
         f for f in _around(frame, frames) if not f.of_parts and not any(is_key(i.name, recurrence) for i in f.indices)
     ]
     recurrence.outer = frozenset(s for f in around for s in _counters(f))
-    if around and recurrence.states and all(_lasts(s.old, frame, around[0]) for s in recurrence.states):
+    sums = [s for s in recurrence.states if structure.slope(s.post, s.old) == ex.const(1)]  # of gradients, it may be
+    averages = [s for s in recurrence.states if s not in sums] or sums
+    if around and averages and all(_lasts(s.old, frame, around[0]) for s in averages):
         counters = {x for c in recurrence.counters if _begins(c.old, frame) for x in (c.old, c.new)}
         recurrence.anew = frozenset(counters | {i for i in frame.indices if i.iterates == "count"})
 

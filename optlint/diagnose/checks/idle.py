@@ -42,7 +42,7 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if idle.post.op == "max":  # AMSGrad's maximum, for v' in the step
             instead = next((a for a in idle.post.args if a != ex.sym(idle.old)), gradient)
         elif not ex.contains(idle.post, gradient):
-            inner = _inside(recurrence, idle, gradient)
+            inner = _inside(recurrence, idle, gradient) or _without_rate(idle, gradient)
             if inner is None:
                 continue
             instead = inner
@@ -137,6 +137,12 @@ def _made_of(recurrence: Recurrence, gradient: Expr) -> list[Expr]:
     made = (n for n in ex.walk(recurrence.step) if n.op not in ("div", "neg") and ex.contains(n, gradient))
     alone = (n for n in made if n != gradient and not ex.substitute(n, apart).symbols & still)
     return list(islice(dict.fromkeys(alone), MAX_PLACES))
+
+
+def _without_rate(idle: State, gradient: Expr) -> Expr | None:
+    """g of η·g, where nothing else in the step tells the two apart: what the idle moment takes in is the gradient."""
+    inside = [f for f, e in structure.factors(gradient) if e == 1 and f.args == () and ex.contains(idle.post, f)]
+    return inside[0] if len(inside) == 1 and len(structure.factors(gradient)) == 2 else None
 
 
 def _taken_in(recurrence: Recurrence, idle: State, gradient: Expr) -> list[Expr]:
