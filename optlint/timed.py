@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -128,6 +128,33 @@ def breaches(subject: Subject) -> int:
     products = {n: None for post in subject.posts for n in ex.walk(post) if n.op in ("mul", "div")} if sums else {}
     inner = {id(a) for n in products for a in n.args if a.op in ("mul", "div")}
     return sum(not _fits(structure.factors(n), sums, timed) for n in products if id(n) not in inner)
+
+
+def corrects_as_at_first(subject: Subject) -> bool:
+    """An average that begins with zeros is divided by its own 1 − β, as is right at t = 1 alone.
+
+    Beside it another one is divided so, too, or by 1 − βᵗ.
+    """
+    timed = Timed(subject)
+    still: set[Symbol] = set()
+    corrected: set[Symbol] = set()
+    for state in averages(subject):
+        decay = timed.decay(state)
+        for below in _divisors(subject, state.new) if decay is not None and not np.any(subject.initial(state)) else ():
+            value = timed.value(below)
+            if value is not None and np.allclose(value, 1 - decay, rtol=1e-9):
+                still.add(state.old)
+            elif value is not None and np.allclose(value, timed.corrections(decay), rtol=1e-9):
+                corrected.add(state.old)
+    return bool(still) and len(still | corrected) > 1
+
+
+def _divisors(subject: Subject, average: Symbol) -> Iterator[Expr]:
+    """What an average, or its root, is divided by."""
+    for node in (n for post in subject.posts for n in ex.walk(post) if n.op == "div"):
+        parts = structure.factors(node)
+        power = next((e for f, e in parts if f == ex.sym(average)), 0.0)
+        yield from (f for f, e in parts if power and e == -power)
 
 
 def _fits(parts: list[tuple[Expr, float]], sums: Mapping[Symbol, Any], timed: Timed) -> bool:

@@ -162,8 +162,8 @@ FAULTS = {
     "probe": (HEAD + '[options]\nprobes = ["zero"]\n', ":8: there is no probe 'zero'"),
     "law": (
         HEAD + '[options]\nlaw = "is good"\n',
-        ":8: law is one of rests, stays real, turns, decays, lasts, changes, descends, bounded, corrects, counts, "
-        "corrects once, follows its rate, scales, not 'is good'",
+        ":8: law is one of rests, stays real, turns, decays, lasts, changes, descends, bounded, corrects, "
+        "corrects later, counts, corrects once, follows its rate, scales, not 'is good'",
     ),
 }
 

@@ -70,6 +70,7 @@ def test_a_published_optimizer_obeys(variant: Variant) -> None:
     assert laws.squares_stay_bounded(subject)
     assert laws.descends(subject)
     assert laws.corrects_once(subject)
+    assert laws.corrections_move(subject)
     norms = any(name in variant.equations for name in ("norm(", "mean(", "sum("))
     assert laws.keeps_coordinates_apart(subject) is not norms
     hole = (variant.epsilon == "none" and not variant.initial) or (norms and "where(" not in variant.equations)
@@ -112,6 +113,7 @@ BROKEN: list[tuple[Callable[[Subject], bool], str, str]] = [
     (laws.descends, "w' = w - eta*", "w' = w + eta*"),
     (laws.averages_last, "beta1*m + (1 - beta1)*g", "beta1*0 + (1 - beta1)*g"),
     (laws.squares_stay_bounded, "beta2*v + (1 - beta2)*g**2", "(beta2*v + (1 - beta2)*g**2)/(1 - beta2**t)"),
+    (laws.corrections_move, "(1 - beta1**t)", "(1 - beta1)"),
     (laws.corrects_once, "w' = w - eta*", "r' = r*(1 - beta2**t)\nw' = w - r'*"),
     (laws.follows_its_rate, "(1 - beta2)*g**2", "(1 - beta2)*(eta*g)**2"),
     (laws.corrections_fit, "(1 - beta1**t)", "beta1**t"),

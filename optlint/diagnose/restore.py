@@ -99,6 +99,7 @@ def _restored(subject: Subject) -> Iterator[Restored]:
     yield from _descending(subject)
     yield from _obeying("bounded", subject)
     yield from _obeying("counts", subject)
+    yield from _obeying("corrects later", subject)
     yield from _obeying("corrects once", subject)
     yield from _obeying("follows its rate", subject)
     yield from _correcting(subject)

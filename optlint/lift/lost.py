@@ -107,7 +107,7 @@ def _bound_anew(
 
 
 def _gradient_of(post: Expr) -> Symbol | None:
-    """The place that is called a gradient; of ``grads[i]`` and ``moment_grad[i]`` the one that is called nothing else."""
+    """The place that is called a gradient; of ``grads[i]`` and ``moment_grad[i]`` the one called nothing else."""
     called = (s for s in post.visible if is_called_gradient(s.name))
     return min(called, key=lambda s: (s.name.index("[") if "[" in s.name else len(s.name), s.name), default=None)
 

@@ -94,15 +94,16 @@ def is_only_computed_with(around: Surroundings, name: str) -> bool:
     A graph's variable that it neither pairs with a new content, nor hands on, stays what it is (``theano.shared``).
     """
     function = around.function()
-    made = 0
-    for node, above in _with_parents([function] if function is not None else []):
-        if not (isinstance(node, ast.Name) and node.id == name):
-            continue
-        if isinstance(above[-1], ast.Assign) and isinstance(above[-1].value, ast.Call):
-            made += isinstance(node.ctx, ast.Store)
-        elif not isinstance(above[-1], (ast.BinOp, ast.UnaryOp)):
-            return False
-    return made == 1
+    nodes = [
+        (node, above[-1])
+        for node, above in _with_parents([function] if function is not None else [])
+        if isinstance(node, ast.Name) and node.id == name
+    ]
+    bound = [(n, up) for n, up in nodes if isinstance(n.ctx, ast.Store) and isinstance(up, ast.Assign)]
+    made = [n for n, up in bound if isinstance(up.value, ast.Call)]
+    again = min((n.lineno for n, _ in bound if n not in made), default=float("inf"))  # then it stands for a result
+    read = [up for n, up in nodes if all(n is not other for other, _ in bound) and n.lineno <= again]
+    return len(made) == 1 and all(isinstance(up, (ast.BinOp, ast.UnaryOp)) for up in read)
 
 
 def _with_parents(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:

@@ -19,7 +19,7 @@ from optlint.sandbox.evaluate import Array, Runner, System, Trace
 from optlint.sandbox.probes import PROBES
 from optlint.sandbox.witness import SCENES, Scene, play
 from optlint.subject import Subject, pseudo
-from optlint.timed import averages, breaches, stuck_powers
+from optlint.timed import averages, breaches, corrects_as_at_first, stuck_powers
 
 SMALL = 1e-30  # for ε: a law is about what is left without it
 FACTOR = 4.0
@@ -175,6 +175,11 @@ def corrections_fit(subject: Subject) -> bool:
     return not breaches(subject)
 
 
+def corrections_move(subject: Subject) -> bool:
+    """No average is divided by 1 − β for 1 − βᵗ, beside another one that is corrected (``corrects_as_at_first``)."""
+    return not corrects_as_at_first(subject)
+
+
 def corrects_once(subject: Subject) -> bool:
     """No place that goes on from step to step is multiplied by 1 − βᵗ of an average each time."""
     decays = [structure.slope(s.post, s.old) for s in averages(subject)]
@@ -214,6 +219,7 @@ LAWS: Mapping[str, Law] = {
     "descends": Law(descends, "gradients that stay what they are push the parameter against them"),
     "bounded": Law(squares_stay_bounded, "what gathers squares stays of their size"),
     "corrects": Law(corrections_fit, "what divides an average is what its weights sum to"),
+    "corrects later": Law(corrections_move, "what divides an average follows what its weights sum to"),
     "counts": Law(counts_steps, "what decays are raised to grows with every step"),
     "corrects once": Law(corrects_once, "each step is corrected by its own number alone"),
     "follows its rate": Law(follows_its_rate, "twice the learning rate makes another step"),

@@ -188,8 +188,11 @@ def _largest_of(subject: Subject, state: State) -> tuple[Symbol, ...]:
 @check("exponent-missing")
 def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """A divisor that should be 1 − βᵗ and does not move with t (1 − β, 1 − β², a saved 0.1)."""
+    time, clocks = clock(subject)
     shared: dict[tuple[Expr, Span | None, str], dict[Expr, Expr]] = {}
-    roots = [subject.step, *(s.post for s in subject.states if s.post.op == "max")]  # AMSGrad's, of what is corrected
+    whole: dict[Expr, tuple[Expr, Expr, Expr]] = {}
+    gathers = [s.post for s in subject.states if s.post.op == "max" or _gathers_steps(subject, s)]
+    roots = [subject.step, *gathers]  # AMSGrad's maximum, of what is corrected; a velocity of Adam's steps
     divided = [found for root in roots for found in _divisors(subject, root)]
     for node, below, state in [*divided, *_folded(subject)]:
         value = subject.value(below)
@@ -201,22 +204,31 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         likely = np.allclose(value, 1 - own) or np.allclose(value, 1 - own**2) or _is_slip(below, state)
         if not likely and not rooted:
             continue
-        time, clocks = clock(subject)
         correction = one_minus_power(subject, state, time)
         right = ex.op("sqrt", correction) if rooted else correction
         new = ex.op("div", node.args[0], right, origin=node.origin)
         posts = [ex.replace_node(p, node, new) if p in roots else p for p in subject.posts]
         yield Repair(page.code, subject.replaced(posts, clocks=clocks), below, right, where=state.name)
+        whole[node] = new, below, right
         quotients = shared.setdefault((below, below.origin, state.name), {})
         quotients[node] = new
         if len(quotients) > 1 and below.origin is not None:  # one expression divides more than once (RAdam's two ways)
             posts = [*(s.post for s in subject.states), ex.substitute(subject.step, quotients)]
             yield Repair(page.code, subject.replaced(posts, clocks=clocks), below, right, where=state.name)
+    if len({below for _, below, _ in whole.values()}) > 1 and any(s.post in gathers for s in subject.states):
+        table = {node: new for node, (new, _, _) in whole.items()}
+        _, below, right = next(iter(whole.values()))
+        posts = [ex.substitute(p, table) if p in roots else p for p in subject.posts]
+        yield Repair(page.code, subject.replaced(posts, clocks=clocks), below, right)
     for root, state in _folded_roots(subject):
-        time, clocks = clock(subject)
         right = ex.op("sqrt", one_minus_power(subject, state, time), origin=root.origin)
         posts = [ex.substitute(p, {root: right}) for p in subject.posts]  # an average may gather step sizes, too
         yield Repair(page.code, subject.replaced(posts, clocks=clocks), root, right, where=state.name)
+
+
+def _gathers_steps(subject: Subject, state: State) -> bool:
+    """A velocity of what other averages make."""
+    return any(s.new in state.post.visible for s in averages(subject) if s is not state)
 
 
 def _folded_roots(subject: Subject) -> Iterator[tuple[Expr, State]]:

@@ -50,11 +50,8 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         candidates = _averaged(content, recurrence) or _multiplied(content, read)
         found = [s for s in candidates if s not in held | made and (used or _held(recurrence, stored.name, s))]
         found = _likeliest(recurrence, found, content, [ex.substitute(p, {content: ZERO}) for p in posts])
-        if (
-            len(found) == 1
-            and place_text(stored.name) == found[0].name
-            and not _is_rebound(recurrence, stored, found[0])
-        ):
+        its_own = len(found) == 1 and place_text(stored.name) == found[0].name
+        if its_own and not _is_rebound(recurrence, stored, found[0]) and not _is_of_graph(recurrence, found[0]):
             continue  # it is kept
         if len(found) == 1 and any(s.name.startswith(f"{found[0].name}[") for s in recurrence.advanced):
             continue  # a list of states, whose elements are written
