@@ -242,7 +242,7 @@ class Evaluator(Operators):
                     return self.bound(found, home.receiver)
             return Method(home, name, span)
         if isinstance(home, Klass):
-            found = home.find(name)
+            found = self.constants.get((home, attribute(name))) or home.find(name)
             return found if found is not None else self.opaque(f"{home.name}.{name}", [], span)
         if isinstance(home, Cell):
             held = home.items.get(attribute(name))

@@ -61,6 +61,7 @@ class Memory:
         self.scope = Scope()
         self.aliases: dict[str, set[str]] = {}  # index names → the names under which elements were met first
         self.fields: dict[cst.CSTNode, Cell] = {}  # what functions hold as attributes
+        self.constants: dict[tuple[Klass, str], Value] = {}  # the numbers of a class that its object has as its own
         self.named: dict[Expr, str] = {}  # the key under which elements of something unknown were met first
         self.variables: dict[Cell, str] = {}  # a graph's variables, and the index of the loop that makes them
         self.counted: list[str] = []  # the indices of the loops that run, also of those that run dry

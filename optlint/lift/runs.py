@@ -129,11 +129,14 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     for value in cell.items.values():
         if isinstance(value, Cell) and not value.place:
             value.place = "self"
-    for name, member in _of_the_class(klass).items():
-        cell.items.setdefault(attribute(name), member)
+    shared = {attribute(name): member for name, member in _of_the_class(klass).items()}
+    shared = {key: member for key, member in shared.items() if key not in cell.items}
+    cell.items.update(shared)
     for key, value in list(cell.items.items()):
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
             machine.setting(cell, key, value)
+            if key in shared:  # ``Adam.beta1`` is ``self.beta1``
+                machine.constants[klass, key] = cell.items[key]
         elif isinstance(value, Const) and isinstance(value.value, str) and cell.place + key in machine.selectors:
             symbol = Symbol(cell.place + key, external=True, literal=(value.value,))  # for its user to set
             machine.store.restore(cell, key, Cell(sym(symbol), place=symbol.name, open=True))

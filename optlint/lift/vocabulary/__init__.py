@@ -6,6 +6,7 @@ A handler gets the ``Site`` of a call and gives its value; where it gives None t
 from __future__ import annotations
 
 import math
+import re
 
 from optlint.lift.objects import Func, Klass, Lib, Value
 from optlint.lift.vocabulary import derivatives, frameworks, jax, keras, numpy, others, python, theano, torch
@@ -93,8 +94,13 @@ GLOBAL_NAMES = {
 _HANDED_ON = frozenset({"OrderedDict", "defaultdict"})
 
 
+# what projects that run on NumPy and CuPy call whichever of them they have: ``from .backend import xp``
+_ARRAY_MODULE = re.compile(r".*\.(?:xp|np|cp)\.(?=\w)")
+
+
 def library_name(name: str) -> str:
     """The canonical dotted name: ``cupy.sqrt`` is ``numpy.sqrt``."""
+    name = _ARRAY_MODULE.sub("numpy.", name)
     head, dot, last = name.rpartition(".")
     if last in _HANDED_ON and head:
         return f"collections.{last}"

@@ -171,6 +171,11 @@ METHODS: dict[str, Handler] = {
     "sum": reduction("sum"),
     "mean": reduction("mean"),
     "clip": _clip,
+    "__pow__": elementwise("pow", 2),
+    "__mul__": elementwise("mul", 2),
+    "__truediv__": elementwise("div", 2),
+    "__add__": elementwise("add", 2),
+    "__sub__": elementwise("sub", 2),
 }
 
 ATTRIBUTES: dict[str, Handler] = dict.fromkeys(("T", "real", "flat"), same)
