@@ -14,6 +14,7 @@ from optlint.lift.places import belongs_to, keys_of
 from optlint.lift.recurrence import Recurrence, State
 
 _ROWS = re.compile(r"\[[^\[\]]*:[^\[\]]*\]")  # ``[start:start + batch, 0]``: some rows of one tensor
+_OWN_KEY = re.compile(r"\[\{(self\.\w+)\}\]")
 
 
 def note_sharing(recurrence: Recurrence, frame: Frame, inner: Iterable[Frame]) -> None:
@@ -107,7 +108,10 @@ def _keyed_by(name: str) -> str:
 
 
 def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
-    """The argument that holds the states, or is their key, where the counter does not go with it: ("layer", "")."""
+    """The argument that holds the states, or is their key, where the counter does not go with it: ("layer", "").
+
+    An attribute of the object may be the key, too ("self.layer_number"), which others set.
+    """
     slots = [s.slot for s in recurrence.states if s.slot is not None and isinstance(s.slot.home, Cell)]
     counters = [c.slot for c in recurrence.counters if c.slot is not None and isinstance(c.slot.home, Cell)]
     if not slots or not counters or len(slots) + len(counters) < len(recurrence.states) + len(recurrence.counters):
@@ -120,4 +124,5 @@ def _counted_apart(recurrence: Recurrence, frame: Frame) -> tuple[str, str]:
         for position, pattern in enumerate(patterns):
             if all(re.match(pattern, _place(s)) for s in slots):
                 return ("", argument) if position else (argument, "")
-    return "", ""
+    keys = {found[1] if (found := _OWN_KEY.search(_place(s))) is not None else "" for s in slots}
+    return "", keys.pop() if len(keys) == 1 and not any(_OWN_KEY.search(_place(c)) for c in counters) else ""

@@ -184,7 +184,7 @@ def time_per_parameter(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     power = _timed(subject)
     recurrence = subject.recurrence
     one_of_many = recurrence.owner and re.search(page.options.get("owners", "$^"), recurrence.owner, re.IGNORECASE)
-    if power is None or not (recurrence.per_parameter or recurrence.key or one_of_many):
+    if power is None or not (recurrence.per_parameter or _is_keyed(recurrence) or one_of_many):
         return
     clocks = [
         replace(c, first=c.first + (TENSORS - 1) * c.by, by=c.by * TENSORS) if c.symbol in power.args[1].symbols else c
@@ -193,6 +193,13 @@ def time_per_parameter(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     written = subject.replaced(subject.posts, clocks=clocks)
     span = next((s for c in subject.recurrence.counters for s in c.spans), None)
     yield Repair(page.code, written, power, None, span=span, details={"kind": "clock"})
+
+
+def _is_keyed(recurrence: Recurrence) -> bool:
+    """Each call serves another key: an argument, or an attribute that another method sets in between."""
+    around = recurrence.around
+    own = recurrence.key.startswith("self.")
+    return bool(recurrence.key) and (not own or (around is not None and around.is_written_elsewhere(recurrence.key)))
 
 
 def _counts_new_beginnings(subject: Subject, clock: Clock) -> bool:
