@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from optlint.diagnose.pairs import with_gradient
+from optlint.intent import is_called_step_size
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -111,15 +112,22 @@ def _read(posts: list[Expr]) -> frozenset[Symbol]:
 def is_scaled(made: Subject) -> bool:
     """The step has a size, as a step of a parameter has, and a log of parameters or losses has not.
 
-    Or the velocity has that it is: v' = μ·v + η·g.
+    Or the velocity has that it is, v' = μ·v + η·g, of which η may count as a part of the gradient.
     """
+    parts = structure.factors(made.gradient) if made.gradient is not None else []
+    rated = len(parts) > 1 and any(f.op == "sym" and is_called_step_size(f.symbol.name) for f, _ in parts)
     data = made.moving | made.time | {made.g, made.parameter}
     velocities = {ex.sym(s.new): structure.rest(s.post, s.old) for s in made.states}
 
     def sized(node: Expr) -> bool:
         parts = (structure.factors(term) for _, term in structure.terms(node))
         return all(
-            any((not f.symbols & data and f.op != "opaque") or (f in velocities and sized(velocities[f])) for f, _ in p)
+            any(
+                (not f.symbols & data and f.op != "opaque")
+                or (f in velocities and sized(velocities[f]))
+                or (rated and f == ex.sym(made.g))
+                for f, _ in p
+            )
             for p in parts
         )
 
