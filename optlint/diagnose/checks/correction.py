@@ -115,8 +115,9 @@ def _out_of_sight(subject: Subject) -> bool:
     recurrence = subject.recurrence
     kept = [structure.retention(s.post, s.old) for s in recurrence.states]
     decays = frozenset().union(*(own.symbols for own in kept if own is not None))
+    known = decays | subject.products  # what the code multiplies here is in sight
     whole = [f.args[1] for f, _ in structure.factors(subject.drive) if f.op == "sub" and f.args[0] == ex.const(1)]
-    if any(x.op == "opaque" or (x.op == "sym" and _may_be_a_product(x.symbol, decays)) for x in whole):
+    if any(x.op == "opaque" or (x.op == "sym" and _may_be_a_product(x.symbol, known)) for x in whole):
         return True
     sizes = [f for f, _ in structure.factors(subject.drive) if f.symbols and not f.symbols & subject.moving]
     if recurrence.handed_on and not sizes:
@@ -137,8 +138,8 @@ def _is_correction(given: Expr) -> bool:
     return bool(made) and all(f.op == "sub" and f.args[0] == ex.const(1) for f in made)
 
 
-def _may_be_a_product(symbol: Symbol, decays: frozenset[Symbol]) -> bool:
-    return symbol.kind == "place" and symbol.default is None and "." in symbol.name and symbol not in decays
+def _may_be_a_product(symbol: Symbol, known: frozenset[Symbol]) -> bool:
+    return symbol.kind == "place" and symbol.default is None and "." in symbol.name and symbol not in known
 
 
 def dead_corrections(subject: Subject) -> list[tuple[str, Span | None]]:
