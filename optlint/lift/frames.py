@@ -76,6 +76,7 @@ class Frame:
     before: dict[int, Expr | None] = field(default_factory=dict)  # what the module's code left in places, by slot
     saved: dict[str, str] = field(default_factory=dict)  # places that another method gives what a second place holds
     unseen_kin: bool = False  # its object's class has a base whose methods are out of sight
+    broken_off: bool = False  # the run ends in an exception that its own code raises
 
 
 @dataclass(slots=True)

@@ -295,7 +295,8 @@ class Lifter:
 
         Returns what tells this run's updates from another's.
         """
-        self.latest = kept = shown_by(self.program, machine, frame, name)
+        stopped = frame.broken_off and machine.choices.taken  # on another way it goes on
+        self.latest = kept = [] if stopped else shown_by(self.program, machine, frame, name)
         for recurrence in kept:
             self._take_in(recurrence)
         return frozenset((r.span, r.equations(), tuple(s.name for s in r.idle)) for r in kept)

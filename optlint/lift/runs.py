@@ -84,7 +84,7 @@ def run_entry(machine: Interpreter, func: Func, klass: Klass | None) -> Frame:
             if content(target) is None and not (isinstance(home, Cell) and _is_there(machine, home, key)):
                 continue
             machine.refresh(target, None)
-        frame.returned = _body(machine, body)
+        frame.returned = _body(machine, body, frame)
         if products is not None:
             products.after(_read(machine, frame))
         take_pairs(machine, frame.returned, frame.span)
@@ -106,12 +106,14 @@ def _is_there(machine: Interpreter, home: Cell, key: str) -> bool:
     return machine.lookup(home, key) is not None or (is_filled(home) and key.startswith("[{"))
 
 
-def _body(machine: Interpreter, body: cst.BaseSuite | cst.BaseExpression) -> Value | None:
+def _body(machine: Interpreter, body: cst.BaseSuite | cst.BaseExpression, frame: Frame | None = None) -> Value | None:
     if isinstance(body, cst.BaseExpression):
         return machine.eval(body)
     try:
         machine.run(body)
     except Leave as leave:
+        if frame is not None:
+            frame.broken_off = leave.how == "raise"
         return leave.value
     return None
 
