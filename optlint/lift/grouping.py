@@ -11,6 +11,7 @@ from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_fetched_ahead, is_input, trails, turns_into_step
 from optlint.lift.objects import Cell, Scope, Slot, content, numeric
 from optlint.lift.places import is_called_gradient
+from optlint.lift.points import with_gradient_ahead
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
 
@@ -189,6 +190,8 @@ class Grouping:
             self.by_new[new] = state
             self.by_old[state.old] = state
         self._refer()
+        for state in self.states:
+            state.post = with_gradient_ahead(state, self.states)
 
     def _refer(self) -> None:
         """Write each post in terms of the other states' new values, as the code does."""
