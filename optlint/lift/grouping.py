@@ -10,7 +10,7 @@ from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_fetched_ahead, is_input, trails, turns_into_step
 from optlint.lift.objects import Cell, Scope, Slot, content, numeric
-from optlint.lift.places import is_called_gradient
+from optlint.lift.places import is_called_gradient, is_called_loss
 from optlint.lift.points import with_gradient_ahead
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
@@ -350,6 +350,8 @@ class Grouping:
             own = ex.const(1)  # w − η·f(w): the gradient is written out
         if own is None or state.is_counter or _is_average(state, own) or _gathers_squares(state):
             return False
+        if is_called_loss(state.name):
+            return False  # ``policy_loss = policy_loss − log_prob·advantage − coefficient·entropy``
         if ex.const(0) in (own, *(own.args if own.op == "where" else ())):  # it forgets its content
             return False
         visible = state.post.visible - {state.old}

@@ -49,8 +49,8 @@ def lost_updates(
         if not one.name.isidentifier() or one.span is None or _is_named_later(one, behind(one.span)):
             continue
         post = resolved(one.expr, table)
-        if _averaged(post) is not None:
-            continue
+        if _averaged(post) is not None or post in written.values():
+            continue  # what a place gets, too, is not forgotten
         place = _moved(post, arguments.keys())
         its_own = place is not None and (not of_module or place.name.endswith(f"[{one.name}]"))
         if place is not None and its_own and _only_decayed(place, written):

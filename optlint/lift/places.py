@@ -35,6 +35,7 @@ _GRADIENT = re.compile(
 
 _VELOCITY = re.compile(r"velocit|(?<![a-z])vel(?![a-z])|momentum_?buf", re.IGNORECASE)
 _MOMENTUM = re.compile(r"momentum|(?<![a-z])mu(?![a-z])", re.IGNORECASE)
+_LOSS = re.compile(r"loss(?:es)?$", re.IGNORECASE)
 _RATE = re.compile(r"(?:base_?|init(?:ial)?_?)?(?:lr|eta|learning_?rate|step_?size)(?:_?t)?")
 _HELD = re.compile(r"\['params'\]\[|\.(?:named_)?parameters\(\)\[")
 
@@ -61,6 +62,11 @@ def is_called_velocity(symbol: Symbol) -> bool:
 def is_called_momentum(name: str) -> bool:
     """The coefficient of a velocity, or a choice of one."""
     return bool(_MOMENTUM.search(name))
+
+
+def is_called_loss(name: str) -> bool:
+    """What is minimized, or a part of it: nothing that moves against a gradient itself."""
+    return bool(_LOSS.search(name))
 
 
 def is_called_rate(name: str) -> bool:

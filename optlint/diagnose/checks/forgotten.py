@@ -134,7 +134,9 @@ def _is_rebound(recurrence: Recurrence, stored: Stored, old: Symbol) -> bool:
     """``v = β·v + g`` for an argument, or for a loop's variable that goes through one, beside a parameter that is moved
     in place: the new content has its name alone. Where the parameter is handed back, a caller may want one step."""
     own = stored.name == old.name if old.external else old.name.endswith(f"[{stored.name}]") and "." not in old.name
-    return own and recurrence.output is None and recurrence.step not in recurrence.escapes
+    given = recurrence.escapes  # the new average, too, is handed back by what is made of it (``np.round(v, 5)``)
+    handed_back = recurrence.step in given or any(stored.expr.symbols <= e.symbols for e in given)
+    return own and recurrence.output is None and not handed_back
 
 
 def _is_handed_on(recurrence: Recurrence, name: str) -> bool:
