@@ -77,6 +77,13 @@ def _array(site: Site) -> Value | None:
     return copy(site)
 
 
+def _as_array(site: Site) -> Value | None:
+    """``np.asarray(x)`` is x itself, unless that is a list."""
+    value = site.args[0] if site.args else None
+    listed = isinstance(value, Cell) and value.growing and value.expr is None
+    return _array(site) if listed else same(site)
+
+
 def _of_coordinates(site: Site, value: Value) -> Expr | None:
     """``np.array([max(v[0], u[0]), max(v[1], u[1])])`` is max(v, u): each element says the same of its coordinate."""
     found = set()
@@ -136,10 +143,10 @@ NAMES: dict[str, Handler] = {
     "numpy.full": _full,
     "numpy.full_like": _full,
     **{f"numpy.{n}": same for n in (
-        "asarray", "ascontiguousarray", "asanyarray", "atleast_1d", "atleast_2d", "squeeze", "ravel", "reshape",
-        "transpose", "asmatrix", "mat", "asnumpy", "expand_dims", "broadcast_to", "nan_to_num", "conj", "conjugate",
-        "real",
+        "squeeze", "ravel", "reshape", "transpose", "asmatrix", "mat", "asnumpy", "expand_dims", "broadcast_to",
+        "nan_to_num", "conj", "conjugate", "real",
     )},
+    **{f"numpy.{n}": _as_array for n in ("asarray", "ascontiguousarray", "asanyarray", "atleast_1d", "atleast_2d")},
     **{f"numpy.{n}": copy for n in ("copy", "float32", "float64", "float16", "float_", "matrix", "cast")},
     "numpy.array": _array,
     "numpy.copyto": _copyto,
