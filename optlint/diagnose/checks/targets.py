@@ -83,8 +83,8 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     own = structure.slope(place.post, place.old)
     slopes = [structure.slope(place.post, s.new) for s in recurrence.states]
     mean = own is not None and any(x is not None and structure.is_complement(x, own) for x in slopes)
-    if mean or not rest or len(terms) != len(rest) + 1:
-        return  # a mean of the gradient and something else is a gradient, too
+    if mean or not rest or (1, bare) not in terms or len(terms) != len(rest) + 1:
+        return  # a mean of the gradient and something else is a gradient, too, and so is one that is turned round
     moved = structure.total([(1, ex.sym(w)), *rest], place.post.origin)
     whole = replace(recurrence, parameter=replace(place, name=w.name, old=w, new=Symbol(f"{w.name}'"), post=moved))
     made = prepare(whole)
