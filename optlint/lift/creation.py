@@ -183,10 +183,10 @@ class Creation(Joins):
         for target in log:
             start, cell = starts[target], content(target)
             if start is not None and isinstance(cell, Cell) and isinstance(target[0], (Scope, Cell)):
-                self.store.restore(target[0], target[1], self._begins(start, cell))
+                self.store.restore(target[0], target[1], self.begins(start, cell))
         return True
 
-    def _begins(self, start: Expr, held: Cell) -> Cell:
+    def begins(self, start: Expr, held: Cell) -> Cell:
         """What a place holds whose first content is ``start``: a number, or data of the first step."""
         now = self.number(held)
         if start.op == "const":
@@ -212,7 +212,7 @@ class Creation(Joins):
             return None
         if isinstance(held, cst.Name) and now.symbol.name != creating.tested:
             return None  # another quantity of the same home: ``rate / c if options.get("c") is None else rate``
-        return self._begins(start, value)
+        return self.begins(start, value)
 
     def _at_first(self, made: dict[Target, Expr], count: Symbol | None) -> None:
         """Places whose first content is made of data (``buf = g.clone()``) hold that after the first step."""

@@ -22,8 +22,9 @@ from optlint.lift.objects import (
     is_filled,
     numeric,
 )
-from optlint.lift.parts import numbers_of, parts_of, record
+from optlint.lift.parts import numbers_of
 from optlint.lift.places import attribute, item, place_of
+from optlint.lift.vocabulary.firsts import with_default
 from optlint.lift.vocabulary.site import Handler, Site, copy, elementwise
 
 
@@ -215,7 +216,7 @@ def _attribute(site: Site) -> str:
 def _getattr(site: Site) -> Value | None:
     if len(site.args) < 2:
         return None
-    return _with_default(site, site.args[0], _attribute(site), site.get(2))
+    return with_default(site, site.args[0], _attribute(site), site.get(2))
 
 
 def _setattr(site: Site) -> Value | None:
@@ -234,29 +235,7 @@ def _input(site: Site) -> Value | None:
 def _get(site: Site) -> Value | None:
     if site.receiver is None or not site.args or not isinstance(site.receiver, Cell):
         return None
-    return _with_default(site, site.receiver, item(site.machine.key(site.args[0])), site.get(1, "default"))
-
-
-def _with_default(site: Site, home: Value, key: str, default: Value | None) -> Value:
-    """A place that may not be there yet: ``default`` is its first content, or a setting's usual value."""
-    machine = site.machine
-    if not isinstance(home, Cell):
-        return machine.child(home, key, site.span)
-    found = machine.lookup(home, key)
-    if found is not None and not (isinstance(found, Const) and found.value is None):
-        return found
-    parts = parts_of(default)
-    if parts is not None:
-        held = record(home.place + key, {})
-        machine.store.quietly(home, key, held)
-        for number, part in enumerate(parts):
-            machine.unveil(held, f"[{number}]", part)
-        return held
-    cell = machine.unveil(home, key, default)
-    expr = cell.expr
-    if isinstance(default, Const) and expr is not None and isinstance(expr.value, Symbol):
-        expr.value.literal = (default.value,)
-    return cell
+    return with_default(site, site.receiver, item(site.machine.key(site.args[0])), site.get(1, "default"))
 
 
 def _locals(site: Site) -> Value | None:
@@ -266,7 +245,7 @@ def _locals(site: Site) -> Value | None:
 def _setdefault(site: Site) -> Value | None:
     if not isinstance(site.receiver, Cell) or not site.args:
         return None
-    return _with_default(site, site.receiver, item(site.machine.key(site.args[0])), site.get(1, "default"))
+    return with_default(site, site.receiver, item(site.machine.key(site.args[0])), site.get(1, "default"))
 
 
 def _append(site: Site) -> Value | None:
