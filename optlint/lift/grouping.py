@@ -9,129 +9,24 @@ from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Frame
 from optlint.lift.inputs import becomes_step, comes_next, is_fetched_ahead, is_input, trails, turns_into_step
-from optlint.lift.objects import Cell, Scope, Slot, content, numeric
+from optlint.lift.kinds import (
+    begins_anew,
+    decays_beside_a_gradient,
+    draws_in_squares,
+    gathers_lengths,
+    gathers_squares,
+    goes_down,
+    is_average,
+    is_report,
+    is_summed,
+    keeps_part,
+    remembers,
+)
+from optlint.lift.objects import Cell, Slot, content, numeric
 from optlint.lift.places import is_called_gradient, is_called_loss
 from optlint.lift.points import with_gradient_ahead
 from optlint.lift.recurrence import Entry, Recurrence, State
 from optlint.model import Span
-
-
-def _is_report(output: Expr) -> bool:
-    """How far it went, how large it was: norms and sums, and nothing besides, are no step of an array."""
-    rest = _without_lengths(output)
-    return rest is not None and all(s.default is not None for s in rest.symbols)
-
-
-def _without_lengths(output: Expr) -> Expr | None:
-    """With 0 for norms and sums; None where there are none."""
-    lengths = {n for n in ex.walk(output) if n.op in ex.REDUCTIONS}
-    squared = {
-        n
-        for n in ex.walk(output)
-        if n.op == "pow" and n.args[0] in lengths and n.args[1].op == "const" and n.args[1].number > 0
-    }
-    return ex.substitute(output, dict.fromkeys(lengths | squared, ex.const(0))) if lengths else None
-
-
-def _goes_down(state: State) -> bool:
-    """w − η·g, with nothing added."""
-    parts = structure.terms(state.post)
-    return len(parts) > 1 and [t for sign, t in parts if sign > 0] == [ex.sym(state.old)]
-
-
-def _is_summed(state: State) -> bool:
-    return structure.slope(state.post, state.old) == ex.const(1)
-
-
-def _begins_anew(output: Expr) -> bool:
-    """A step under whose root an average goes on from 0: η·g/√(β·0 + (1 − β)·g²)."""
-    roots = (n for n in ex.walk(output) if structure.is_root(n))
-    return any(n.op == "mul" and any(a == ex.const(0) for a in n.args) for root in roots for n in ex.walk(root))
-
-
-def _remembers(state: State, other: State) -> bool:
-    """A name that is left from an earlier loop: it holds the other place's content, or what it held before."""
-    post = state.post
-    return post.op == "where" and {*post.args[1:]} == {ex.sym(state.old), ex.sym(other.old)}
-
-
-def _keeps_part(state: State) -> bool:
-    """Neither all nor nothing of the old content stays: a parameter's decayed gradient may well go into it."""
-    later = structure.after_first(state.post)
-    slopes = [structure.slope(later, state.old)]
-    if slopes[0] is None:  # μ·v + η·∇f(w − μ·v): the gradient is written out, and reads v
-        slopes = [structure.slope(term, state.old) for _, term in structure.terms(later)]
-    return any(own not in (None, ex.const(0), ex.const(1)) for own in slopes) or _gathers_squares(state)
-
-
-def _gathers_squares(state: State) -> bool:
-    """s + g², β·s + (g − m)² + ε: no parameter moves like that."""
-    if structure.slope(state.post, state.old) in (None, ex.const(0)):
-        return False
-    parts = structure.terms(structure.rest(state.post, state.old))
-    squared = [_is_squared(term) for _, term in parts]
-    return any(squared) and all(
-        sign > 0 and (square or term.op in ("sym", "const"))
-        for square, (sign, term) in zip(squared, parts, strict=True)
-    )
-
-
-def _gathers_lengths(state: State) -> bool:
-    """A name that begins with 0, and adds up the norms of tensors: a length over all of them, not over time.
-
-    What weighs them may be anything (a penalty's μ/2).
-    """
-    home = state.slot.home if state.slot is not None else None
-    in_place = isinstance(home, Cell) and state.slot is not None and not state.slot.key and home.place.isidentifier()
-    if not (isinstance(home, Scope) or in_place) or state.initial != ex.const(0):
-        return False
-    one_more = structure.slope(state.post, state.old) == ex.const(1)
-    rest = _without_lengths(structure.rest(state.post, state.old)) if one_more else None
-    return rest is not None and all(s.default is not None for s in structure.tidy(rest).symbols)
-
-
-def _is_squared(term: Expr) -> bool:
-    return any(f.symbols and structure.exponent_of(term, f) == 2 for f, _ in structure.factors(term))
-
-
-def _draws_in_squares(state: State) -> bool:
-    """s + c·(x² − s): an average of squares, even of what is made of s itself (Adadelta's steps)."""
-    old = (1, ex.sym(state.old))
-    taken = [term for term in structure.terms(state.post) if term != old]
-    if len(taken) != 1 or taken[0][0] < 0:
-        return False
-    sums = (structure.terms(f) for f, e in structure.factors(taken[0][1]) if e == 1 and f.op == "sub")
-    return any(
-        (-1, old[1]) in parts and all(sign > 0 and _is_squared(t) for sign, t in parts if t != old[1]) for parts in sums
-    )
-
-
-def _is_average(state: State, own: Expr) -> bool:
-    """a·s + (1 − a)·x: what is kept and what is taken in weigh one together, which no decay of weights does.
-
-    A setting that is added besides (AdaBelief's ε) weighs nothing.
-    """
-    taken = [(s, t) for s, t in structure.terms(structure.rest(state.post, state.old)) if not _is_number(t)]
-    return bool(taken) and all(
-        sign > 0 and any(e == 1 and structure.is_complement(f, own) for f, e in structure.factors(term))
-        for sign, term in taken
-    )
-
-
-def _decays_beside_a_gradient(state: State, own: Expr) -> bool:
-    """(1 − η·λ)·w − η·u, where u is made of what is called a gradient: one step size scales both."""
-    if own.op == "where" or structure.number_at(own, dict.fromkeys(own.symbols, 0.0)) != 1:
-        return False
-    taken = structure.rest(state.post, state.old)
-    if any(n.op == "opaque" and n.args for n in ex.walk(taken)):
-        return False  # what unseen code makes of a gradient may be anything
-    sizes = (f.symbols for _, term in structure.terms(taken) for f, e in structure.factors(term) if e == 1)
-    return any(size and size < own.symbols for size in sizes) and any(is_called_gradient(s.name) for s in taken.symbols)
-
-
-def _is_number(term: Expr) -> bool:
-    """Made of what the code itself gives a number."""
-    return all(n.op != "opaque" and (n.op != "sym" or n.symbol.default is not None) for n in ex.walk(term))
 
 
 def _see_type(state: State, slot: Slot) -> None:
@@ -204,7 +99,7 @@ class Grouping:
             if mine is not None:
                 table[own] = mine
         self.outputs = [ex.substitute(o, table) for o in self.outputs]
-        told = [o for o in self.outputs[: self.returned] if not _is_report(o) and not self._is_result(o)]
+        told = [o for o in self.outputs[: self.returned] if not is_report(o) and not self._is_result(o)]
         returned = [o for o in told if not self._is_moved(o)]
         handed_on = [o for o in self.outputs[self.returned :] if not self._is_moved(o) and not self._is_look(o)]
         handed_on = [o for o in handed_on if not self._is_result(o)]
@@ -229,14 +124,14 @@ class Grouping:
     def _is_result(self, output: Expr) -> bool:
         """Made of where parameters are that a loop inside moves (their loss, say), and of no other state; or a mean."""
         read = [s for symbol in output.visible if (s := self.by_new.get(symbol) or self.by_old.get(symbol)) is not None]
-        if len(read) == 2 == len(output.visible) and output.op == "div" and all(_is_summed(s) for s in read):
+        if len(read) == 2 == len(output.visible) and output.op == "div" and all(is_summed(s) for s in read):
             return any(s.is_counter for s in read)
         return bool(read) and all(s.slot is not None and id(s.slot.cell) in self.within for s in read)
 
     def _is_look(self, output: Expr) -> bool:
         """What unseen code gets of a place that other states have moved (a line to draw, a loss) is no step."""
         moved = [s for symbol in output.visible if (s := self.by_new.get(symbol)) is not None and not s.is_counter]
-        if moved and all(_goes_down(s) and structure.slope(output, s.new) is None for s in moved):
+        if moved and all(goes_down(s) and structure.slope(output, s.new) is None for s in moved):
             return True  # a loss there
         return any(
             (1, ex.sym(s.old)) in structure.terms(s.post) and bool((s.post.visible - {s.new}) & self.by_new.keys())
@@ -278,9 +173,9 @@ class Grouping:
             for position, output in enumerate(self.outputs):
                 needed = self.needs(output)
                 moving = [s for s in needed if not s.is_counter]
-                if moving and position >= self.returned and all(map(_gathers_lengths, moving)):
+                if moving and position >= self.returned and all(map(gathers_lengths, moving)):
                     continue  # gradients that are clipped by the length of all of them, for another one's step
-                if moving or _begins_anew(output):
+                if moving or begins_anew(output):
                     moved = self._moved_place(output)
                     found.append(self._make(moved, None if moved is not None else output, needed))
                     found[-1].handed_on = position >= self.returned
@@ -330,13 +225,13 @@ class Grouping:
         """An average that nothing reads: of the parameters that a step has moved, for whoever evaluates them."""
         own = structure.retention(state.post, state.old)
         read = (p.visible for p in (*(s.post for s in self.states if s is not state), *self.outputs))
-        return own is not None and _is_average(state, own) and not any({state.old, state.new} & r for r in read)
+        return own is not None and is_average(state, own) and not any({state.old, state.new} & r for r in read)
 
     def _sums_losses(self, state: State, others: Sequence[State]) -> bool:
         """s + f(w), where w goes down by itself and f is not linear: a loss there."""
         read = [s for s in others if {s.old, s.new} & state.post.visible]
         return bool(read) and all(
-            _goes_down(s)
+            goes_down(s)
             and not {state.old, state.new} & s.post.symbols
             and any(structure.slope(state.post, x) is None for x in (s.old, s.new))
             for s in read
@@ -345,10 +240,10 @@ class Grouping:
     def _is_parameter(self, state: State) -> bool:
         own = structure.slope(state.post, state.old, conditional=True)
         if own is None and (1, ex.sym(state.old)) in structure.terms(state.post):
-            if _draws_in_squares(state) or any(self._moves_by(s, state) for s in self.states if s is not state):
+            if draws_in_squares(state) or any(self._moves_by(s, state) for s in self.states if s is not state):
                 return False  # an accumulator that the real parameter reads (Adadelta's)
             own = ex.const(1)  # w − η·f(w): the gradient is written out
-        if own is None or state.is_counter or _is_average(state, own) or _gathers_squares(state):
+        if own is None or state.is_counter or is_average(state, own) or gathers_squares(state):
             return False
         if is_called_loss(state.name):
             return False  # ``policy_loss = policy_loss − log_prob·advantage − coefficient·entropy``
@@ -363,7 +258,7 @@ class Grouping:
         if any(state.new in o.visible for o in self.outputs):
             return False
         plain = own == ex.const(1) or (1, ex.sym(state.old)) in structure.terms(state.post)
-        plain |= _decays_beside_a_gradient(state, own)
+        plain |= decays_beside_a_gradient(state, own)
         if not plain and state.initial == ex.const(0) and any(state.old in o.visible for o in self.outputs):
             return False  # what the step that is handed back reads of before (Adadelta's steps, squared by their parts)
         if not plain and any(
@@ -372,12 +267,12 @@ class Grouping:
             return False  # the step of before, a part of which goes ahead of the gradient: w − μ·s − η·u
         reads_new = any(s.new in visible for s in others)
         reads_old = any(
-            s.old in visible and (state.old not in structure.after_first(s.post).visible or (plain and _keeps_part(s)))
+            s.old in visible and (state.old not in structure.after_first(s.post).visible or (plain and keeps_part(s)))
             for s in others
         )
         if reads_new or reads_old:
             return True
-        return plain and not any(state.old in s.post.visible for s in others if not _remembers(s, state))
+        return plain and not any(state.old in s.post.visible for s in others if not remembers(s, state))
 
     def _is_of_elsewhere(self, state: State, span: Span) -> bool:
         """A running product that another method advances: where that stands is no part of the update."""

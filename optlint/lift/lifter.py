@@ -219,7 +219,7 @@ class Lifter:
         machine.given, machine.types, machine.cut_short, machine.unsure = [], set(), [], False
         machine.skipped, machine.asked, machine.named, machine.once = [], {}, {}, []
         machine.looked, machine.met, machine.appended = {}, {}, {}
-        machine.entered, machine.neighbours, machine.strides = set(), {}, {}
+        machine.entered, machine.neighbours, machine.strides, machine.constants = set(), {}, {}, {}
         try:
             yield
         finally:

@@ -40,9 +40,9 @@ def _points(post: Expr, parameter: State, velocity: State) -> Iterator[tuple[Exp
     for node in ex.walk(post):
         if node.op in ("add", "sub") and {w, v} <= node.visible and structure.slope(node, w) == ONE:
             own = structure.slope(node, v)
-            if own not in (None, ZERO) and own is not None and not own.symbols & {w, v}:
-                away, size = ("sub", _turned(own)) if structure.is_negative(own) else ("add", own)
-                yield node, ex.op(away, ex.sym(w), ex.op("mul", size, ex.sym(v)))
+            if own is not None and own != ZERO and not own.symbols & {w, v}:
+                turned, size = ("sub", _turned(own)) if structure.is_negative(own) else ("add", own)
+                yield node, ex.op(turned, ex.sym(w), ex.op("mul", size, ex.sym(v)))
 
 
 def _turned(size: Expr) -> Expr:

@@ -19,7 +19,8 @@ def in_other_words(node: cst.Assign) -> cst.If | cst.ClassDef | cst.Assign | Non
     zip(*pairs)`` as two lists."""
     target = node.targets[0].target
     if len(node.targets) == 1 and isinstance(target, cst.Tuple) and matchers.matches(node.value, _COLUMNS):
-        return _columns_of(node, len(target.elements), node.value)
+        whole = any(isinstance(e, cst.StarredElement) for e in target.elements)
+        return None if whole else _columns_of(node, len(target.elements), node.value)
     if len(node.targets) > 1 or not isinstance(target, cst.Name):
         return None
     if isinstance(node.value, cst.BooleanOperation):
