@@ -101,7 +101,7 @@ def operation(code: Code, node: cst.CSTNode) -> Operation | None:
     plain = [a.value for a in node.args if a.keyword is None]
     if isinstance(node.func, cst.Attribute):
         word, before = node.func.attr, node.func.value
-        if code.is_library(before) or (isinstance(before, cst.Name) and before.value == "self"):
+        if code.is_library(before) or (isinstance(before, cst.Name) and before.value == "self") or _is_module(before):
             style, home = "function", code.source(before) + "."
         else:
             style, home, plain = "method", "", [before, *plain]
@@ -113,8 +113,15 @@ def operation(code: Code, node: cst.CSTNode) -> Operation | None:
     means = MEANS.get(bare)
     if means is None:
         return None
+    if style == "function" and means in ("sqrt", "square", "abs") and len(plain) > 1:
+        return None  # ``np.sqrt(v, buffer)``: the result goes into the second one
     changes = word.value.endswith("_") or bare.startswith(("assign", "update", "copy"))
     return Operation(node, means, style, plain, named, word, home, changes)
+
+
+def _is_module(node: cst.BaseExpression) -> bool:
+    """``self.xp``: whichever array module an object has been given."""
+    return isinstance(node, cst.Attribute) and node.attr.value in ("xp", "np")
 
 
 def renamed(code: Code, op: Operation, means: str) -> tuple[int, int, str] | None:
