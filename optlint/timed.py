@@ -142,7 +142,8 @@ def corrects_as_at_first(subject: Subject) -> bool:
         decay = timed.decay(state)
         for below in _divisors(subject, state.new) if decay is not None and not np.any(subject.initial(state)) else ():
             value = timed.value(below)
-            if value is not None and np.allclose(value, 1 - decay, rtol=1e-9):
+            powered = any(n.op == "pow" for n in ex.walk(below))  # β¹, of a count that begins anew on this way
+            if value is not None and not powered and np.allclose(value, 1 - decay, rtol=1e-9):
                 still.add(state.old)
             elif value is not None and np.allclose(value, timed.corrections(decay), rtol=1e-9):
                 corrected.add(state.old)
