@@ -6,7 +6,7 @@ import pytest
 
 from optlint import lint_source
 from optlint.lift import expression as ex
-from optlint.lift import grouping
+from optlint.lift import kinds
 from optlint.lift.expression import Symbol
 from optlint.lift.objects import Cell, Slot
 from optlint.lift.recurrence import State
@@ -163,4 +163,4 @@ def test_a_local_array_that_adds_up_norms_is_a_length(place: str, expected: bool
     post = ex.op("add", ex.sym(old), ex.op("sum", ex.op("mul", taken, taken)))
     home = Cell(post, place=place, array=True)  # an array that a loop changes in place: ``norm += np.sum(g**2)``
     state = State(place, old, Symbol(f"{place}'"), post, ex.const(0), (), Slot(home, "", old, home))
-    assert grouping._gathers_lengths(state) is expected
+    assert kinds.gathers_lengths(state) is expected
