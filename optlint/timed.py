@@ -140,7 +140,7 @@ def corrects_as_at_first(subject: Subject) -> bool:
     corrected: set[Symbol] = set()
     for state in averages(subject):
         decay = timed.decay(state)
-        for below in _divisors(subject, state.new) if decay is not None and not np.any(subject.initial(state)) else ():
+        for below in _undoing(subject, state.new) if decay is not None and not np.any(subject.initial(state)) else ():
             value = timed.value(below)
             powered = any(n.op == "pow" for n in ex.walk(below))  # β¹, of a count that begins anew on this way
             if value is not None and not powered and np.allclose(value, 1 - decay, rtol=1e-9):
@@ -150,8 +150,8 @@ def corrects_as_at_first(subject: Subject) -> bool:
     return bool(still) and len(still | corrected) > 1
 
 
-def _divisors(subject: Subject, average: Symbol) -> Iterator[Expr]:
-    """What an average, or its root, is divided by."""
+def _undoing(subject: Subject, average: Symbol) -> Iterator[Expr]:
+    """What an average, or its root, is divided by, to the power that it has there itself."""
     for node in (n for post in subject.posts for n in ex.walk(post) if n.op == "div"):
         parts = structure.factors(node)
         power = next((e for f, e in parts if f == ex.sym(average)), 0.0)

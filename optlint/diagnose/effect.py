@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from optlint.diagnose.outline import holds_step_size
 from optlint.diagnose.pairs import with_gradient
-from optlint.intent import is_called_step_size
 from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
@@ -114,8 +114,7 @@ def is_scaled(made: Subject) -> bool:
 
     Or the velocity has that it is, v' = μ·v + η·g, of which η may count as a part of the gradient.
     """
-    parts = structure.factors(made.gradient) if made.gradient is not None else []
-    rated = len(parts) > 1 and any(f.op == "sym" and is_called_step_size(f.symbol.name) for f, _ in parts)
+    rated = holds_step_size(made.gradient)
     data = made.moving | made.time | {made.g, made.parameter}
     velocities = {ex.sym(s.new): structure.rest(s.post, s.old) for s in made.states}
 

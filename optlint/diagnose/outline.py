@@ -6,6 +6,7 @@ from optlint.identify import Match
 from optlint.intent import is_called_step_size, meant, mentioned
 from optlint.lift import expression as ex
 from optlint.lift import structure
+from optlint.lift.expression import Expr
 from optlint.lift.places import is_called_gradient
 from optlint.lift.recurrence import State
 from optlint.subject import Subject
@@ -55,9 +56,13 @@ def is_gradient_step(subject: Subject, match: Match) -> bool:
 
 def is_scaled_gradient(subject: Subject, match: Match) -> bool:
     """The same where the step size is an argument without a number: the gradient takes it in."""
-    parts = structure.factors(subject.gradient) if subject.gradient is not None else []
-    sized = any(f.op == "sym" and is_called_step_size(f.symbol.name) for f, _ in parts)
-    return sized and len(parts) > 1 and bool(match.scale[0] > 0)
+    return holds_step_size(subject.gradient) and bool(match.scale[0] > 0)
+
+
+def holds_step_size(gradient: Expr | None) -> bool:
+    """η·g, where nothing in the equations tells the two apart: by what η is called."""
+    parts = structure.factors(gradient) if gradient is not None else []
+    return len(parts) > 1 and any(f.op == "sym" and is_called_step_size(f.symbol.name) for f, _ in parts)
 
 
 def family_of(subject: Subject) -> str:

@@ -70,7 +70,7 @@ def is_called_loss(name: str) -> bool:
 
 
 def is_called_rate(name: str) -> bool:
-    """A learning rate."""
+    """A learning rate, by its whole name: what an argument is, whoever reads it."""
     return bool(_RATE.fullmatch(name))
 
 

@@ -220,11 +220,11 @@ def _no_trace(
     kept = {s for s in plain.keys() - parameters - whole if s.default is None}  # a setting is no place
     if not parameters or len(whole) != 1 or not kept:
         return frozenset()
-    misplaced = any(map(_is_of_loss, kept)) and not any(map(_is_of_loss, whole))
+    misplaced = any(map(_is_called_after_gradient, kept)) and not any(map(_is_called_after_gradient, whole))
     return frozenset((kept if misplaced else whole) | (parameters & slopes.keys()))
 
 
-def _is_of_loss(symbol: Symbol) -> bool:
+def _is_called_after_gradient(symbol: Symbol) -> bool:
     return is_called_gradient(symbol.name) or symbol.name.lower() in _GRADIENTS
 
 

@@ -51,7 +51,8 @@ def complements(subject: Subject) -> list[tuple[State, Expr, Expr]]:
 
 def _corrects(subject: Subject, power: Expr) -> bool:
     """1 − βᵗ stands in the update; a number's βᵗ alone may as well be 1 − β of the other number, (1 − 0.999)ᵗ."""
-    return any(ex.op("sub", ex.const(1), power) in list(ex.walk(post)) for post in subject.posts)
+    missing = ex.op("sub", ex.const(1), power)
+    return any(ex.contains(post, missing) for post in subject.posts)
 
 
 def _other(slip: tuple[State, Expr, Expr]) -> Expr:

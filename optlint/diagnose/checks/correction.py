@@ -216,7 +216,7 @@ def exponent_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if len(quotients) > 1 and below.origin is not None:  # one expression divides more than once (RAdam's two ways)
             posts = [*(s.post for s in subject.states), ex.substitute(subject.step, quotients)]
             yield Repair(page.code, subject.replaced(posts, clocks=clocks), below, right, where=state.name)
-    if len({below for _, below, _ in whole.values()}) > 1 and any(s.post in gathers for s in subject.states):
+    if gathers and len({below for _, below, _ in whole.values()}) > 1:
         table = {node: new for node, (new, _, _) in whole.items()}
         _, below, right = next(iter(whole.values()))
         posts = [ex.substitute(p, table) if p in roots else p for p in subject.posts]
