@@ -37,7 +37,7 @@ def analyze(source: Source, settings: Settings) -> Report:
         candidates = lifted.candidates
 
         def again(units: tuple[Unit, ...], trial: Trial) -> Judged:
-            return bench.judged(Program.read(units, modules), trial)[1]
+            return bench.judged(Program.read(units, modules, program), trial)[1]
 
         fixes = offered(program, judged, again)
         for recurrence, verdict in judged:

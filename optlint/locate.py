@@ -69,14 +69,27 @@ class Block:
         return all(map(_is_simple, self.nodes))
 
     @cached_property
+    def everything(self) -> tuple[ast.AST, ...]:
+        """Every node of it, statement by statement."""
+        return tuple(n for node in self.nodes for n in ast.walk(node))
+
+    @cached_property
+    def functions(self) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]:
+        """Every function in it, those inside classes and other functions too."""
+        return tuple(n for n in self.everything if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+    @cached_property
+    def classes(self) -> tuple[ast.ClassDef, ...]:
+        return tuple(n for n in self.everything if isinstance(n, ast.ClassDef))
+
+    @cached_property
     def uses(self) -> frozenset[str]:
-        return frozenset(n.id for node in self.nodes for n in ast.walk(node) if isinstance(n, ast.Name))
+        return frozenset(n.id for n in self.everything if isinstance(n, ast.Name))
 
     @cached_property
     def mentions(self) -> frozenset[str]:
         """Names that functions inside it call or pass on, attributes too."""
-        attributes = (n.attr for node in self.nodes for n in ast.walk(node) if isinstance(n, ast.Attribute))
-        return self.uses.union(attributes)
+        return self.uses.union(n.attr for n in self.everything if isinstance(n, ast.Attribute))
 
 
 @dataclass(slots=True)

@@ -16,16 +16,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jo
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-BY_EXAMPLE = ("test_fix.py", "test_fixtures.py", "test_rules.py")
+BY_EXAMPLE = {"test_fix.py": "pages", "test_rules.py": "pages", "test_fixtures.py": "fixtures"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What one example is asked stands together, so that each worker lints it once for all questions."""
-    order = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
+
+    def group(item: pytest.Item) -> str:
+        return BY_EXAMPLE.get(item.path.name, item.path.name)
+
+    order = {name: number for number, name in enumerate(dict.fromkeys(map(group, items)))}
 
     def place(item: pytest.Item) -> tuple[int, str]:
         example = item.name.partition("[")[2] if item.path.name in BY_EXAMPLE else ""
-        return order[item.path], example
+        return order[group(item)], example
 
     items.sort(key=place)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import drivers
 import numpy as np
 import pytest
+from unfixed import lint
 
 from optlint.analysis import analyze
 from optlint.fix.text import edited
 from optlint.knowledge import find_mistake, mistakes
-from optlint.model import Fix, Report
+from optlint.model import Fix
 from optlint.settings import Settings
 from optlint.source import Unit, source_from_text
 
@@ -22,11 +22,6 @@ EXAMPLES = [
     if not page.off
     for number, example in enumerate(page.bad, 1)
 ]
-
-
-@lru_cache
-def lint(text: str) -> Report:
-    return analyze(source_from_text("example.py", text), Settings())
 
 
 def apply(text: str, *fixes: Fix) -> str:
@@ -48,6 +43,7 @@ UNFIXABLE = {  # pages, and single examples of a page
     "OPT612": "how much of the branch is meant for every call is the author's to say",
     "OPT610": "how far out the return moves, past one loop or two, is the author's to say",
     "OPT608": "it is advice",
+    "OPT901": "which rule an unknown code was meant for, only its author knows",
     "OPT716": "where the gradient is put back is a choice",
 }
 

@@ -71,28 +71,18 @@ class Reading:
             here = self.program.units[number].cell == place.cell and block.line <= place.line <= block.end_line
             if not here or parsed is None:
                 continue
-            for statement in parsed.body:
-                for node in _inside(statement):
-                    self.parents.update((child, node) for child in node.children)
-                    self._places[id(node)] = parsed.span
+            for statement, own in parsed.tree.inside:
+                self.parents |= own
+                self._places.update(dict.fromkeys(map(id, (statement, *own)), parsed.span))
 
     def _know_parents(self, recurrence: Recurrence) -> None:
-        wanted = {id(worth.node) for worth in recurrence.worth}
+        wanted = {worth.node for worth in recurrence.worth}
         for index in range(len(self.program.blocks)):
             parsed = self.program.parsed(index)
-            for statement in parsed.body if parsed is not None else ():
-                stack: list[cst.CSTNode] = [statement]
-                own: dict[cst.CSTNode, cst.CSTNode] = {}
-                met = False
-                while stack:
-                    node = stack.pop()
-                    for child in node.children:
-                        own[child] = node
-                        stack.append(child)
-                        met = met or id(child) in wanted
-                if met and parsed is not None:
+            for statement, own in parsed.tree.inside if parsed is not None else ():
+                if parsed is not None and not wanted.isdisjoint(own):
                     self.parents |= own
-                    self._places.update((id(node), parsed.span) for node in (statement, *own))
+                    self._places.update(dict.fromkeys(map(id, (statement, *own)), parsed.span))
 
     def _is_for_lists(self, node: cst.CSTNode) -> bool:
         """An operand of ``torch._foreach_*``, a tree that ``tree.map`` takes apart."""

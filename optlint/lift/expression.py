@@ -61,7 +61,7 @@ class Symbol:
 class Expr:
     """One node: ``op`` with ``args``; ``value`` holds a constant's number, a symbol, or an opaque call's name."""
 
-    __slots__ = ("_hash", "_leaves", "_nodes", "_visible", "args", "op", "origin", "size", "value")
+    __slots__ = ("_hash", "_leaves", "_nodes", "_tidied", "_visible", "args", "op", "origin", "size", "value")
 
     def __init__(
         self,
@@ -79,6 +79,7 @@ class Expr:
         self._leaves: frozenset[Symbol] | None = None
         self._visible: frozenset[Symbol] | None = None
         self._nodes: tuple[Expr, ...] | None = None
+        self._tidied: Expr | None = None  # what structure.tidy makes of it
 
     def __hash__(self) -> int:
         return self._hash
@@ -243,8 +244,12 @@ def substitute(root: Expr, table: Mapping[Expr, Expr], into_opaque: bool = False
     if not table:
         return root
     memo: dict[int, Expr] = {}
+    replaced = frozenset(old.value for old in table)
+    named = all(old.op == "sym" for old in table)  # then an expression without these symbols stays as it is
 
     def go(node: Expr) -> Expr:
+        if named and replaced.isdisjoint(node.symbols):
+            return node
         done = memo.get(id(node))
         if done is not None:
             return done

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from optlint.lift.surroundings import Surroundings, looks_only, makes_nothing
 
@@ -108,8 +109,15 @@ def is_only_computed_with(around: Surroundings, name: str) -> bool:
 
 def _with_parents(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
     """Every node below, with those that hold it, the outermost first."""
-    waiting: list[tuple[ast.AST, tuple[ast.AST, ...]]] = [(n, (ast.Module([], []),)) for n in nodes]
+    return (placed for node in nodes for placed in _placed(node))
+
+
+@lru_cache(maxsize=256)  # what is asked of one update is asked of the next one in the same file
+def _placed(top: ast.AST) -> list[tuple[ast.AST, tuple[ast.AST, ...]]]:
+    found: list[tuple[ast.AST, tuple[ast.AST, ...]]] = []
+    waiting: list[tuple[ast.AST, tuple[ast.AST, ...]]] = [(top, (ast.Module([], []),))]
     while waiting:
         node, above = waiting.pop()
-        yield node, above
+        found.append((node, above))
         waiting.extend((child, (*above, node)) for child in ast.iter_child_nodes(node))
+    return found

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import libcst as cst
-from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
+from optlint.lift.tree import Tree, tree_of
 from optlint.locate import Block, Layout, layout
 from optlint.model import Span
 from optlint.modules import Modules
@@ -26,10 +25,13 @@ class Parsed:
     """A block's statements. Positions are looked up by node, and shifted to the unit's lines."""
 
     block: Block
-    body: tuple[cst.BaseStatement, ...]
-    positions: Mapping[cst.CSTNode, CodeRange]
+    tree: Tree
     cell: int | None
     _spans: dict[cst.CSTNode, Span | None] = field(default_factory=dict)
+
+    @property
+    def body(self) -> tuple[cst.BaseStatement, ...]:
+        return self.tree.body
 
     def span(self, node: cst.CSTNode) -> Span | None:
         try:
@@ -39,20 +41,13 @@ class Parsed:
             return made
 
     def _shifted(self, node: cst.CSTNode) -> Span | None:
-        found = self.positions.get(node)
+        found = self.tree.positions.get(node)
         if found is None:
             return None
         shift = self.block.line - 1
         return Span(
             found.start.line + shift, found.start.column + 1, found.end.line + shift, found.end.column + 1, self.cell
         )
-
-
-class _Wrapper(MetadataWrapper):
-    def visit_batched(self, visitors: Iterable[cst.BatchableCSTVisitor], *more: Any, **others: Any) -> cst.CSTNode:
-        """Without visitors, as it is called for positions, it would go through the whole tree for nothing."""
-        visitors = list(visitors)
-        return super().visit_batched(visitors, *more, **others) if visitors else self.module
 
 
 @dataclass(slots=True)
@@ -66,10 +61,15 @@ class Program:
     selectors: frozenset[str] = frozenset()  # names whose text chooses among the code's ways
     modules: Modules | None = None  # the project's other modules, where they may be read
     _cache: dict[int, Parsed | None] = field(default_factory=dict)
+    _known: dict[str, list[Tree]] = field(default_factory=dict)  # by text: what another version has read already
 
     @classmethod
-    def read(cls, units: tuple[Unit, ...], modules: Modules | None = None) -> Program:
+    def read(cls, units: tuple[Unit, ...], modules: Modules | None = None, before: Program | None = None) -> Program:
+        """before: another version of the program; blocks with the same text are not parsed again."""
         program = cls(units, modules=modules)
+        for index, parsed in before._cache.items() if before is not None else ():
+            if before is not None and parsed is not None:
+                program._known.setdefault(before._text(index), []).append(parsed.tree)
         for number, unit in enumerate(units):
             found: Layout = layout(unit.text)
             program.texts.append(found.text)
@@ -131,11 +131,10 @@ class Program:
         if index not in self._cache:
             number, block = self.blocks[index]
             unit = self.units[number]
-            lines = self.texts[number].split("\n")[block.line - 1 : block.end_line]
+            text = self._text(index)
+            known = self._known.get(text)
             try:
-                wrapper = _Wrapper(cst.parse_module("\n".join(lines) + "\n"), unsafe_skip_copy=True)
-                positions = wrapper.resolve(PositionProvider)
-                parsed = Parsed(block, tuple(wrapper.module.body), positions, unit.cell)
+                parsed = Parsed(block, known.pop() if known else tree_of(text), unit.cell)
             except (cst.ParserSyntaxError, RecursionError, ValueError) as error:
                 reason = getattr(error, "message", None) or str(error) or type(error).__name__
                 self.problems.append(
@@ -144,6 +143,10 @@ class Program:
                 parsed = None
             self._cache[index] = parsed
         return self._cache[index]
+
+    def _text(self, index: int) -> str:
+        number, block = self.blocks[index]
+        return "\n".join(self.texts[number].split("\n")[block.line - 1 : block.end_line]) + "\n"
 
 
 def _compared_with_several(texts: Iterable[str]) -> frozenset[str]:

@@ -287,26 +287,20 @@ def rest(node: Expr, symbol: Symbol) -> Expr:
     return tidy(substitute(node, {sym(symbol): const(0)}))
 
 
-def tidy(root: Expr) -> Expr:
+def tidy(node: Expr) -> Expr:
     """Drop neutral elements (x + 0, 1*x, 0*x): for reading, never for judging."""
-    memo: dict[int, Expr] = {}
-
-    def go(node: Expr) -> Expr:
-        if not node.args or node.op == "opaque":
-            return node
-        done = memo.get(id(node))
-        if done is None:
-            args = tuple(go(a) for a in node.args)
-            if node.op in ("add", "sub", "mul", "div", "neg"):
-                done = _tidy(node.op, *args, origin=node.origin, old=node)
-            else:
-                same = all(a is b for a, b in zip(args, node.args, strict=True))
-                done = node if same else op(node.op, *args, origin=node.origin)
-                done = done.args[1] if done.op == "where" and done.args[1] == done.args[2] else done
-            memo[id(node)] = done
-        return done
-
-    return go(root)
+    if not node.args or node.op == "opaque":
+        return node
+    if node._tidied is None:
+        args = tuple(tidy(a) for a in node.args)
+        if node.op in ("add", "sub", "mul", "div", "neg"):
+            done = _tidy(node.op, *args, origin=node.origin, old=node)
+        else:
+            same = all(a is b for a, b in zip(args, node.args, strict=True))
+            done = node if same else op(node.op, *args, origin=node.origin)
+            done = done.args[1] if done.op == "where" and done.args[1] == done.args[2] else done
+        node._tidied = done
+    return node._tidied
 
 
 def _is(node: Expr, value: float) -> bool:

@@ -54,7 +54,7 @@ class Surroundings:
         name = place.rpartition(".")[2].partition("[")[0]
         known = [f for around in (self, *others) if (f := around.function()) is not None]
         inside = {id(n) for f in known for n in ast.walk(f)}
-        functions = [f for n in self.nodes() for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__"]
+        functions = [f for f in self.functions() if f.name != "__init__"]
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
         return any(_written(n) == name for n in nodes)
 
@@ -108,7 +108,7 @@ class Surroundings:
             if any(isinstance(n, ast.Attribute) and n.attr == name and id(n) not in made for n in ast.walk(node)):
                 return False
         feeders = {f.name for f in known}
-        for function in (f for node in self.nodes() for f in ast.walk(node) if isinstance(f, _DEFS) and f is not mine):
+        for function in (f for f in self.functions() if f is not mine):
             ways = list(_with_arms(function, {}))
             feeds = [a for n, a in ways if (isinstance(n, ast.Attribute) and n.attr == name) or _calls(n) in feeders]
             calls = [a for n, a in ways if isinstance(n, (ast.Attribute, ast.Name)) and _mentioned(n) == mine.name]
@@ -119,8 +119,7 @@ class Surroundings:
     def cleared_with_gradients(self, places: Sequence[str]) -> bool:
         """Whether the class's own ``zero_grad``, which is called before each gradient, writes all these places."""
         function = self.function()
-        classes = [c for n in self.nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
-        own = next((c for c in classes if function in c.body), None)
+        own = self.own_class()
         methods = [f for f in own.body if isinstance(f, _DEFS) and _ZERO_GRAD.fullmatch(f.name)] if own else []
         names = {found[2] for place in places if (found := _PLACE.match(place)) and found[1]}
         written = {_written(n) for f in methods if f is not function for n in ast.walk(f)}
@@ -130,8 +129,7 @@ class Surroundings:
         """Whether only a method that empties all these places (``reset``, after an epoch) raises the count."""
         found = [_PLACE.fullmatch(place) for place in (count, *places)]
         function = self.function()
-        classes = [c for n in self.nodes() for c in ast.walk(n) if isinstance(c, ast.ClassDef)]
-        own = next((c for c in classes if function in c.body), None)
+        own = self.own_class()
         if own is None or not places or not all(f is not None and f[1] for f in found):
             return False
         counted, *emptied = [f[2] for f in found if f is not None]
@@ -180,8 +178,7 @@ class Surroundings:
 
         "" where there is none, or where a base class that is out of sight may read it.
         """
-        function, nodes = self.function(), self.nodes()
-        own = next((c for n in nodes for c in ast.walk(n) if isinstance(c, ast.ClassDef) and function in c.body), None)
+        own = self.own_class()
         if own is None or not _bases(own) <= {"Optimizer", "object", "ABC"}:
             return ""
         methods = [f for f in own.body if isinstance(f, _DEFS)]
@@ -213,14 +210,24 @@ class Surroundings:
                 return place.line - block.line + min(map(_first_line, block.nodes), default=block.line)
         return place.line
 
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """All of the file, those inside classes and other functions too."""
+        return (f for _, block in self.program.blocks for f in block.functions)
+
+    def own_class(self) -> ast.ClassDef | None:
+        """The class whose method the update's function is."""
+        function = self.function()
+        return next((c for _, block in self.program.blocks for c in block.classes if function in c.body), None)
+
     def function(self) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         home, units = self.home, self.program.units
         if home is None:
             return None
-        for block in (b for number, b in self.program.blocks if units[number].cell == home.cell):
+        for number, block in self.program.blocks:
+            if units[number].cell != home.cell or not block.line <= home.line <= block.end_line:
+                continue
             line = self._line(home)
-            functions = (f for n in block.nodes for f in ast.walk(n) if isinstance(f, _DEFS))
-            found = next((f for f in functions if line in (f.lineno, _first_line(f))), None)
+            found = next((f for f in block.functions if line in (f.lineno, _first_line(f))), None)
             if found is not None:
                 return found
         return None
