@@ -276,9 +276,22 @@ def judge(outcome: Outcome, report: Report, findings: list[Finding], name: str) 
 
 
 def concerns(finding: Finding, name: str, tree: ast.Module, line: int) -> bool:
-    """The finding is of that update, or lies in its function or in the one that holds the edited line."""
-    homes = [lines_of(tree, name), innermost(tree, line)]
+    """The finding is of that update, or lies in its function, in the one that holds the edited line, or in one that it
+    calls: who hands in a step size that is not corrected shows where it is used."""
+    homes = [lines_of(tree, name), innermost(tree, line), *called_by(tree, name)]
     return finding.update == name or any(h is not None and h[0] <= finding.span.line <= h[1] for h in homes)
+
+
+def called_by(tree: ast.Module, name: str) -> list[tuple[int, int]]:
+    """First and last line of each of the file's functions that a function calls by its name."""
+    whole = lines_of(tree, name)
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    named = {c.func.id for c in calls if whole is not None and whole[0] <= c.lineno <= whole[1]}
+    return [
+        (f.lineno, f.end_lineno or f.lineno)
+        for f in tree.body
+        if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) and f.name in named
+    ]
 
 
 def innermost(tree: ast.Module, line: int) -> tuple[int, int] | None:

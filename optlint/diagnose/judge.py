@@ -30,6 +30,7 @@ from optlint.identify import Match, best, matches
 from optlint.intent import SIMPLE, meant, meant_families, mentioned
 from optlint.knowledge import MistakePage, NamePattern, find_mistake, mistakes
 from optlint.lift import expression as ex
+from optlint.lift import structure
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Finding, Status
 from optlint.prepare import prepare
@@ -118,7 +119,9 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
 def _may_stand_elsewhere(verdict: Judgement) -> bool:
     """All that is missing may be what callers hand in (a corrected step size)."""
     pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
-    return bool(pages) and all(page is not None and page.options.get("callers") for page in pages)
+    sizes = structure.factors(verdict.subject.drive) if verdict.subject is not None else []
+    given = any(f.op == "opaque" or (f.op == "sym" and f.symbol.external) for f, _ in sizes)
+    return given and bool(pages) and all(page is not None and page.options.get("callers") for page in pages)
 
 
 def _without_floor(

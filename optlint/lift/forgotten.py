@@ -140,7 +140,8 @@ def _takes_in(post: Expr, symbol: Symbol) -> bool:
     if post.op not in ("add", "sub") or is_called_gradient(symbol.name):
         return False
     own = structure.retention(post, symbol)
-    return own not in (None, ex.const(0), ex.const(1)) and structure.rest(post, symbol) != ex.const(0)
+    part = own != ex.const(1) or structure.adds_squares(post, symbol)
+    return own not in (None, ZERO) and part and structure.rest(post, symbol) != ZERO
 
 
 def _as_it_stands(recurrence: Recurrence, zeros: Mapping[Symbol, Expr | None]) -> Recurrence:

@@ -40,7 +40,7 @@ def is_summed(state: State) -> bool:
 def begins_anew(output: Expr) -> bool:
     """A step under whose root an average goes on from 0: η·g/√(β·0 + (1 − β)·g²)."""
     roots = (n for n in ex.walk(output) if structure.is_root(n))
-    return any(n.op == "mul" and any(a == ex.const(0) for a in n.args) for root in roots for n in ex.walk(root))
+    return any(structure.goes_on_from_zero(n) for root in roots for n in ex.walk(root))
 
 
 def remembers(state: State, other: State) -> bool:

@@ -12,7 +12,7 @@ from optlint.lift.frames import CutShort, Frame
 from optlint.lift.objects import Cell, Slot
 from optlint.lift.places import last_key
 from optlint.lift.recurrence import Recurrence, State
-from optlint.lift.structure import is_scaled
+from optlint.lift.structure import goes_on_from_zero, is_scaled
 from optlint.model import Span
 
 
@@ -66,7 +66,7 @@ def begins_anew(recurrence: Recurrence) -> bool:
 
 
 def _decays_zeros(recurrence: Recurrence) -> bool:
-    return any(n.op == "mul" and const(0) in n.args for p in recurrence.posts() for n in walk(p))
+    return any(goes_on_from_zero(n) for p in recurrence.posts() for n in walk(p))
 
 
 def note_what_stands_still(recurrences: list[Recurrence]) -> None:

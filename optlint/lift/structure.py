@@ -141,6 +141,19 @@ def squared_in(root: Expr) -> list[Expr]:
     return found
 
 
+def adds_squares(post: Expr, symbol: Symbol) -> bool:
+    """s + x²: all that is added to ``symbol`` is a square."""
+    taken = [t for _, t in terms(post) if t != sym(symbol)]
+    return bool(taken) and all(squared_in(t) for t in taken)
+
+
+def goes_on_from_zero(node: Expr) -> bool:
+    """β·0, or 0 + x²: where an average, or a sum of squares, has nothing to go on from."""
+    if const(0) not in node.args:
+        return False
+    return node.op == "mul" or (node.op == "add" and any(squared_in(a) for a in node.args))
+
+
 def exponent_of(node: Expr, base: Expr) -> float:
     """The power in which a product holds ``base``: 2 for ``a * g**2`` and for ``a * g * g``."""
     return sum(e for f, e in factors(node) if f == base)

@@ -86,7 +86,7 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if all(_is_only_begun(recurrence, s.old) or _is_of_graph(recurrence, s.old) for s in states):
             details |= {"certain": "yes"} if lasting else {}
             zeros = {ex.sym(old): ZERO for old in lost}
-            if nameless:
+            if nameless or recurrence.forgetful:
                 written = written or whole.replaced([ex.substitute(p, zeros) for p in whole.posts])
         elif all(_is_idle_velocity(recurrence, s) for s in states):
             details |= {"idle": "yes"}
@@ -209,7 +209,7 @@ def _averaged(post: Expr, recurrence: Recurrence) -> list[Symbol]:
     parameter, counts = recurrence.parameter, {x for c in recurrence.counters for x in (c.old, c.new)}
     for symbol in post.visible:
         own = structure.retention(post, symbol)
-        whole = own == ex.const(1) and (post.op == "max" or _gathers_squares(post, symbol))
+        whole = own == ex.const(1) and (post.op == "max" or structure.adds_squares(post, symbol))
         if symbol.kind != "place" or own is None or not (whole or is_part(own)) or _is_gradient(symbol, post):
             continue
         if parameter is not None and symbol is parameter.old:
@@ -295,8 +295,3 @@ def _keeps_most(post: Expr, symbol: Symbol) -> bool:
     if own is None or any(s.default is None for s in own.symbols):
         return False
     return float(evaluate(own, {s: s.default for s in own.symbols}, pseudo)) >= 0.5
-
-
-def _gathers_squares(post: Expr, symbol: Symbol) -> bool:
-    taken = [t for _, t in structure.terms(post) if t != ex.sym(symbol)]
-    return bool(taken) and all(structure.squared_in(t) for t in taken)
