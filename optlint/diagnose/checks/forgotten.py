@@ -133,7 +133,7 @@ def _missed(recurrence: Recurrence, stored: Stored) -> Symbol | None:
 def _is_rebound(recurrence: Recurrence, stored: Stored, old: Symbol) -> bool:
     """``v = β·v + g`` for an argument, or for a loop's variable that goes through one, beside a parameter that is moved
     in place: the new content has its name alone. Where the parameter is handed back, a caller may want one step."""
-    own = stored.name == old.name if old.external else old.name.endswith(f"[{stored.name}]") and "." not in old.name
+    own = stored.name == old.name if old.external else "." not in old.name and _stood_for(recurrence, stored.name, old)
     given = recurrence.escapes  # the new average, too, is handed back by what is made of it (``np.round(v, 5)``)
     handed_back = recurrence.step in given or any(stored.expr.symbols <= e.symbols for e in given)
     return own and recurrence.output is None and not handed_back
@@ -145,8 +145,11 @@ def _is_handed_on(recurrence: Recurrence, name: str) -> bool:
 
 def _held(recurrence: Recurrence, name: str, symbol: Symbol) -> bool:
     """The name stood for the place, and the step reads that: Lion's average, which the next step alone reads anew."""
-    if not any(symbol in p.visible for p in recurrence.posts()):
-        return False
+    return any(symbol in p.visible for p in recurrence.posts()) and _stood_for(recurrence, name, symbol)
+
+
+def _stood_for(recurrence: Recurrence, name: str, symbol: Symbol) -> bool:
+    """The run has read the place under that name (a loop's variable, say)."""
     named = (w for w in recurrence.worth if isinstance(w.node, cst.Name) and w.node.value == name)
     return any(w.expr == ex.sym(symbol) for w in named)
 
