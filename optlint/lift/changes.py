@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import libcst as cst
@@ -28,14 +29,17 @@ class _Visitor(cst.CSTVisitor):
         target, value = node.targets[0].target, node.value
         if isinstance(target, cst.Attribute) and isinstance(value, cst.Attribute) and is_self(target.value):
             self.changes.saved[target.attr.value] = value
-        if len(node.targets) == 1 and (name := own_attribute(target)):
-            self._note(name, value)
+        for place, given in _given(node):
+            if name := own_attribute(place):
+                self._note(name, given)
 
     def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
         targets = [e.value for e in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]
         for target in targets:
             if isinstance(target, cst.Attribute) and isinstance(target.value, (cst.Name, cst.Subscript)):
                 self.changes.rebound.add(target.attr.value)
+                if not is_self(target.value):
+                    self.changes.foreign.add(target.attr.value)
             elif isinstance(target, cst.Subscript) and isinstance(target.value, cst.Attribute):
                 self.changes.filled.add(target.value.attr.value)
                 self._note_entry(target)
@@ -71,6 +75,29 @@ class _Visitor(cst.CSTVisitor):
             self.changes.products.setdefault(name, []).append(others[0])
         else:
             self.changes.made.setdefault(name, []).append(value)
+
+
+def _given(node: cst.Assign) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
+    """Each target with what it gets; of tuples, element by element."""
+    for target in (t.target for t in node.targets):
+        if not isinstance(target, cst.Tuple):
+            yield target, node.value
+        elif isinstance(node.value, cst.Tuple) and len(node.value.elements) == len(target.elements):
+            yield from ((t.value, v.value) for t, v in zip(target.elements, node.value.elements, strict=True))
+        else:
+            yield from ((t.value, node.value) for t in target.elements)
+
+
+def beginnings(changes: Changes) -> Iterator[tuple[str, float, bool]]:
+    """The attributes that methods begin with a number, the same in each, and otherwise make of what they hold: name,
+    number, and whether nothing else gives them any content."""
+    for name, values in changes.made.items():
+        numbers = [v.evaluated_value for v in values if isinstance(v, (cst.Integer, cst.Float))]
+        others = [v for v in values if not isinstance(v, (cst.Integer, cst.Float))]
+        mine = matchers.Attribute(value=matchers.Name("self"), attr=matchers.Name(name))
+        goes_on = all(matchers.findall(v, mine) for v in others)
+        if len(set(numbers)) == 1 and goes_on and name not in changes.foreign | changes.filled:
+            yield name, numbers[0], not others and name not in changes.mutated and name not in changes.products
 
 
 def changed_elsewhere(known: dict[cst.CSTNode, Changes], klass: Klass) -> Changes:

@@ -121,6 +121,7 @@ class Changes:
     saved: those that are given what another attribute holds (``self.before = self.net.weights``).
     entries: the items of those of the object itself: (attribute, key).
     made: what those of the object itself are given; products: what those are multiplied with that are multiplied.
+    foreign: those that are bound anew as some other object's.
     """
 
     rebound: set[str] = field(default_factory=set)
@@ -130,11 +131,13 @@ class Changes:
     saved: dict[str, cst.Attribute] = field(default_factory=dict)
     made: dict[str, list[cst.BaseExpression]] = field(default_factory=dict)
     products: dict[str, list[cst.BaseExpression]] = field(default_factory=dict)
+    foreign: set[str] = field(default_factory=set)
 
     def add(self, other: Changes) -> None:
         self.rebound |= other.rebound
         self.mutated |= other.mutated
         self.filled |= other.filled
+        self.foreign |= other.foreign
         self.entries |= other.entries
         self.saved |= other.saved
         for mine, others in ((self.made, other.made), (self.products, other.products)):

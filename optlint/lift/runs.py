@@ -9,7 +9,7 @@ import libcst as cst
 
 from optlint.lift.between import RunningProducts, make_ready
 from optlint.lift.branches import Choices
-from optlint.lift.changes import changed_elsewhere, has_unseen_base, is_self
+from optlint.lift.changes import beginnings, changed_elsewhere, has_unseen_base, is_self
 from optlint.lift.expression import Symbol, const, sym
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.hooks import take_corrections
@@ -134,6 +134,10 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     shared = {attribute(name): member for name, member in _of_the_class(klass).items()}
     shared = {key: member for key, member in shared.items() if key not in cell.items}
     cell.items.update(shared)
+    changes = changed_elsewhere(machine.changes, klass)
+    begun = {attribute(name): (number, alone) for name, number, alone in beginnings(changes)}
+    cell.items |= {key: Const(number) for key, (number, _) in begun.items() if key not in cell.items}
+    steady = {key for key, (number, alone) in begun.items() if alone and _is_number(cell.items[key], number)}
     for key, value in list(cell.items.items()):
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
             machine.setting(cell, key, value)
@@ -142,7 +146,6 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
         elif isinstance(value, Const) and isinstance(value.value, str) and cell.place + key in machine.selectors:
             symbol = Symbol(cell.place + key, external=True, literal=(value.value,))  # for its user to set
             machine.store.restore(cell, key, Cell(sym(symbol), place=symbol.name, open=True))
-    changes = changed_elsewhere(machine.changes, klass)
     empty = {n for n in changes.made if (held := cell.items.get(attribute(n))) is None or is_none(held)}
     for name in sorted(changes.rebound | changes.mutated | changes.filled):
         held = cell.items.get(attribute(name))
@@ -152,7 +155,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
         elif name not in changes.rebound and isinstance(held, Cell) and held.array:
             if held.expr is not None and held.expr.op != "sym":  # one array may have two names
                 machine.refresh((held, ""), None)
-        elif held is not None:
+        elif held is not None and attribute(name) not in steady:
             _made_unknown(machine, cell, attribute(name))
     for name, key in sorted(changes.entries):  # ``self.state["step"] += 1``, perhaps through a property
         home = machine.child(cell, attribute(name)) if attribute(name) in cell.items or klass.find(name) else None
@@ -183,6 +186,10 @@ def _made_unknown(machine: Interpreter, home: Cell, key: str) -> None:
     now = numeric(home.items[key])
     if now is not None and now.op == "sym":
         now.symbol.default = None
+
+
+def _is_number(value: Value, number: float) -> bool:
+    return isinstance(value, Const) and not isinstance(value.value, bool) and value.value == number
 
 
 def _saved(machine: Interpreter, receiver: Cell, klass: Klass, func: Func) -> dict[str, str]:
