@@ -114,14 +114,14 @@ def attempt(original: Original, before: set[bytes], injector: Injector, text: st
     if changed and _asks_for_rest(outcome.code) and all(map(_rests, changed)):
         outcome.dropped = "something else keeps the denominator from zero"
         return
-    report = lint_source(
-        text, original.code.path or outcome.file, settings=settings_for(original) if injector.asks else None
-    )
+    settings = settings_for(original) if injector.asks else None
+    asked = settings is not None and settings.convention != "auto"  # else nobody says where epsilon is to stand
+    report = lint_source(text, original.code.path or outcome.file, settings=settings)
     findings = [f for f in report.findings if concerns(f, original.name, tree, outcome.line)]
     if (
-        not (injector.stays or injector.hidden or injector.asks)
+        not (injector.stays or injector.hidden or asked)
         and changed
-        and not any(f.severity != "note" for f in findings)
+        and not any(f.severity != "note" or (injector.asks and f.code == outcome.code) for f in findings)
     ):
         known = [a.recurrence.configuration for a in original.anatomies]
         others = {published(r) for r in [r for r in changed if r.configuration in known] or changed}

@@ -232,6 +232,7 @@ class Grouping:
         read = [s for s in others if {s.old, s.new} & state.post.visible]
         return bool(read) and all(
             goes_down(s)
+            and not draws_in_squares(s)
             and not {state.old, state.new} & s.post.symbols
             and any(structure.slope(state.post, x) is None for x in (s.old, s.new))
             for s in read

@@ -89,10 +89,16 @@ def _is_squared(term: Expr) -> bool:
 
 
 def draws_in_squares(state: State) -> bool:
-    """s + c·(x² − s): an average of squares, even of what is made of s itself (Adadelta's steps)."""
+    """s + c·(x² − s), an average of squares, even of what is made of s itself (Adadelta's steps); or Yogi's
+    s − c·sign(s − x²)·x²."""
     old = (1, ex.sym(state.old))
     taken = [term for term in structure.terms(state.post) if term != old]
-    if len(taken) != 1 or taken[0][0] < 0:
+    if len(taken) != 1:
+        return False
+    factors = [f for f, _ in structure.factors(taken[0][1])]
+    if any(f.op == "sign" and state.old in f.visible for f in factors):
+        return _is_squared(taken[0][1])
+    if taken[0][0] < 0:
         return False
     sums = (structure.terms(f) for f, e in structure.factors(taken[0][1]) if e == 1 and f.op == "sub")
     return any(

@@ -137,15 +137,16 @@ def adadelta_accumulator(subject: Subject, page: MistakePage) -> Iterator[Repair
 
 @check("decay-in-gathered-steps")
 def decay_in_gathered_steps(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """u gathers (Δ + r)², where r reads w alone and Δ is the step that the code takes."""
+    """u gathers (Δ + r)², where r reads w alone and Δ is the step that the code takes; AdaBelief's s, (g − m' + r)²."""
     w = subject.parameter
     for position, state in enumerate(subject.states):
         gathered = (n for n in ex.walk(state.post) if w in n.visible and structure.square_root_of(n) is not None)
         for node in gathered:
             inner = structure.square_root_of(node)
             parts = structure.terms(inner) if inner is not None else []
-            taken = [(s, t) for s, t in parts if t.symbols & subject.moving and subject.g in t.symbols]
-            if not taken or any(not _of_parameter_alone(subject, t) for s, t in parts if (s, t) not in taken):
+            taken = [(s, t) for s, t in parts if not _of_parameter_alone(subject, t)]
+            read = frozenset().union(*(t.symbols for _, t in taken))
+            if len(taken) == len(parts) or subject.g not in read or not read & subject.moving:
                 continue
             right = ex.op("pow", structure.total(taken), ex.const(2), origin=node.origin)
             posts = subject.posts
