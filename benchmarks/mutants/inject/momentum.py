@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import libcst as cst
+import numpy as np
 
 from benchmarks.mutants.anatomy import Anatomy
 from benchmarks.mutants.inject import forms as f
@@ -19,10 +20,21 @@ from optlint.lift import structure
 Edits = Iterator[Edit | tuple[Edit, ...]]
 
 
+# whose ``p.grad`` is the derivative of what ``backward`` is called on
+_DIFFERENTIATORS = {"torch", "tinygrad", "paddle", "mxnet", "chainer", "jittor"}
+
+
 def gradient_is_visible(a: Anatomy) -> bool:
-    """The code shows that the gradient is that of a loss: elsewhere nobody can tell which way is down."""
+    """The code shows that the gradient is that of a loss: elsewhere nobody can tell which way is down.
+
+    What somebody's own framework keeps in ``layer.grad`` may be the negative one. An original that climbs on purpose
+    would go down like any other optimizer.
+    """
+    if np.any(a.match.scale < 0):
+        return False
     text = repr(a.subject.gradient)
-    return "derivative of" in text or re.search(r"\.grad\b(?!\()", text) is not None
+    known = any(name.partition(".")[0] in _DIFFERENTIATORS for name in a.recurrence.imports)
+    return "derivative of" in text or (known and re.search(r"\.grad\b(?!\()", text) is not None)
 
 
 @injects("OPT501", stays=True)

@@ -353,8 +353,14 @@ def step_size_inside_the_accumulator(a: Anatomy) -> Edits:
 
 @injects("OPT117")
 def mean_of_the_squares(a: Anatomy) -> Edits:
-    """Where a name says what is meant, or a first moment does: else one rate for a tensor is a design of its own."""
+    """Where a name says what is meant, or a first moment does: else one rate for a tensor is a design of its own.
+
+    Nor where the optimizer gathers a tensor's whole square itself (NovoGrad): a mean of it is no mistake of the page.
+    """
     if len(a.roles) == len(a.second) and meant(a.recurrence.called) is None:
+        return
+    gathered = [n for role in a.second for n in ex.walk(a.roles[role].post)]
+    if any(n.op in ex.REDUCTIONS for n in gathered):
         return
     for square in (s for s in gradient_squares(a) if not s.op.each):  # here and below: a list has no arithmetic
         whole = square.squared(a, square.text) if square.fused else a.code.source(square.op.node)
