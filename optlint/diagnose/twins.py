@@ -131,6 +131,8 @@ def _with_part_of(mine: Subject, theirs: Subject) -> tuple[Subject, int] | None:
             posts = list(mine.posts)
             posts[index] = other
             mixed = mine.replaced(posts)
+            if all(part.op == "opaque" for part in _smallest(own, other)):
+                return None  # unseen code gives each of them its own
             if not _alike(mine, mixed):
                 differing.append((mixed, index))
             if _opposed(mine, mixed) or _is_penalized(own, other, mine) or _are_moments(own, other, table):

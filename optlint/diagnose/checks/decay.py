@@ -202,7 +202,7 @@ def decay_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     node, term, _ = found
     around = structure.factors(gradient) if gradient is not node else []
     for scale, exponent in around:
-        if scale is not node and any(scales_gradients(s) for s in scale.symbols):
+        if scale is not node and _is_of_loss(scale):
             terms = structure.terms(node)
             parts = [(s, t if t is term else _scaled(t, scale, exponent)) for s, t in terms]
             unscaled = structure.total(parts, gradient.origin)
@@ -211,7 +211,7 @@ def decay_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             yield gradient_becomes(subject, page, gradient, mended, mended)
             return
     for scale, exponent in _around_gradient(subject):
-        if any(scales_gradients(s) for s in scale.symbols):
+        if _is_of_loss(scale):
             mended = structure.total(
                 [(s, t if t is term else _scaled(t, scale, exponent)) for s, t in structure.terms(node)]
             )
@@ -219,6 +219,11 @@ def decay_order(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             made = subject.replaced([_without_factor(p, ex.sym(subject.g), scale) for p in subject.posts])
             yield Repair(page.code, made, node, mended, effective=mended, details={"kind": "gradient"})
             return
+
+
+def _is_of_loss(scale: Expr) -> bool:
+    """Made of what is called so alone: a trust ratio, too, may read the gradient that it is taken out of."""
+    return bool(scale.symbols) and all(map(scales_gradients, scale.symbols))
 
 
 def _without_factor(post: Expr, g: Expr, factor: Expr) -> Expr:
@@ -384,7 +389,8 @@ def decay_mutates(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if found is None or gradient is None or w is None:
         return
     for entry in subject.recurrence.inputs:
-        if w in entry.post.symbols and entry.slot.symbol in gradient.symbols and not entry.slot.local:
+        decays = structure.slope(entry.post, w) not in (None, ex.const(0))  # a trust ratio reads w, and decays nothing
+        if decays and entry.slot.symbol in gradient.symbols and not entry.slot.local:
             again = ex.op("add", gradient, found[1])
             span = entry.spans[0] if entry.spans else None
             yield Repair(page.code, subject, gradient, again, effective=again, span=span, details={"kind": "again"})
