@@ -320,8 +320,8 @@ class Context:
         message, severity = _as_it_bites(page, other or page.message, latent)
         severity = severity or (_milder(page) if repair.details.get("mild") else None)
         evidence = self.evidence(seen, page.meant, right)
-        if page.options.get("assumes"):
-            evidence = replace(evidence, ran=f"{page.options['assumes']}, {evidence.ran}")
+        if assumed := repair.details.get("assumes", page.options.get("assumes")):
+            evidence = replace(evidence, ran=f"{assumed}, {evidence.ran}")
         return self.make(page, repair, message, evidence, severity)
 
 

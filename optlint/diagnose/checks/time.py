@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.identify import best, matches
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -82,7 +83,12 @@ def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 @check("time-begins-anew")
 def time_begins_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """t counts the updates of one epoch, and the averages last through all of them."""
+    """t counts the updates of one epoch, and the averages last through all of them; or it stands still (AMSGrad's one
+    correction is a factor then)."""
+    for stuck in time_stuck(subject, page):
+        match = best(matches(subject))
+        if match is not None and not match.variant.deviation:  # else more than that is to be sought
+            yield replace(stuck, details={"assumes": ""})
     power = _timed(subject)
     counted = power.args[1].symbols & subject.time if power is not None else frozenset()
     if power is not None and counted <= subject.recurrence.anew:
