@@ -357,7 +357,8 @@ def _counted_elsewhere(recurrence: Recurrence, verdict: Judgement) -> bool:
     if verdict.status == "matched":
         return any(not c.known and c.symbol.kind != "index" and c.symbol not in own for c in verdict.subject.clocks)
     apart = (recurrence.owner or recurrence.key) and not recurrence.per_parameter
-    return bool(apart) and all(_is_of_time(f) or f.severity == "note" for f in verdict.findings)
+    loud = [f for f in verdict.findings if f.severity != "note"]
+    return bool(apart) and (not loud or any(map(_is_of_time, loud)))
 
 
 def _is_stuck(verdict: Judgement) -> bool:

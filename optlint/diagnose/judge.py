@@ -73,7 +73,7 @@ class Judgement:
     @property
     def is_open(self) -> bool:
         """A search for mistakes might tell more."""
-        return self.status == "unmatched" or (self.status == "matched" and (self.deviates or self.viewed))
+        return self.status == "unmatched" or self.deviates or (self.status == "matched" and self.viewed)
 
 
 def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DEPTH) -> Judgement | None:
@@ -117,10 +117,12 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
 
 
 def _may_stand_elsewhere(verdict: Judgement) -> bool:
-    """All that is missing may be what callers hand in (a corrected step size)."""
+    """All that is missing may be what callers hand in (a corrected step size, beside the moments)."""
     pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
-    sizes = structure.factors(verdict.subject.drive) if verdict.subject is not None else []
+    subject = verdict.subject
+    sizes = structure.factors(subject.drive) if subject is not None else []
     given = any(f.op == "opaque" or (f.op == "sym" and f.symbol.external) for f, _ in sizes)
+    given &= subject is not None and all(s.initial is None for s in subject.states)
     return given and bool(pages) and all(page is not None and page.options.get("callers") for page in pages)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 import libcst as cst
@@ -100,20 +100,28 @@ def beginnings(changes: Changes) -> Iterator[tuple[str, float, bool]]:
             yield name, numbers[0], not others and name not in changes.mutated and name not in changes.products
 
 
-def changed_elsewhere(known: dict[cst.CSTNode, Changes], klass: Klass) -> Changes:
-    """What methods other than ``__init__`` do to attributes."""
+def changed_elsewhere(
+    known: dict[cst.CSTNode, Changes], klass: Klass, overridden: Collection[str] = frozenset()
+) -> Changes:
+    """What methods other than ``__init__`` do to attributes; those of its bases that it has itself are never called."""
     found = Changes()
     for name, member in klass.members.items():
-        if isinstance(member, Func) and name != "__init__":
+        if isinstance(member, Func) and name != "__init__" and name not in overridden:
             if member.node not in known:
                 visitor = _Visitor(Changes())
                 member.node.visit(visitor)
                 known[member.node] = visitor.changes
             found.add(known[member.node])
+    own = {n for n, m in klass.members.items() if isinstance(m, Func) and not _goes_up(m)}
     for base in klass.bases:
         if isinstance(base, Klass):
-            found.add(changed_elsewhere(known, base))
+            found.add(changed_elsewhere(known, base, own.union(overridden)))
     return found
+
+
+def _goes_up(method: Func) -> bool:
+    """Whether it may call the method of its base."""
+    return bool(matchers.findall(method.node, matchers.Name("super")))
 
 
 _SEEN = frozenset(("object", "ABC", "Protocol", "Generic", "NamedTuple", "TypedDict"))

@@ -184,7 +184,8 @@ def _readings(recurrence: Recurrence, idle: State) -> list[Expr]:
     known |= {s.post: ex.sym(s.new) for s in beside}
     named = [ex.substitute(stored.expr, known) for stored in recurrence.stored]
     busy = {recurrence.parameter.old} if recurrence.parameter is not None else set()
-    busy |= {x for s in [*recurrence.states, *beside] for x in (s.old, s.new)}
+    others = [*recurrence.states, *(s for s in beside if not structure.is_scaled(s.post, s.old))]  # βᵗ corrects it
+    busy |= {x for s in others for x in (s.old, s.new)}
     found = [n for n in dict.fromkeys(named) if n.args and idle.new in n.symbols and not n.symbols & busy]
     found = list(islice((n for n in found if idle.old not in n.symbols), MAX_READINGS))
     own = structure.retention(idle.post, idle.old)
@@ -231,7 +232,8 @@ def _first_moments(recurrence: Recurrence, below: Expr) -> Iterator[Expr]:
 def _repaired(page: MistakePage, recurrence: Recurrence, idle: State, position: int, right: Expr) -> Repair:
     """The update that reads an idle moment, in a state's equation or (position -1) in its step."""
     parameter, step = recurrence.parameter, recurrence.step if position >= 0 else right
-    beside = [s for s in recurrence.idle if s is not idle and s.new in idle.post.symbols]
+    read = idle.post.symbols | right.symbols
+    beside = [s for s in recurrence.idle if s is not idle and s.new in read]
     states = [replace(s, post=right) if i == position else s for i, s in enumerate(recurrence.states)]
     first = position if position >= 0 else len(states)
     whole = replace(
