@@ -19,14 +19,16 @@ def without_beginnings(recurrences: Sequence[Recurrence]) -> list[Recurrence]:
 
 def _goes_before(first: Recurrence, later: Recurrence) -> bool:
     """Whether a run has found missing, or begins by a count, what another run of the same function keeps."""
-    parting = [c for c, yes in first.configuration.items() if yes and later.configuration.get(c) is False]
+    parting = {c: yes for c, yes in first.configuration.items() if later.configuration.get(c) is (not yes)}
     kept = [s.old.name for s in later.states]
     lasting = {s.old.name for s in first.states if s.old in s.post.symbols}  # it shows its later steps, too
-    for condition in parting:
-        place = condition.removesuffix(_MISSING)
+    for condition, yes in parting.items():
+        place = condition.removesuffix(_MISSING)  # ``if not cache:`` asks the same
         places = {n for n in kept if n == place or n.startswith((place + "[", place + "."))}
-        if place != condition and places and not places <= lasting:
+        if (place != condition) == yes and places and not places <= lasting:
             return True
+        if not yes:
+            continue
         counted = _AT_FIRST.fullmatch(condition)
         fewer = {s.old.name for s in first.states} < set(kept)
         if counted is not None and fewer and _is_time(counted[1], later):

@@ -32,6 +32,15 @@ def goes_away(body: cst.BaseSuite) -> bool:
     return isinstance(last, (*LEAVES, cst.Return))
 
 
+def stops(body: cst.BaseSuite) -> bool:
+    """A body that only ends the loop around it, and perhaps talks."""
+    statements: list[cst.CSTNode] = []
+    for line in body.body:
+        statements += line.body if isinstance(line, cst.SimpleStatementLine) else [line]
+    talks = all(isinstance(s, cst.Expr) and _is_talk(s) for s in statements[:-1])
+    return talks and bool(statements) and isinstance(statements[-1], cst.Break)
+
+
 def last_return(body: cst.BaseSuite | Sequence[cst.CSTNode]) -> cst.BaseExpression | None:
     """What a block hands back as its last statement."""
     statements = body.body if isinstance(body, cst.BaseSuite) else body

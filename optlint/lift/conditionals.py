@@ -11,7 +11,7 @@ from functools import lru_cache
 import libcst as cst
 from libcst import matchers
 
-from optlint.lift.bodies import goes_away, last_return, only_leaves
+from optlint.lift.bodies import goes_away, last_return, only_leaves, stops
 from optlint.lift.conditions import (
     asks_for_key,
     asks_for_zero,
@@ -71,6 +71,10 @@ class Conditionals(Creation):
                 self.skipped.append(expr)
                 self.choices.pass_by(expr)
             return
+        going_on = _goes_on(node)
+        if going_on is not None and self.loops:
+            self.take(going_on)
+            return
         if expr.op == "and" and not all(
             self.choices.take(p, self.span_of(node.test)) for p in expr.args if is_option(p)
         ):
@@ -95,7 +99,7 @@ class Conditionals(Creation):
 
     def _at_flag(self, condition: Expr, body: cst.BaseSuite, no: cst.If | cst.Else | None) -> bool:
         """``if self.fresh: …; self.fresh = False``: the branch that turns its own flag is the first step's alone."""
-        flag = flag_of(condition)
+        flag = flag_of(condition) or _asked_flag(condition)
         if flag is None:
             return False
         branch, other = (body, no) if flag[1] else (no, body)
@@ -148,6 +152,26 @@ class Conditionals(Creation):
         except Leave as leave:
             if leave.how != "raise":
                 raise
+
+
+def _goes_on(node: cst.If) -> cst.BaseSuite | cst.Else | cst.If | None:
+    """The way that the loop goes on, of two of which one but stops it: ``if done: break``, ``else: t += 1``."""
+    if node.orelse is None:
+        return None
+    other = node.orelse.body if isinstance(node.orelse, cst.Else) else None
+    if stops(node.body):
+        return node.orelse
+    return node.body if other is not None and stops(other) else None
+
+
+def _asked_flag(condition: Expr) -> tuple[Symbol, bool] | None:
+    """The attribute of some object that is asked for, of which nothing tells how it begins (``layer.fresh``), and the
+    answer that leads into the branch."""
+    turned = condition.op == "not"
+    asked = condition.args[0] if turned else condition
+    if asked.op != "sym" or asked.symbol.initial is not None or "." not in asked.symbol.name:
+        return None
+    return asked.symbol, not turned
 
 
 _ASKS = matchers.Call(func=matchers.Name("isinstance"))

@@ -329,7 +329,7 @@ class Creation(Joins):
         if (
             isinstance(old, Seq)
             and isinstance(home, (Scope, Cell))
-            and all(numeric(v) is not None for v in old.elements)
+            and all(numeric(v) is not None or isinstance(v, Cell) for v in old.elements)
         ):
             held = record(self.place_text(target), parts_by_key(old) or {})
             self.store.restore(home, key, held)

@@ -290,6 +290,9 @@ class Evaluator(Operators):
         return self.opaque("~", [value], span)
 
     def eval_Comparison(self, node: cst.Comparison) -> Value:
+        empty = _compared_with_nothing(node)
+        if empty is not None:
+            return self.eval(cst.UnaryOperation(cst.Not(), node.left) if empty else node.left)
         left = self.eval(node.left)
         results: list[Value] = []
         for target in node.comparisons:
@@ -415,3 +418,13 @@ def dotted(node: cst.CSTNode) -> str:
     if isinstance(node, cst.Subscript):
         return f"{dotted(node.value)}[]"
     return "expression"
+
+
+def _compared_with_nothing(node: cst.Comparison) -> bool | None:
+    """Whether ``x == ()``, or ``[]``, or ``{}``, asks that there is nothing in x (yes), or something (``!=``: no)."""
+    target = node.comparisons[0]
+    if len(node.comparisons) > 1 or not isinstance(target.operator, (cst.Equal, cst.NotEqual)):
+        return None
+    if not isinstance(target.comparator, (cst.Tuple, cst.List, cst.Dict)) or target.comparator.elements:
+        return None
+    return isinstance(target.operator, cst.Equal)

@@ -68,7 +68,7 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             continue
         if (all if both else any)(_stands_without_power(subject, state) for state in group):
             continue  # it is there, and only its exponent is not
-        if any(state in there for state in group):
+        if any(state in there or _begins_with_data(state) for state in group):
             continue
         if not both and not uses_time and not wants_dead:
             continue
@@ -86,6 +86,11 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             made = subject.replaced([*subject.posts[:-1], step], clocks=clocks)
             details = {"moments": where, "computed": "yes"}
             yield Repair(page.code, made, subject.step, step, span=span, where=where, details=details)
+
+
+def _begins_with_data(state: State) -> bool:
+    """An average that begins with a gradient, or its square, has nothing of zero to be corrected for."""
+    return state.initial is not None and any(n.op == "opaque" for n in ex.walk(state.initial))
 
 
 def with_maximum_corrected(subject: Subject) -> Subject | None:
