@@ -393,6 +393,9 @@ class Calls(Arguments):
             self._let_go(cell, klass, init)
         elif init is None:
             fill_fields(cell, klass, args, kwargs)
+            after = klass.find("__post_init__")
+            if isinstance(after, Func) and not self.scanning:
+                self.inline(after.bound(cell), [], {}, span)
         return cell
 
     def _let_go(self, cell: Cell, klass: Klass, init: Func) -> None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import libcst as cst
 from libcst import matchers
 
-from optlint.lift.objects import Cell, Changes, Func, Klass, Lib, Value
+from optlint.lift.objects import CONSTRUCTORS, Cell, Changes, Func, Klass, Lib, Value
 from optlint.lift.vocabulary import is_library
 
 
@@ -106,7 +106,7 @@ def changed_elsewhere(
     """What methods other than ``__init__`` do to attributes; those of its bases that it has itself are never called."""
     found = Changes()
     for name, member in klass.members.items():
-        if isinstance(member, Func) and name != "__init__" and name not in overridden:
+        if isinstance(member, Func) and name not in CONSTRUCTORS and name not in overridden:
             if member.node not in known:
                 visitor = _Visitor(Changes())
                 member.node.visit(visitor)

@@ -159,10 +159,11 @@ def with_next_descents(entries: list[Entry]) -> list[Entry]:
 
 
 def comes_next(entry: Entry, entries: Sequence[Entry]) -> bool:
-    """The next step's gradient, taken at the end of this one: ``w −= η·g; g = gradient(w)``."""
+    """The next step's gradient, taken at the end of this one: ``w −= η·g; g = gradient(w)``, also by a function in
+    sight, which reads the new w alone."""
     symbol, post = entry.slot.symbol, entry.post
     if post.op != "opaque" or not post.args:
-        return False
+        return post.op != "sym" and any(_is_made_of_next(entry, e) for e in entries if e is not entry)
     for other in entries:
         new = other.post
         if other is entry or symbol not in new.symbols or (1, ex.sym(other.slot.symbol)) not in structure.terms(new):
@@ -170,6 +171,18 @@ def comes_next(entry: Entry, entries: Sequence[Entry]) -> bool:
         if any(ex.contains(a, new) for a in post.args) or post.symbols == new.symbols:  # of a large one its symbols
             return True
     return False
+
+
+def _is_made_of_next(entry: Entry, other: Entry) -> bool:
+    """The one is called a gradient, or made by unseen code, of the other's new content, which takes it in."""
+    symbol, moved, new = entry.slot.symbol, other.slot.symbol, other.post
+    if symbol not in new.symbols or (1, ex.sym(moved)) not in structure.terms(new):
+        return False
+    there = Symbol("there", kind="role")
+    part = ex.substitute(entry.post, {new: ex.sym(there)}, into_opaque=True)
+    if part == ex.sym(there) or there not in part.symbols or part.symbols & {symbol, moved}:
+        return False
+    return names_gradient(symbol) or any(n.op == "opaque" and there in n.symbols for n in ex.walk(part))
 
 
 def _is_made_of(term: Expr, kept: Set[Symbol], parameter: Symbol) -> bool:

@@ -95,6 +95,9 @@ class Lazy(Value):
     force: Callable[[], Value]
 
 
+CONSTRUCTORS = frozenset({"__init__", "__post_init__"})  # the second one is a dataclass's
+
+
 @dataclass(eq=False, slots=True)
 class Func(Value):
     """A function of the same file: its node, its home scope, its receiver where it is a bound method."""

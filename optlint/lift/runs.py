@@ -122,7 +122,7 @@ def instance(machine: Interpreter, klass: Klass) -> Cell:
     """``self`` as ``__init__`` leaves it; what other methods change is unknown."""
     machine.work = 0
     cell = Cell(klass=klass, place="self", open=True)
-    init = klass.find("__init__")
+    init = klass.find("__init__") or klass.find("__post_init__")
     choices, machine.choices = machine.choices, Choices()
     if isinstance(init, Func):
         with suppress(Unsupported, Leave):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from optlint.lift.objects import CONSTRUCTORS
 from optlint.lift.program import Program
 from optlint.model import Span
 
@@ -54,7 +55,7 @@ class Surroundings:
         name = place.rpartition(".")[2].partition("[")[0]
         known = [f for around in (self, *others) if (f := around.function()) is not None]
         inside = {id(n) for f in known for n in ast.walk(f)}
-        functions = [f for f in self.functions() if f.name != "__init__"]
+        functions = [f for f in self.functions() if f.name not in CONSTRUCTORS]
         nodes = (n for f in functions for n in ast.walk(f) if id(n) not in inside)
         return any(_written(n) == name for n in nodes)
 
@@ -82,7 +83,7 @@ class Surroundings:
         names = [p.removeprefix("self.").partition("[")[0].partition(".")[0] for p in (place, other)]
         mine = self.function()
         around = (n for n in self.nodes() if not isinstance(n, ast.ClassDef) or mine in n.body)
-        methods = (f for n in around for f in ast.walk(n) if isinstance(f, _DEFS) and f.name != "__init__")
+        methods = (f for n in around for f in ast.walk(n) if isinstance(f, _DEFS) and f.name not in CONSTRUCTORS)
         for method in (f for f in methods if f is not mine):
             nodes = list(ast.walk(method))
             filled = {id(n.value) for n in nodes if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load)}
@@ -103,7 +104,7 @@ class Surroundings:
             return False
         inside = {id(n) for f in (mine, *known) for n in ast.walk(f)}
         for node in self.nodes():
-            makers = (f for f in ast.walk(node) if isinstance(f, _DEFS) and f.name == "__init__")
+            makers = (f for f in ast.walk(node) if isinstance(f, _DEFS) and f.name in CONSTRUCTORS)
             made = inside | {id(n) for f in makers for n in ast.walk(f)}
             if any(isinstance(n, ast.Attribute) and n.attr == name and id(n) not in made for n in ast.walk(node)):
                 return False
@@ -112,7 +113,7 @@ class Surroundings:
             ways = list(_with_arms(function, {}))
             feeds = [a for n, a in ways if (isinstance(n, ast.Attribute) and n.attr == name) or _calls(n) in feeders]
             calls = [a for n, a in ways if isinstance(n, (ast.Attribute, ast.Name)) and _mentioned(n) == mine.name]
-            if function.name != "__init__" and not all(_exclude(a, b) for a in feeds for b in calls):
+            if function.name not in CONSTRUCTORS and not all(_exclude(a, b) for a in feeds for b in calls):
                 return False
         return True
 
@@ -133,7 +134,7 @@ class Surroundings:
         if own is None or not places or not all(f is not None and f[1] for f in found):
             return False
         counted, *emptied = [f[2] for f in found if f is not None]
-        methods = [f for f in own.body if isinstance(f, _DEFS) and f.name != "__init__"]
+        methods = [f for f in own.body if isinstance(f, _DEFS) and f.name not in CONSTRUCTORS]
         raising = [f for f in methods if any(_written(n) == counted for n in ast.walk(f))]
         raised = [
             n for f in raising for n in ast.walk(f) if isinstance(n, ast.AugAssign) and _written(n.target) == counted
@@ -182,8 +183,8 @@ class Surroundings:
         if own is None or not _bases(own) <= {"Optimizer", "object", "ABC"}:
             return ""
         methods = [f for f in own.body if isinstance(f, _DEFS)]
-        taken = [a.arg for f in methods if f.name == "__init__" for a in ast.walk(f.args) if isinstance(a, ast.arg)]
-        read = {name for f in methods if f.name != "__init__" for n in ast.walk(f) if (name := _mentioned(n))}
+        taken = [a.arg for f in methods if f.name in CONSTRUCTORS for a in ast.walk(f.args) if isinstance(a, ast.arg)]
+        read = {name for f in methods if f.name not in CONSTRUCTORS for n in ast.walk(f) if (name := _mentioned(n))}
         unread = [name for name in taken if pattern.search(name)]
         return unread[0] if len(unread) == 1 and not any(pattern.search(name) for name in read) else ""
 
@@ -325,7 +326,9 @@ def _kin_of(nodes: list[ast.stmt], function: ast.AST | None) -> tuple[set[int], 
     mine_too = {c.name for c in own}
     kin = [c for c in classes if c.name in mine_too.union(*map(_bases, own)) or mine_too & _bases(c)]
     inside = {id(n) for n in ast.walk(function)} if function is not None else set()
-    inside |= {id(n) for c in kin for f in c.body if isinstance(f, _DEFS) and f.name == "__init__" for n in ast.walk(f)}
+    inside |= {
+        id(n) for c in kin for f in c.body if isinstance(f, _DEFS) and f.name in CONSTRUCTORS for n in ast.walk(f)
+    }
     return {id(n) for c in kin for n in ast.walk(c)}, inside
 
 

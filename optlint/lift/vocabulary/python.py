@@ -163,6 +163,14 @@ def _defaultdict(site: Site) -> Value | None:
     return cell
 
 
+def _field(site: Site) -> Value | None:
+    """``field(default=0.9)``, ``field(default_factory=dict)``; one that ``__post_init__`` fills is empty before."""
+    factory = site.kwargs.get("default_factory")
+    if factory is not None:
+        return site.machine.call(factory, [], {}, site.span, "default_factory")
+    return site.kwargs.get("default", Const(None))
+
+
 def _map(site: Site) -> Value | None:
     if len(site.args) < 2:
         return None
@@ -389,6 +397,7 @@ NAMES: dict[str, Handler] = {
     "tqdm.notebook.tqdm": _same_elements,
     "copy.deepcopy": _deepcopy,
     "copy.copy": copy,
+    "dataclasses.field": _field,
     "functools.partial": _partial,
     "itertools.count": _range,
     "itertools.izip": _zip,
