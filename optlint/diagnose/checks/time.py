@@ -89,12 +89,27 @@ def time_begins_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         match = best(matches(subject))
         if match is not None and not match.variant.deviation:  # else more than that is to be sought
             yield replace(stuck, details={"assumes": ""})
+    yield from _number_of_a_tensor(subject, page)
     power = _timed(subject)
     counted = power.args[1].symbols & subject.time if power is not None else frozenset()
     if power is not None and counted <= subject.recurrence.anew:
         clocks = [replace(c, within=UPDATES) if c.symbol in counted else c for c in subject.clocks]
         written = subject.replaced(subject.posts, clocks=clocks)
         yield Repair(page.code, written, power, None, details={"kind": "clock", "says": "anew"})
+
+
+def _number_of_a_tensor(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """``for t, p in enumerate(params): m[t] = …; m[t] / (1 − βᵗ⁺¹)``: the states stand under what is taken for t."""
+    for power in powers_of_time(subject)[:1]:
+        counted = [c for c in subject.clocks if c.symbol in power.args[1].symbols]
+        index = counted[0].symbol if len(counted) == 1 else None
+        if index is None or index.kind != "index" or not subject.states:
+            continue
+        if all(f"[{index.name}]" in s.name for s in subject.states):
+            clocks = [replace(c, by=0.0) if c is counted[0] else c for c in subject.clocks]
+            written = subject.replaced(subject.posts, clocks=clocks)
+            details = {"kind": "clock", "says": "tensor", "assumes": ""}
+            yield Repair(page.code, written, power, None, details=details)
 
 
 @check("state-anew-for-an-epoch")
