@@ -67,9 +67,9 @@ class Program:
     def read(cls, units: tuple[Unit, ...], modules: Modules | None = None, before: Program | None = None) -> Program:
         """before: another version of the program; blocks with the same text are not parsed again."""
         program = cls(units, modules=modules)
-        for index, parsed in before._cache.items() if before is not None else ():
-            if before is not None and parsed is not None:
-                program._known.setdefault(before._text(index), []).append(parsed.tree)
+        for parsed in before._cache.values() if before is not None else ():
+            if parsed is not None:
+                program._known.setdefault(parsed.tree.text, []).append(parsed.tree)
         for number, unit in enumerate(units):
             found: Layout = layout(unit.text)
             program.texts.append(found.text)
@@ -131,7 +131,7 @@ class Program:
         if index not in self._cache:
             number, block = self.blocks[index]
             unit = self.units[number]
-            text = self._text(index)
+            text = "\n".join(self.texts[number].split("\n")[block.line - 1 : block.end_line]) + "\n"
             known = self._known.get(text)
             try:
                 parsed = Parsed(block, known.pop() if known else tree_of(text), unit.cell)
@@ -143,10 +143,6 @@ class Program:
                 parsed = None
             self._cache[index] = parsed
         return self._cache[index]
-
-    def _text(self, index: int) -> str:
-        number, block = self.blocks[index]
-        return "\n".join(self.texts[number].split("\n")[block.line - 1 : block.end_line]) + "\n"
 
 
 def _compared_with_several(texts: Iterable[str]) -> frozenset[str]:

@@ -22,6 +22,7 @@ class Tree:
     The nodes are known by identity, so that one program must not hold a tree twice.
     """
 
+    text: str
     body: tuple[cst.BaseStatement, ...]
     positions: Mapping[cst.CSTNode, CodeRange]
 
@@ -34,7 +35,7 @@ class Tree:
 def tree_of(text: str) -> Tree:
     """Raises what LibCST raises: ``ParserSyntaxError``, ``RecursionError``, ``ValueError``."""
     wrapper = _Wrapper(cst.parse_module(text), unsafe_skip_copy=True)
-    return Tree(tuple(wrapper.module.body), wrapper.resolve(PositionProvider))
+    return Tree(text, tuple(wrapper.module.body), wrapper.resolve(PositionProvider))
 
 
 def parts(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
