@@ -9,7 +9,7 @@ import libcst as cst
 from benchmarks.mutants.anatomy import Anatomy, Site
 from benchmarks.mutants.inject import forms as f
 from benchmarks.mutants.inject import injects
-from benchmarks.mutants.source import Edit
+from benchmarks.mutants.source import Edit, is_atom
 from benchmarks.mutants.spelling import Operation, operation, renamed
 
 Edits = Iterator[Edit | tuple[Edit, ...]]
@@ -36,7 +36,8 @@ def epsilon_added_to_the_quotient(a: Anatomy) -> Edits:
                 continue  # 1/√v + ε is OPT202's, in whatever spelling
             elif quotient.style == "operator" and quotient.operands[1] is below:
                 if below is site.node:
-                    yield a.code.replaced(quotient.node, f"{a.code.source(quotient.operands[0])} / {root} + {epsilon}")
+                    whole = root if is_atom(root) else f"({root})"
+                    yield a.code.replaced(quotient.node, f"{a.code.source(quotient.operands[0])} / {whole} + {epsilon}")
                 else:
                     yield (
                         a.code.replaced(site.node, root),
