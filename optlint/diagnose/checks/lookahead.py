@@ -47,7 +47,8 @@ def one_sign_turned(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     for wrong, right in one_sign_turned_in(subject):
         step = ex.replace_node(subject.step, wrong, right)
         made = subject.replaced([*(s.post for s in subject.states), step])
-        yield Repair(page.code, made, wrong, right, where="step", root=subject.step)
+        details = {"says": "opposite"}
+        yield Repair(page.code, made, wrong, right, where="step", root=subject.step, details=details)
 
 
 def _turns_each_time(subject: Subject, page: MistakePage) -> Iterator[Repair]:
