@@ -118,11 +118,12 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
 
 def _may_stand_elsewhere(verdict: Judgement) -> bool:
     """All that is missing may be what callers hand in (a corrected step size, beside the moments)."""
-    pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
     subject = verdict.subject
-    sizes = structure.factors(subject.drive) if subject is not None else []
-    given = any(f.op == "opaque" or (f.op == "sym" and f.symbol.external) for f, _ in sizes)
-    given &= subject is not None and all(s.initial is None for s in subject.states)
+    if subject is None or any(s.initial is not None for s in subject.states):
+        return False
+    sizes = [f for f, _ in structure.factors(subject.drive)]
+    given = any(f.op == "opaque" or (f.op == "sym" and f.symbol.external) for f in sizes)
+    pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
     return given and bool(pages) and all(page is not None and page.options.get("callers") for page in pages)
 
 

@@ -27,11 +27,9 @@ def _goes_before(first: Recurrence, later: Recurrence) -> bool:
         places = {n for n in kept if n == place or n.startswith((place + "[", place + "."))}
         if (place != condition) == yes and places and not places <= lasting:
             return True
-        if not yes:
-            continue
         counted = _AT_FIRST.fullmatch(condition)
         fewer = {s.old.name for s in first.states} < set(kept)
-        if counted is not None and fewer and _is_time(counted[1], later):
+        if yes and counted is not None and fewer and _is_time(counted[1], later):
             return True
     return False
 

@@ -11,9 +11,7 @@ LEAVES = (cst.Raise, cst.Break, cst.Continue)
 
 def only_leaves(body: cst.BaseSuite) -> bool:
     """A body that only raises, returns nothing, skips the iteration or stops: the update goes on without it."""
-    statements: list[cst.CSTNode] = []
-    for statement in body.body:
-        statements.extend(statement.body if isinstance(statement, cst.SimpleStatementLine) else [statement])
+    statements = _statements(body)
     if not statements or len(statements) > 3:
         return False
     last = statements[-1]
@@ -34,9 +32,7 @@ def goes_away(body: cst.BaseSuite) -> bool:
 
 def stops(body: cst.BaseSuite) -> bool:
     """A body that only ends the loop around it, and perhaps talks."""
-    statements: list[cst.CSTNode] = []
-    for line in body.body:
-        statements += line.body if isinstance(line, cst.SimpleStatementLine) else [line]
+    statements = _statements(body)
     talks = all(isinstance(s, cst.Expr) and _is_talk(s) for s in statements[:-1])
     return talks and bool(statements) and isinstance(statements[-1], cst.Break)
 
@@ -47,6 +43,14 @@ def last_return(body: cst.BaseSuite | Sequence[cst.CSTNode]) -> cst.BaseExpressi
     line = statements[-1] if statements else None
     last = line.body[-1] if isinstance(line, cst.SimpleStatementLine) and line.body else line
     return last.value if isinstance(last, cst.Return) else None
+
+
+def _statements(body: cst.BaseSuite) -> list[cst.CSTNode]:
+    """Those that share a line each by itself."""
+    found: list[cst.CSTNode] = []
+    for line in body.body:
+        found.extend(line.body if isinstance(line, cst.SimpleStatementLine) else [line])
+    return found
 
 
 def _is_talk(statement: cst.Expr) -> bool:

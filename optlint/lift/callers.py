@@ -12,7 +12,7 @@ from libcst import matchers
 
 from optlint.lift.interpreter import Interpreter
 from optlint.lift.loops import returns_at_end
-from optlint.lift.objects import Func, Klass
+from optlint.lift.objects import CONSTRUCTORS, Func, Klass
 from optlint.lift.recurrence import Recurrence
 from optlint.lift.related import begins_anew, is_bare, made_at, note_what_stands_still
 from optlint.model import Span
@@ -163,7 +163,7 @@ def _all_functions(lifter: Lifter, machine: Interpreter) -> Iterator[tuple[str, 
         if isinstance(value, Func):
             yield block.name, value, None
         elif isinstance(value, Klass):
-            yield from (method for method in value.methods(block.name) if own_name(method[0]) != "__init__")
+            yield from (method for method in value.methods(block.name) if own_name(method[0]) not in CONSTRUCTORS)
 
 
 def _span(machine: Interpreter, func: Func) -> Span | None:

@@ -13,6 +13,7 @@ from libcst import matchers
 
 from optlint.lift.bodies import goes_away, last_return, only_leaves, stops
 from optlint.lift.conditions import (
+    asked_flag,
     asks_for_key,
     asks_for_zero,
     creates_state,
@@ -99,7 +100,7 @@ class Conditionals(Creation):
 
     def _at_flag(self, condition: Expr, body: cst.BaseSuite, no: cst.If | cst.Else | None) -> bool:
         """``if self.fresh: …; self.fresh = False``: the branch that turns its own flag is the first step's alone."""
-        flag = flag_of(condition) or _asked_flag(condition)
+        flag = flag_of(condition) or asked_flag(condition)
         if flag is None:
             return False
         branch, other = (body, no) if flag[1] else (no, body)
@@ -162,16 +163,6 @@ def _goes_on(node: cst.If) -> cst.BaseSuite | cst.Else | cst.If | None:
     if stops(node.body):
         return node.orelse
     return node.body if other is not None and stops(other) else None
-
-
-def _asked_flag(condition: Expr) -> tuple[Symbol, bool] | None:
-    """The attribute of some object that is asked for, of which nothing tells how it begins (``layer.fresh``), and the
-    answer that leads into the branch."""
-    turned = condition.op == "not"
-    asked = condition.args[0] if turned else condition
-    if asked.op != "sym" or asked.symbol.initial is not None or "." not in asked.symbol.name:
-        return None
-    return asked.symbol, not turned
 
 
 _ASKS = matchers.Call(func=matchers.Name("isinstance"))

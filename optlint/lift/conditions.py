@@ -175,6 +175,16 @@ def flag_of(condition: Expr) -> tuple[Symbol, bool] | None:
     return condition.symbol, bool(first.value)
 
 
+def asked_flag(condition: Expr) -> tuple[Symbol, bool] | None:
+    """The attribute of some object that is asked for, of which nothing tells how it begins (``layer.fresh``), and the
+    answer that leads into the branch."""
+    turned = condition.op == "not"
+    asked = condition.args[0] if turned else condition
+    if asked.op != "sym" or asked.symbol.initial is not None or "." not in asked.symbol.name:
+        return None
+    return asked.symbol, not turned
+
+
 def follows_time(condition: Expr) -> bool:
     """Decided by the number of the step (ρₜ > 5, t == 1), so that one run goes both ways."""
     for node in walk(condition):

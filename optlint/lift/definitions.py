@@ -8,7 +8,7 @@ import libcst as cst
 from libcst import matchers
 
 from optlint.lift.calls import Calls
-from optlint.lift.objects import Func, Klass, Lib, Scope
+from optlint.lift.objects import CONSTRUCTORS, Func, Klass, Lib, Scope
 from optlint.lift.parts import accessor
 from optlint.lift.vocabulary import GLOBAL_NAMES, is_library
 
@@ -59,7 +59,7 @@ class Definitions(Calls):
     def exec_ClassDef(self, node: cst.ClassDef) -> None:
         klass = self.klass(node)
         if len(self.stack) and not self.scanning and not self.is_abroad:
-            self.nested.extend(m for m in klass.methods(klass.name) if m[1].name != "__init__")
+            self.nested.extend(m for m in klass.methods(klass.name) if m[1].name not in CONSTRUCTORS)
         self.store.bind(self.scope, node.name.value, klass)
 
     def klass(self, node: cst.ClassDef) -> Klass:

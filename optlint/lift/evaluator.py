@@ -34,6 +34,7 @@ from optlint.lift.operators import Operators
 from optlint.lift.parts import parts_of
 from optlint.lift.places import WHOLE, attribute, item
 from optlint.lift.vocabulary.keras import MADE_ANEW
+from optlint.lift.wordings import without_nothing
 from optlint.model import Span
 
 MAX_WORK = 60_000  # evaluation steps of one run
@@ -290,9 +291,9 @@ class Evaluator(Operators):
         return self.opaque("~", [value], span)
 
     def eval_Comparison(self, node: cst.Comparison) -> Value:
-        empty = _compared_with_nothing(node)
-        if empty is not None:
-            return self.eval(cst.UnaryOperation(cst.Not(), node.left) if empty else node.left)
+        asked = without_nothing(node)
+        if asked is not None:
+            return self.eval(asked)
         left = self.eval(node.left)
         results: list[Value] = []
         for target in node.comparisons:
@@ -418,13 +419,3 @@ def dotted(node: cst.CSTNode) -> str:
     if isinstance(node, cst.Subscript):
         return f"{dotted(node.value)}[]"
     return "expression"
-
-
-def _compared_with_nothing(node: cst.Comparison) -> bool | None:
-    """Whether ``x == ()``, or ``[]``, or ``{}``, asks that there is nothing in x (yes), or something (``!=``: no)."""
-    target = node.comparisons[0]
-    if len(node.comparisons) > 1 or not isinstance(target.operator, (cst.Equal, cst.NotEqual)):
-        return None
-    if not isinstance(target.comparator, (cst.Tuple, cst.List, cst.Dict)) or target.comparator.elements:
-        return None
-    return isinstance(target.operator, cst.Equal)

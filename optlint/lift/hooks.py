@@ -13,7 +13,7 @@ from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
 from optlint.lift.frames import Frame, Leave
 from optlint.lift.interpreter import Interpreter
-from optlint.lift.objects import Cell, Func, Klass, Unsupported, numeric
+from optlint.lift.objects import CONSTRUCTORS, Cell, Func, Klass, Unsupported, numeric
 from optlint.lift.places import attribute
 
 _ONE_MORE = matchers.AugAssign(operator=matchers.AddAssign(), value=matchers.Integer("1")) | matchers.Assign(
@@ -52,7 +52,7 @@ def _hooks(machine: Interpreter, klass: Klass, func: Func) -> Iterator[tuple[Fun
     """Methods that take nothing and do nothing but give attributes new numbers, some of which ``func`` reads."""
     read = _attributes_of(func.node)
     for name, member in klass.members.items():
-        if not isinstance(member, Func) or name == "__init__" or member.node is func.node:
+        if not isinstance(member, Func) or name in CONSTRUCTORS or member.node is func.node:
             continue
         changes = machine.changes.get(member.node)
         if changes is None or not (changes.rebound & read) or not changes.rebound | changes.mutated:

@@ -164,25 +164,27 @@ def comes_next(entry: Entry, entries: Sequence[Entry]) -> bool:
     symbol, post = entry.slot.symbol, entry.post
     if post.op != "opaque" or not post.args:
         return post.op != "sym" and any(_is_made_of_next(entry, e) for e in entries if e is not entry)
-    for other in entries:
-        new = other.post
-        if other is entry or symbol not in new.symbols or (1, ex.sym(other.slot.symbol)) not in structure.terms(new):
-            continue
-        if any(ex.contains(a, new) for a in post.args) or post.symbols == new.symbols:  # of a large one its symbols
-            return True
-    return False
+    moved = (e.post for e in entries if e is not entry and _steps_by(e, symbol))
+    return any(  # of a large one its symbols
+        any(ex.contains(a, new) for a in post.args) or post.symbols == new.symbols for new in moved
+    )
 
 
 def _is_made_of_next(entry: Entry, other: Entry) -> bool:
     """The one is called a gradient, or made by unseen code, of the other's new content, which takes it in."""
     symbol, moved, new = entry.slot.symbol, other.slot.symbol, other.post
-    if symbol not in new.symbols or (1, ex.sym(moved)) not in structure.terms(new):
+    if not _steps_by(other, symbol):
         return False
     there = Symbol("there", kind="role")
     part = ex.substitute(entry.post, {new: ex.sym(there)}, into_opaque=True)
     if part == ex.sym(there) or there not in part.symbols or part.symbols & {symbol, moved}:
         return False
     return names_gradient(symbol) or any(n.op == "opaque" and there in n.symbols for n in ex.walk(part))
+
+
+def _steps_by(entry: Entry, symbol: Symbol) -> bool:
+    """All of the content stays, and what is added reads the symbol: w − η·g."""
+    return symbol in entry.post.symbols and (1, ex.sym(entry.slot.symbol)) in structure.terms(entry.post)
 
 
 def _is_made_of(term: Expr, kept: Set[Symbol], parameter: Symbol) -> bool:

@@ -326,9 +326,8 @@ def _kin_of(nodes: list[ast.stmt], function: ast.AST | None) -> tuple[set[int], 
     mine_too = {c.name for c in own}
     kin = [c for c in classes if c.name in mine_too.union(*map(_bases, own)) or mine_too & _bases(c)]
     inside = {id(n) for n in ast.walk(function)} if function is not None else set()
-    inside |= {
-        id(n) for c in kin for f in c.body if isinstance(f, _DEFS) and f.name in CONSTRUCTORS for n in ast.walk(f)
-    }
+    makers = [f for c in kin for f in c.body if isinstance(f, _DEFS) and f.name in CONSTRUCTORS]
+    inside |= {id(n) for f in makers for n in ast.walk(f)}
     return {id(n) for c in kin for n in ast.walk(c)}, inside
 
 

@@ -12,6 +12,7 @@ from optlint.lift.definitions import Definitions
 from optlint.lift.expression import COMPARISONS, ELEMENTWISE, Expr, Symbol, const
 from optlint.lift.frames import Dropped
 from optlint.lift.objects import Cell, Lib, Method, Value, numeric
+from optlint.lift.tree import parts
 from optlint.lift.vocabulary import Site
 from optlint.lift.vocabulary.elements import element as element_of
 from optlint.lift.vocabulary.elements import is_list
@@ -111,7 +112,7 @@ def _names_in(function: cst.FunctionDef) -> dict[str, list[cst.Name]]:
     waiting: list[cst.CSTNode] = [function]
     while waiting:
         node = waiting.pop()
-        waiting.extend(node.children)
+        waiting.extend(parts(node))
         if isinstance(node, cst.Name):
             found.setdefault(node.value, []).append(node)
     return found

@@ -30,6 +30,17 @@ def in_other_words(node: cst.Assign) -> cst.If | cst.ClassDef | cst.Assign | Non
     return None
 
 
+@lru_cache(maxsize=512)
+def without_nothing(node: cst.Comparison) -> cst.BaseExpression | None:
+    """``not x`` for ``x == ()``, ``x == []`` or ``x == {}``, and x for ``!=``; None for any other comparison."""
+    target = node.comparisons[0]
+    if len(node.comparisons) > 1 or not isinstance(target.operator, (cst.Equal, cst.NotEqual)):
+        return None
+    if not isinstance(target.comparator, (cst.Tuple, cst.List, cst.Dict)) or target.comparator.elements:
+        return None
+    return cst.UnaryOperation(cst.Not(), node.left) if isinstance(target.operator, cst.Equal) else node.left
+
+
 def _made_where_missing(node: cst.Assign, name: str, value: cst.BooleanOperation) -> cst.If | None:
     """``if not state: state = {"m": 0}``."""
     same = isinstance(value.operator, cst.Or) and matchers.matches(value.left, matchers.Name(name))

@@ -276,7 +276,7 @@ def _is_only_begun(recurrence: Recurrence, symbol: Symbol, alone: bool = False) 
     place = rf"(?:\.|['\"]){name}\b['\"]?\]?(?:\[[^\]]*\])*"
     if alone and re.search(rf"(?:[(,=]|\bin|\breturn)\s*[\w.]*{place}\s*(?:[,):\]#]|$)", recurrence.text, re.MULTILINE):
         return False
-    given = rf"(?:{place}|\bdict\((?:.*,)?\s*{name})\s*"  # ``dict(mom=zeros)``, ``{{"mom": zeros}}``
+    given = rf"(?:{place}|\bdict\((?:.*,)?\s*{name})\s*"  # ``dict(mom=zeros)``, ``{"mom": zeros}``
     write = re.compile(rf"{given}(?:[-+*/@]?=(?!=)|:(?!=)|\.\w+_\(|,[^=()]*=(?!=))(?P<value>.*)")
     values = [m["value"] for line in recurrence.text.split("\n") if (m := write.search(line))]
     return bool(values) and all(map(_NOTHING.search, values))

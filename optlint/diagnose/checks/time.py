@@ -81,15 +81,20 @@ def time_stuck(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         yield Repair(page.code, made, power, ex.op("pow", power.args[0], time))
 
 
-@check("time-begins-anew")
-def time_begins_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
-    """t counts the updates of one epoch, and the averages last through all of them; or it stands still (AMSGrad's one
-    correction is a factor then)."""
+@check("time-amiss")
+def time_amiss(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """Beside a published form: t stands still (AMSGrad's one correction is a factor then), is no number of a step, or
+    begins anew."""
     for stuck in time_stuck(subject, page):
         match = best(matches(subject))
         if match is not None and not match.variant.deviation:  # else more than that is to be sought
             yield replace(stuck, details={"assumes": ""})
     yield from _number_of_a_tensor(subject, page)
+    yield from _begins_anew(subject, page)
+
+
+def _begins_anew(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """t counts the updates of one epoch, and the averages last through all of them."""
     power = _timed(subject)
     counted = power.args[1].symbols & subject.time if power is not None else frozenset()
     if power is not None and counted <= subject.recurrence.anew:
