@@ -119,10 +119,10 @@ def judge(recurrence: Recurrence, path: str, settings: Settings, depth: int = DE
 def _may_stand_elsewhere(verdict: Judgement) -> bool:
     """All that is missing may be what callers hand in (a corrected step size, beside the moments)."""
     subject = verdict.subject
-    if subject is None or any(s.initial is not None for s in subject.states):
-        return False
-    sizes = [f for f, _ in structure.factors(subject.drive)]
-    given = any(f.op == "opaque" or (f.op == "sym" and f.symbol.external) for f in sizes)
+    if subject is None or any(s.initial is not None or s.name.startswith("self.") for s in subject.states):
+        return False  # its own
+    data = subject.moving | {subject.g}
+    given = any(f.symbols and not f.symbols & data for f, _ in structure.factors(subject.drive))
     pages = [find_mistake(f.code) for f in verdict.findings if f.severity != "note"]
     return given and bool(pages) and all(page is not None and page.options.get("callers") for page in pages)
 
