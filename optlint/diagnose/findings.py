@@ -80,7 +80,7 @@ class Context:
             seen = look(self.subject, explanation.repaired, effective, probes)
         others: dict[ex.Symbol, float] = {}
         if seen is None and len(explanation.repairs) == 1:  # the code's own settings may hide it
-            others = other_settings(written, repaired)
+            others = other_settings(written, repaired, effective)
             if others:
                 run = written.with_settings(others), repaired.with_settings(others)
                 seen = look(*run, effective, probes)

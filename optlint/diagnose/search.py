@@ -276,7 +276,7 @@ def _choose(hits: list[Explanation], intended: frozenset[str], beside: frozenset
     floors = {_floors()[title] for title in beside & _floors().keys()}
 
     def rank(hit: Explanation) -> tuple[object, ...]:
-        own, special = _of_family(hit, intended), _of_family(hit, None)
+        own, special = _of_family(hit, intended) or _is_spoken_of(hit), _of_family(hit, None)
         choice = any(map(_stands_alone, hit.repairs))
         return (
             choice,
@@ -326,6 +326,12 @@ def _of_family(explanation: Explanation, families: frozenset[str] | None) -> boo
     """All its mistakes are some family's (of these, where given): that says more than what any update can have."""
     pages = [find_mistake(r.code) for r in explanation.repairs]
     return all(p is not None and p.families and (families is None or families & set(p.families)) for p in pages)
+
+
+def _is_spoken_of(explanation: Explanation) -> bool:
+    """Its pages are asked only where the code speaks of what they concern."""
+    pages = [find_mistake(r.code) for r in explanation.repairs]
+    return all(p is not None and p.options.get("said") for p in pages)
 
 
 def _climbs(explanation: Explanation) -> bool:

@@ -128,12 +128,13 @@ def _going_on(content: Expr, symbol: Symbol) -> tuple[Expr, Expr] | None:
 
 
 def _lasts(symbol: Symbol, post: Expr) -> bool:
-    """The code begins the place, or calls it or what it keeps a velocity's."""
+    """The code begins the place (a second moment with a setting, too), or calls it or what it keeps a velocity's."""
     if symbol.kind != "place" or not ("[" in symbol.name or "." in symbol.name):
         return False
     own = structure.retention(post, symbol)
     part = own.op == "sym" and is_called_momentum(own.symbol.name) if own is not None else False
-    return symbol.initial is not None or is_called_velocity(symbol) or part
+    begun = symbol.initial is not None or (symbol.default is not None and structure.averages_squares(post, symbol))
+    return begun or is_called_velocity(symbol) or part
 
 
 def _takes_in(post: Expr, symbol: Symbol) -> bool:

@@ -241,7 +241,7 @@ def _is_named_later(one: Stored, later: str) -> bool:
 
     A line that gives the same name something else made of it (``p = p.detach()``, ``p += noise``), changes what it
     holds (``p.clamp_(0, 1)``), or gives that an attribute (``p.grad = None``), is no place where it goes on, nor is one
-    that asks for its shape, nor a loop that binds the name itself.
+    that asks for its shape or its gradient, nor a loop that binds the name itself.
     """
     name = re.escape(one.name)
     named = re.compile(rf"(?<![\w.]){name}\b")
@@ -249,7 +249,7 @@ def _is_named_later(one: Stored, later: str) -> bool:
         return True
     if not named.search(later):
         return False
-    shaped = re.sub(rf"(?<![\w.]){name}(?:\.data)?\.(?:dim\(\)|ndim\b|shape\b|numel\(\)|size\()", "", later)
+    shaped = re.sub(rf"(?<![\w.]){name}(?:\.data)?\.(?:dim\(\)|ndim\b|shape\b|numel\(\)|size\(|grad\b)", "", later)
     again = "|".join((
         rf"{name} = [^\n]*\)", rf"{name}\s*[-+*/]=(?![^\n]*\b{name}\b)[^\n]*", rf"{name}\.grad\s*=(?!=)[^\n]*",
         rf"{name}(?:\.data)?\.[a-z]\w*[a-z]_\([^\n]*\)",

@@ -147,6 +147,13 @@ def adds_squares(post: Expr, symbol: Symbol) -> bool:
     return bool(taken) and all(squared_in(t) for t in taken)
 
 
+def averages_squares(post: Expr, symbol: Symbol) -> bool:
+    """β·s + (1 − β)·x²: a second moment, whatever it begins with."""
+    own, taken = retention(post, symbol), rest(post, symbol)
+    weighed = own is not None and any(is_complement(f, own) for f, e in factors(taken) if e == 1)
+    return weighed and bool(squared_in(taken))
+
+
 def goes_on_from_zero(node: Expr) -> bool:
     """β·0, or 0 + x²: where an average, or a sum of squares, has nothing to go on from."""
     if const(0) not in node.args:

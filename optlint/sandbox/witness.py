@@ -260,20 +260,21 @@ def look_low(written: tuple[Subject, Precision], repaired: tuple[Subject, Precis
     return still
 
 
-def other_settings(written: Subject, repaired: Subject) -> dict[Symbol, float]:
+def other_settings(written: Subject, repaired: Subject, effective: Expr | None) -> dict[Symbol, float]:
     """Numbers for the settings in which the two differ, and that the user may set, as a second run has them.
 
     A default of 1 takes out what is weighed with 1 − ν.
     """
     changed = [p for p, q in zip(written.posts, repaired.posts, strict=False) if p != q]
-    concerned = frozenset().union(*(p.symbols for p in changed))
+    in_data = effective.symbols if effective is not None else frozenset()  # they counted as a part of the gradient
+    concerned = in_data.union(*(p.symbols for p in changed))
     bound = repaired.bound
     another = int(np.argmax(BINDINGS.index("rebound-1") == BINDING_OF_LANE))
     return {
         h.symbol: float(bound[h.symbol][another, 0])
         for h in repaired.hypers
         if h.symbol in concerned
-        and h.symbol in written.bound
+        and (h.symbol in written.bound or h.symbol in in_data)
         and (h.role == "epsilon" or h.symbol.default in (None, 1))
     }
 

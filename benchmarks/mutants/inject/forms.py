@@ -223,10 +223,13 @@ def changes_what_is_there(a: Anatomy, line: cst.SimpleStatementLine) -> bool:
 
 
 def place_text(a: Anatomy, role: str) -> str:
-    """How the code writes the state's place: ``self.m[k]``, ``exp_avg``."""
+    """How the code writes the state's place: ``self.m[k]``, ``exp_avg``.
+
+    The name of all tensors' contents, which a comprehension makes, is none's.
+    """
     for line in writes(a, role):
         node = target(a, line) or receiver(a, line)
-        if node is not None:
+        if node is not None and not isinstance(getattr(line.body[0], "value", None), (cst.BaseComp, cst.Dict)):
             return a.code.source(node)
     return ""
 

@@ -115,10 +115,21 @@ def bound_instead_of_changed(a: Anatomy) -> Edits:
             yield tuple(edits)
 
 
+def _copied(small: cst.BaseSmallStatement) -> cst.BaseExpression | None:
+    """x of ``m.copy_(x)``: a tensor has no method ``copy``."""
+    match small:
+        case cst.Expr(cst.Call(cst.Attribute(cst.Name(), cst.Name("copy_")), [cst.Arg(value)])):
+            return value
+    return None
+
+
 def _rebound(a: Anatomy, line: cst.SimpleStatementLine) -> Edit | None:
     small = line.body[0]
     place = f.receiver(a, line)
     op = operation(a.code, small.value) if isinstance(small, cst.Expr) else None
+    given = _copied(small)
+    if isinstance(place, cst.Name) and given is not None:
+        return (*a.code.offsets(line), f"{place.value} = {a.code.source(given)}")
     if isinstance(place, cst.Name) and isinstance(small, cst.Expr) and op is not None and op.style == "method":
         return (*a.code.offsets(line), f"{place.value} = {out_of_place(a, small.value)}")
     if isinstance(small, cst.AugAssign) and isinstance(small.target, cst.Name):

@@ -115,7 +115,7 @@ def _out_of_sight(subject: Subject) -> bool:
     An unknown call makes something of a decay (``lr * debias(beta2, step)``), or gives what is taken from 1
     (``1 - self.kept("beta1_power")``), or some place does that no decay is (``1 - self.beta1_power``); unseen code
     gets m/√v and gives it its size; a size that is 1 − p is handed back beside the step; or an unseen caller hands in
-    the moments and beside them a step size that is not called a learning rate.
+    the moments and beside them a step size that is not called a learning rate (where t is here, so are corrections).
     """
     recurrence = subject.recurrence
     kept = [structure.retention(s.post, s.old) for s in recurrence.states]
@@ -127,7 +127,8 @@ def _out_of_sight(subject: Subject) -> bool:
     sizes = [f for f, _ in structure.factors(subject.drive) if f.symbols and not f.symbols & subject.moving]
     if recurrence.handed_on and not sizes:
         return True
-    given = [f.symbol for f in sizes if f.op == "sym" and f.symbol.external]
+    timed = any(p.symbols & subject.timed for p in subject.posts)
+    given = [f.symbol for f in sizes if f.op == "sym" and f.symbol.external and not timed]
     if given and not any(_RATE.search(s.name) for s in given) and all(s.initial is None for s in recurrence.states):
         return True
     if any(map(_is_correction, recurrence.escapes - {recurrence.step})):

@@ -81,7 +81,10 @@ def state_not_kept(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             return  # another page tells it
         if foreign:  # what is done for the first tensor is no first step
             whole = whole.replaced([structure.after_first(p) for p in whole.posts])
-        lasting = all(s.post.op == "max" or is_decayed(s.post, s.old, is_called_velocity(s.old)) for s in states)
+        counts = _counts(recurrence)
+        lasting = all(
+            s.post.op == "max" or is_decayed(s.post, s.old, is_called_velocity(s.old), counts) for s in states
+        )
         written = as_of_neighbours(whole, [s for s in whole.states if s.old in lost]) if foreign else None
         if all(_is_only_begun(recurrence, s.old) or _is_of_graph(recurrence, s.old) for s in states):
             details |= {"certain": "yes"} if lasting else {}
@@ -209,11 +212,11 @@ def _averaged(post: Expr, recurrence: Recurrence) -> list[Symbol]:
     if post.op not in SUMS:
         return []
     found = []
-    parameter, counts = recurrence.parameter, {x for c in recurrence.counters for x in (c.old, c.new)}
+    parameter, counts = recurrence.parameter, _counts(recurrence)
     for symbol in post.visible:
         own = structure.retention(post, symbol)
         whole = own == ex.const(1) and (post.op == "max" or structure.adds_squares(post, symbol))
-        if symbol.kind != "place" or own is None or not (whole or is_part(own)) or _is_gradient(symbol, post):
+        if symbol.kind != "place" or own is None or not (whole or is_part(own, counts)) or _is_gradient(symbol, post):
             continue
         if parameter is not None and symbol is parameter.old:
             continue
@@ -222,12 +225,17 @@ def _averaged(post: Expr, recurrence: Recurrence) -> list[Symbol]:
         if parameter is not None and parameter.old in own.symbols:
             continue  # g + λ·w keeps no part of λ
         unset = symbol.default in (None, 0) or symbol.array  # a setting has a number, and is none
+        unset |= structure.averages_squares(post, symbol)
         decays = is_called_velocity(symbol)
         settings = own.symbols - counts
         data = any(s.array or (s.default == 0 and not decays and not is_momentum(s, post)) for s in settings)
         if unset and not data and structure.rest(post, symbol) != ZERO and own.symbols != frozenset({symbol}):
             found.append(symbol)
     return [s for s in found if _may_last(s)]
+
+
+def _counts(recurrence: Recurrence) -> set[Symbol]:
+    return {x for c in recurrence.counters for x in (c.old, c.new)}
 
 
 def _may_last(symbol: Symbol) -> bool:

@@ -108,7 +108,8 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 def _lasting_first(recurrence: Recurrence) -> list[Stored]:
     """What the run stores: a content that has a name of its own besides is told where it is put."""
-    return sorted(recurrence.stored, key=lambda s: not _outlives_step(s, recurrence))
+    over = [Stored(e.slot.symbol.name, e.post, e.spans[0]) for e in recurrence.overwritten if e.spans]
+    return sorted([*recurrence.stored, *over], key=lambda s: not _outlives_step(s, recurrence))
 
 
 def _decay_of_weighed(node: Expr) -> Expr | None:

@@ -115,11 +115,14 @@ def _has_number(node: Expr) -> bool:
 
 
 def _could_decay(node: Expr) -> bool:
-    """A setting or number between 0.5 and 1, or one that the code leaves to its caller: momentum that is off, too."""
+    """A setting or number between 0.5 and 1, or one that the code leaves to its caller.
+
+    Momentum that is off, too, and a decay that by default forgets nothing (MI-FGSM's μ = 1).
+    """
     value = node.symbol.default if node.op == "sym" else node.value
     if node.op not in ("sym", "const"):
         return False
-    return value is None or 0.5 <= float(value) < 1 or (value == 0 and _named(node))  # type: ignore[arg-type]
+    return value is None or 0.5 <= float(value) < 1 or (value in (0, 1) and _named(node))  # type: ignore[arg-type]
 
 
 def _factor_of_gradient(subject: Subject) -> Expr | None:
@@ -202,7 +205,7 @@ def rate_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
         if own is None or kept is None or kept == ex.const(1):
             continue  # what forgets nothing, and moves by the rate that moved it, is a leapfrog
         for rate in sorted((_settings(own) | outer) & _settings(kept), key=lambda s: s.name):
-            if len(_settings(kept)) < 2:
+            if len(_settings(kept)) < 2 and not any(_is_share(f) for f, _ in structure.factors(kept)):
                 continue
             whole = structure.product([*_others(kept, rate), (ex.sym(state.old), 1.0)])
             post = structure.total([(1, whole), (1, structure.rest(state.post, state.old))], state.post.origin)
@@ -226,6 +229,11 @@ def step_made_twice(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     step = structure.total([parts[0], moves[0]], subject.step.origin)
     made = subject.replaced([*subject.posts[:-1], step])
     yield Repair(page.code, made, subject.step, step, span=spans[1], details={"says": "twice"})
+
+
+def _is_share(factor: Expr) -> bool:
+    """A number that a momentum may be."""
+    return factor.op == "const" and 0.5 <= factor.number < 1
 
 
 def _without_rate(subject: Subject, state: State, rate: Symbol) -> Iterator[Expr]:

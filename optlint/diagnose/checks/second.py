@@ -161,18 +161,34 @@ def _gathers(subject: Subject, state: State, average: Expr) -> bool:
 def epsilon_accumulates(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """v + ε is stored as the new v: keep v, and let what reads it, or its root, add ε, or leave that out."""
     for position, state in enumerate(subject.states):
-        parts = structure.terms(state.post)
-        added = [n for n in parts if n[0] > 0 and subject.is_hyper(n[1]) and n[1] != ZERO]
-        if len(added) != 1 or state.old not in subject.second or not _takes_in(subject, state):
+        found = _without_added(subject, state.post)
+        if found is None or state.old not in subject.second or not _takes_in(subject, state):
             continue
         if state.post.symbols & subject.moving - subject.second:
             continue  # AdaBelief means it so
-        post = structure.total([n for n in parts if n is not added[0]], state.post.origin)
+        post, added = found
         new = ex.sym(state.new)
         root = ex.op("sqrt", new)
-        for table in ({new: ex.op("add", new, added[0][1])}, {root: ex.op("add", root, added[0][1])}, {}):
-            made = _with(subject.replaced([ex.substitute(p, table) for p in subject.posts]), position, post)
-            yield Repair(page.code, made, state.post, post, where=state.name)
+        whole = {n: new for n in ex.walk(state.post) if _without_added(subject, n) == found}  # as some steps read it
+        for table in ({new: ex.op("add", new, added)}, {root: ex.op("add", root, added)}, {}):
+            read = [ex.substitute(ex.substitute(p, whole), table) for p in subject.posts]
+            yield Repair(page.code, _with(subject.replaced(read), position, post), state.post, post, where=state.name)
+
+
+def _without_added(subject: Subject, post: Expr) -> tuple[Expr, Expr] | None:
+    """The average and the setting that is added to it, be it in some steps only (RAdam's rectified ones)."""
+    parts = structure.terms(post)
+    added = [n for n in parts if n[0] > 0 and subject.is_hyper(n[1]) and n[1] != ZERO]
+    if len(added) == 1:
+        return structure.total([n for n in parts if n is not added[0]], post.origin), added[0][1]
+    if post.op != "where":
+        return None
+    _, there, otherwise = post.args
+    for more, less in ((there, otherwise), (otherwise, there)):
+        found = _without_added(subject, more)
+        if found is not None and found[0] == less:
+            return found
+    return None
 
 
 def _takes_in(subject: Subject, state: State) -> bool:

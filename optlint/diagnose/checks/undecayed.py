@@ -54,8 +54,8 @@ def decay_of_gradient(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 def decay_of_gradient_in_step(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """u + λ·g for u + λ·w beside what the moments give. A function that is not given w can only leave it away."""
     w, g = subject.parameter, ex.sym(subject.g)
-    if not subject.second:
-        return
+    if not subject.second and not any(n.op == "sign" for n in ex.walk(subject.step)):
+        return  # of λ·g beside an average of g, nobody knows what it is for
     for node in ex.walk(subject.step):
         parts = structure.factors(node) if node.op == "mul" else []
         rates = _coefficients(parts)
