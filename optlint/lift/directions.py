@@ -30,8 +30,10 @@ def kept_directions(
     left = [e.post for e in entries if e.slot.symbol not in read and isinstance(e.slot.home, Cell)]
     anew = ((place, resolved(post, table)) for place, post in made_anew(store))
     left += [post for place, post in anew if not _stays(post, place)]
-    averages = [e.post for e in entries if e.slot.symbol in e.post.symbols and any(map(_is_gradient, e.post.symbols))]
+    averaging = [e for e in entries if e.slot.symbol in e.post.symbols and any(map(_is_gradient, e.post.symbols))]
+    averages, held = [e.post for e in averaging], {e.slot.symbol for e in averaging}
     made = [p for p in dict.fromkeys(left) if any(a != p and ex.contains(p, a) for a in averages)]
+    made += [p for p in dict.fromkeys(left) if p not in made and held & p.symbols and _moved_argument(p, frame)]
     whole = [p for p in made if not any(p != o and ex.contains(o, p) for o in made)]
     moved = [Entry(slot, p, (p.origin,) if p.origin else ()) for p in whole if (slot := _moved_argument(p, frame))]
     whole = [p for p in whole if not any(p is m.post for m in moved)]
@@ -57,7 +59,7 @@ def _moved_argument(post: Expr, frame: Frame) -> Slot | None:
 def _is_sized(recurrence: Recurrence) -> bool:
     """η·m̂/(√v̂ + ε), where η is no state's decay: a step, whatever it is called.
 
-    A gradient or its average is a factor of each summand: η/(√v + ε) alone is a rate.
+    A gradient or its average is a factor of each summand, but for an ε: η/(√v + ε) alone is a rate.
     """
     states = [s for s in recurrence.states if not s.is_counter]
     taken = frozenset().union(*(s.post.visible for s in states))
@@ -68,9 +70,14 @@ def _is_sized(recurrence: Recurrence) -> bool:
     parts = [structure.factors(term) for _, term in structure.terms(recurrence.step)]
     sizes = [f for factors in parts for f, e in factors if f.op == "sym" and e == 1]
     driven = averages.union(gradients)
-    return any(not f.symbol.array and f.symbol not in known for f in sizes) and all(
-        any(e > 0 and f.visible & driven for f, e in factors) for factors in parts
-    )
+    going = [factors for factors in parts if any(e > 0 and f.visible & driven for f, e in factors)]
+    floors = [factors for factors in parts if len(factors) == 1 and _is_floor(factors[0][0])]
+    sized = any(not f.symbol.array and f.symbol not in known for f in sizes)
+    return sized and bool(going) and len(going) + len(floors) == len(parts)
+
+
+def _is_floor(node: Expr) -> bool:
+    return node.op == "sym" and node.symbol.default is not None and 0 < node.symbol.default < 1e-3
 
 
 def _is_gradient(symbol: ex.Symbol) -> bool:

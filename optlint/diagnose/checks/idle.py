@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 
 from optlint.diagnose.repairs import Repair, check
+from optlint.intent import families_in
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -31,11 +32,13 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     yield from _taken_once(subject, page)
     yield from _instead_of_zeros(subject, page)
     corrected = [s for s in recurrence.elsewhere if _is_corrected(recurrence, s) or _is_dead(recurrence, s)]
-    for idle in (*recurrence.idle, *corrected) if gradient is not None else ():
+    only = {s.old for s in subject.states if _is_only_believed(subject, s)}
+    believed = [s for s in recurrence.states if s.old in only]
+    for idle in (*recurrence.idle, *corrected, *believed) if gradient is not None else ():
         assert gradient is not None
         if idle.old in recurrence.step.symbols:
             continue  # unseen code gets it, and what the step reads is made of that
-        details: dict[str, str] = {"alone": "yes"} if idle in corrected else {}
+        details: dict[str, str] = {"alone": "yes"} if idle in (*corrected, *believed) else {}
         if _is_dead(recurrence, idle):
             details["certain"] = "yes"  # nobody corrects an average for nothing
         instead = gradient
@@ -55,6 +58,15 @@ def moment_unused(subject: Subject, page: MistakePage) -> Iterator[Repair]:
                     made = _repaired(page, recurrence, idle, -1, step)
                     made.details |= details
                     yield made
+
+
+def _is_only_believed(subject: Subject, state: State) -> bool:
+    """AdaBelief's m, which only the squares of g − m' read. Unless the code speaks of it, those are a variance."""
+    recurrence = subject.recurrence
+    if state.new in recurrence.step.symbols or "adabelief" not in families_in(recurrence.text):
+        return False
+    squared = (x for s in subject.states if s is not state for x in structure.squared_in(s.post))
+    return any(structure.slope(x, subject.g) is not None and state.new in x.visible for x in squared)
 
 
 def _instead_of_zeros(subject: Subject, page: MistakePage) -> Iterator[Repair]:
@@ -236,9 +248,10 @@ def _repaired(page: MistakePage, recurrence: Recurrence, idle: State, position: 
     beside = [s for s in recurrence.idle if s is not idle and s.new in read]
     states = [replace(s, post=right) if i == position else s for i, s in enumerate(recurrence.states)]
     first = position if position >= 0 else len(states)
+    added = [s for s in (*beside, idle) if all(s.old is not k.old for k in states)]
     whole = replace(
         recurrence,
-        states=[*states[:first], *beside, idle, *states[first:]],
+        states=[*states[:first], *added, *states[first:]],
         parameter=parameter and replace(parameter, post=step),
         output=None if parameter is not None else step,
         idle=[s for s in recurrence.idle if s is not idle],
