@@ -113,8 +113,10 @@ def operation(code: Code, node: cst.CSTNode) -> Operation | None:
     means = MEANS.get(bare)
     if means is None:
         return None
-    if style == "function" and means in ("sqrt", "square", "abs") and len(plain) > 1:
-        return None  # ``np.sqrt(v, buffer)``: the result goes into the second one
+    if means in ("sqrt", "square", "abs") and len(plain) > 1:
+        if style == "function":
+            return None  # ``np.sqrt(v, buffer)``: the result goes into the second one
+        style, home, plain = "function", f"{code.source(plain[0])}.", plain[1:]  # ``xp.square(g)``
     changes = word.value.endswith("_") or bare.startswith(("assign", "update", "copy"))
     return Operation(node, means, style, plain, named, word, home, changes)
 

@@ -153,14 +153,15 @@ def _is_array(node: Expr) -> bool:
 
 def with_one_floor(recurrence: Recurrence) -> Recurrence | None:
     """The recurrence with √v + ε for √(v + 1e-15) + ε or √max(v, 1e-15) + ε, which are for rounding, or for optax's
-    √(v + ε₀) + ε; with √v − ε likewise, and √(v + ε) for √(v + ε + ε) or √(max(v, 1e-15) + ε). None without any.
+    √(v + ε₀) + ε; with √v − ε likewise, and √(v + ε) for √(v + ε + ε) or √(max(v, 1e-15) + ε), with or without that
+    root. None without any.
     """
     table: dict[Expr, Expr] = {}
     w = {recurrence.parameter.old} if recurrence.parameter is not None else frozenset()
     kept = {ex.sym(x) for x in recurrence.moving.union(w, *(s.post.symbols for s in recurrence.states))}
     for post in recurrence.posts():
         for node in ex.walk(post):
-            below = node.args[0] if structure.is_root(node) else node
+            below = node.args[0] if structure.is_root(node) else node.args[1] if node.op == "div" else node
             once = _with_one_summand(below, kept) if below is not node and below.op == "add" else None
             if once is not None:
                 table[below] = once

@@ -206,6 +206,8 @@ def reversed_average(a: Anatomy, role: str) -> Edits:
     kept = structure.retention(own.post, own.old) if own is not None else None
     if role not in a.retentions or kept is None or any(s.default is None for s in kept.symbols):
         return
+    if float(a.retentions[role][0, 0]) < 0.5:
+        return  # of a weight of 0.25, nobody can tell whether it is the old content's or the new one's
     weights: dict[tuple[int, int], str] = {}
     keeps: dict[tuple[int, int], str] = {}
     for line in f.writes(a, role):

@@ -36,8 +36,10 @@ def state_reset(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     contents: list[list[tuple[Expr, list[Expr]]]] = []
     for found in _all_contents(recurrence):
         origin = found[0][1][0].origin
-        here = origin is None or _is_made_in_call(recurrence, origin)
-        if not here and any(s.expr == found[0][0] and "[" in s.name for s in recurrence.stored):
+        places = [s.name for s in recurrence.stored if s.expr == found[0][0] and "[" in s.name]
+        each = any("[{" in place for place in places)  # one for each tensor that the loop goes over
+        here = origin is None or _is_made_in_call(recurrence, origin, each)
+        if not here and places:
             continue  # an element of a list whose index this run knows
         if here != elsewhere:
             contents.append(found)
@@ -87,9 +89,12 @@ def _read_as(recurrence: Recurrence, zeros: list[Expr]) -> Iterator[cst.CSTNode]
     return (w.node for w in recurrence.worth if w.expr == ZERO and w.expr.origin in origins)
 
 
-def _is_made_in_call(recurrence: Recurrence, origin: Span) -> bool:
-    """Whether the update's own iteration or call makes the zeros there, if by a method that it calls first."""
-    if recurrence.loop is not None:
+def _is_made_in_call(recurrence: Recurrence, origin: Span, each: bool) -> bool:
+    """Whether the update's own iteration or call makes the zeros there, if by a method that it calls first.
+
+    each: the loop goes over tensors, and not over steps.
+    """
+    if recurrence.loop is not None and not each:
         return recurrence.loop.covers(origin)
     return recurrence.home is None or any(f.covers(origin) for f in (recurrence.home, *recurrence.entered))
 

@@ -70,13 +70,14 @@ def last_square_only(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     recurrence = subject.recurrence
     named = mentioned(recurrence)
     posts = recurrence.posts()
-    told = named or _unexplained(_bases(posts), recurrence.states)
+    missing = _unexplained(_bases(posts), recurrence.states)  # decays of averages that nothing keeps
+    told = named or missing
     for stored in _lasting_first(recurrence) if told else ():
         weighed = _decay_of_weighed(stored.expr)
         bare = structure.square_root_of(stored.expr) is not None
         if not (bare or weighed is not None) or not any(_below_root(p, stored.expr) for p in posts):
             continue
-        if not (_outlives_step(stored, recurrence) or _is_corrected(stored.expr, posts)):
+        if not (_outlives_step(stored, recurrence) or _is_corrected(stored.expr, posts) or missing):
             continue  # a mere name
         old, new = Symbol("v"), Symbol("v'")
         meant: list[Expr] = [ex.op("add", ex.sym(old), stored.expr)] if "adagrad" in named else []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import libcst as cst
+
 from optlint.diagnose.checks.direction import is_derivative
 from optlint.diagnose.repairs import Repair, check
 from optlint.intent import is_called_step_size, mentioned
@@ -13,6 +15,7 @@ from optlint.lift import expression as ex
 from optlint.lift import structure
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.places import last_key, names_gradient
+from optlint.lift.recurrence import Recurrence
 from optlint.prepare import prepare
 from optlint.subject import Subject
 
@@ -69,7 +72,9 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     """grads[k] −= η·u, where u is made of grads[k] itself: the gradient takes the step of the parameter."""
     recurrence = subject.recurrence
     place = recurrence.parameter
-    if place is None or not recurrence.states or recurrence.lost or not names_gradient(place.old):
+    if place is None or not recurrence.states or recurrence.lost:
+        return
+    if not (names_gradient(place.old) or _is_read_as_gradient(recurrence, place.old)):
         return
     read = frozenset().union(*(s.post.visible for s in recurrence.states))
     if place.old not in read:
@@ -98,6 +103,13 @@ def gradient_moved(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     span = place.spans[0] if place.spans else None
     details = {"kind": "target"} | ({"certain": "yes"} if sized else {})
     yield Repair(page.code, made, place.post, moved, span=span, written=stays, details=details)
+
+
+def _is_read_as_gradient(recurrence: Recurrence, place: Symbol) -> bool:
+    """All names by which the code reads the place are a gradient's: ``for p, g in pairs``."""
+    named = (w.node.value for w in recurrence.worth if isinstance(w.node, cst.Name) and w.expr == ex.sym(place))
+    names = {Symbol(name) for name in named}
+    return bool(names) and all(map(names_gradient, names))
 
 
 def _is_scaled_by_rate(gradient: Expr | None, bare: Expr) -> bool:
