@@ -1,6 +1,7 @@
 """Which functions of a parsed statement could hold an update: one pass over its syntax tree.
 
-An update averages or sums up (``v = b*v + …``, ``s += g*g``, ``buf.mul_(b)``) and takes a step, or it takes a root.
+An update averages or sums up (``v = b*v + …``, ``s += g*g``, ``buf.mul_(b)``) and takes a step, or it takes a root. Or
+it keeps what other methods of its class make, that would do so if they kept anything.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ class TooDeep(Exception):
 class Evidence:
     """What a function's own statements hold of an update."""
 
-    __slots__ = ("average", "changes", "root", "scale", "step")
+    __slots__ = ("average", "called", "changes", "kept", "root", "scale", "step")
 
     def __init__(self) -> None:
         self.root = self.average = self.step = self.scale = False
         self.changes = 0  # in-place calls: one for the average, one for the parameter
+        self.called: set[str] = set()  # methods of ``self``
+        self.kept: set[str] = set()  # those whose result goes to a place that lasts
 
     @property
     def enough(self) -> bool:
@@ -39,6 +42,7 @@ class Evidence:
     def call(self, node: ast.Call) -> None:
         func = node.func
         name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+        self.called.update(_own_method(node))
         self.root |= name in ROOTS
         if name in SUMS:
             self.sum(node)
@@ -68,8 +72,10 @@ class Evidence:
             self.root |= _is_half(node.right)
 
     def assignment(self, node: ast.Assign) -> None:
-        """``v = v * b``: decayed, though not in place."""
+        """``v = v * b``: decayed, though not in place. ``self.m = self.averaged(…)``: kept, whatever it is."""
         value = node.value
+        if isinstance(value, ast.Call) and isinstance(node.targets[0], (ast.Attribute, ast.Subscript)):
+            self.kept.update(_own_method(value))
         if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult) and not self.average:
             target = _place(node.targets[0])
             self.average = target in (_place(value.left), _place(value.right))
@@ -111,7 +117,21 @@ def evident(statement: ast.stmt, max_depth: int) -> frozenset[str]:
                 stack += [(item, depth, owner) for item in value if isinstance(item, ast.AST)]
             elif isinstance(value, (ast.expr, ast.stmt, ast.arguments)):
                 stack.append((value, depth, owner))
-    return frozenset(name for name, evidence in found.items() if evidence.enough)
+    enough = frozenset(name for name, evidence in found.items() if evidence.enough)
+    return enough.union(name for name, evidence in found.items() if _keeps_the_rest(name, evidence, enough))
+
+
+def _keeps_the_rest(name: str, evidence: Evidence, enough: frozenset[str]) -> bool:
+    """``self.m = self.averaged(g, self.m)`` beside another such call: what it calls has no state, and it has no sum."""
+    owner = name.rpartition(".")[0]
+    made = {called for called in evidence.called if f"{owner}.{called}" in enough}
+    return len(made) > 1 and bool(made & evidence.kept)
+
+
+def _own_method(node: ast.Call) -> tuple[str, ...]:
+    func = node.func
+    own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self"
+    return (func.attr,) if own else ()  # type: ignore[attr-defined]
 
 
 def _of(found: dict[str, Evidence], owner: str) -> Evidence:

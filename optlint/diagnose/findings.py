@@ -19,6 +19,7 @@ from optlint.intent import asked_to_climb, speaks_of, without_that_option
 from optlint.knowledge import MistakePage, find_mistake, mistakes
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
+from optlint.lift.mentions import is_begun_by_initializer
 from optlint.lift.notation import GREEK, render
 from optlint.lift.recurrence import Recurrence
 from optlint.model import Evidence, Finding, Severity, Span
@@ -59,6 +60,13 @@ class Context:
             return True
         return bool(variant.cue and speaks_of(variant.cue, self.recurrence.text)) and not stuck_powers(self.subject)
 
+    def _begins_above_zero(self, subject: Subject) -> bool:
+        """An unseen initializer gives a second moment its first content (TensorFlow's Adagrad: 0.1)."""
+        around = self.recurrence.around
+        return around is not None and any(
+            is_begun_by_initializer(around, s.name) for s in subject.states if s.old in subject.second
+        )
+
     def finding(
         self,
         page: MistakePage,
@@ -84,8 +92,9 @@ class Context:
             if others:
                 run = written.with_settings(others), repaired.with_settings(others)
                 seen = look(*run, effective, probes)
-        if seen is None or (page.options.get("floor") and seen.kind != "nan"):  # something else keeps it from zero
-            return None
+        floors = bool(page.options.get("floor"))
+        if seen is None or (floors and (seen.kind != "nan" or self._begins_above_zero(written))):
+            return None  # something else keeps it from zero
         meant = repair.details.get("meant") or page.meant
         meant = meant or (render(repair.right, self.spell(repair)) if repair.right is not None else "")
         also = [r for r in explanation.repairs if r is not repair]

@@ -244,6 +244,10 @@ class Grouping:
             if draws_in_squares(state) or any(self._moves_by(s, state) for s in self.states if s is not state):
                 return False  # an accumulator that the real parameter reads (Adadelta's)
             own = ex.const(1)  # w − η·f(w): the gradient is written out
+        if own is None and any(
+            sign > 0 and structure.is_bounded(t, state.old) for sign, t in structure.terms(state.post)
+        ):
+            own = ex.const(1)  # min(max(w, −c), c) − η·u: brought back into its bounds first
         if own is None or state.is_counter or is_average(state, own) or gathers_squares(state):
             return False
         if is_called_loss(state.name):

@@ -73,6 +73,19 @@ def is_written_alone(around: Surroundings, place: str) -> bool:
     return writes > 0
 
 
+def is_begun_by_initializer(around: Surroundings, place: str) -> bool:
+    """Whether a call that is told by what a variable begins (TensorFlow's slots) names the place, and no zeros."""
+    name = re.search(r"(?:\.|\[')(\w+)(?:'\])?$", place)
+    for call in around.nodes() if name is not None else ():
+        for node in ast.walk(call):
+            if not isinstance(node, ast.Call) or "initializer" not in ast.unparse(node):
+                continue
+            named = any(isinstance(a, ast.Constant) and name is not None and a.value == name[1] for a in node.args)
+            if named and "zero" not in ast.unparse(node):
+                return True
+    return False
+
+
 def is_handed_on(around: Surroundings, name: str) -> bool:
     """Whether the update's own function gives the name itself to a call that may keep it, or puts it beside others.
 

@@ -14,6 +14,8 @@ from optlint.lift.places import belongs_to, keys_of
 from optlint.lift.recurrence import Recurrence, State
 
 _ROWS = re.compile(r"\[[^\[\]]*:[^\[\]]*\]")  # ``[start:start + batch, 0]``: some rows of one tensor
+_PUT_BEHIND = re.compile(r"\[\*\d")  # the key of all elements of a list that is put behind another one
+_GROUP = re.compile(r"\bparam_groups\[\{?(\w+)\}?\]")
 _OWN_KEY = re.compile(r"\[\{(self\.\w+)\}\]")
 
 
@@ -39,10 +41,15 @@ def note_sharing(recurrence: Recurrence, frame: Frame, inner: Iterable[Frame]) -
 
 
 def _moved_with_each_tensor(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterator[tuple[Slot, Expr]]:
-    """What the very loop that goes over the parameters carries on from one to the next."""
+    """What the very loop that goes over the parameters carries on from one to the next.
+
+    Of PyTorch's groups there is one, unless the user makes more.
+    """
     slots = [s.slot for s in (recurrence.parameter, *recurrence.states) if s is not None and s.slot is not None]
+    groups = {name for slot in slots for name in _GROUP.findall(_place(slot))}
     for frame in _loops_over(slots, inner):
-        yield from frame.posts
+        if not groups.intersection(i.name for i in frame.indices):
+            yield from frame.posts
 
 
 def _is_multiplied(slot: Slot, post: Expr) -> bool:
@@ -59,7 +66,9 @@ def _shared_by_tensors(recurrence: Recurrence, inner: Iterable[Frame]) -> Iterat
     for frame in _loops_over([slot], inner):
         carried = {(moved.home, moved.key) for moved, _ in frame.posts}
         for state in recurrence.states:
-            if state.slot is not None and (state.slot.home, state.slot.key) in carried:
+            if state.slot is None or _PUT_BEHIND.search(_place(state.slot)):
+                continue
+            if (state.slot.home, state.slot.key) in carried:
                 yield state.old
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from optlint.lift import expression as ex
@@ -56,7 +56,8 @@ def _found(
     frame = nested[0][0]
     found = _moved_by(machine, nested, name)
     if (frame.span is not None or not found) and all(r.parameter is not None for r in found):
-        seen = (lost_updates(f, inner, store, stored, behind, name, frame.span is None) for f, inner in nested)
+        own = [s for s in stored if not _is_of_inner_function(s.span, frame, machine.entered)]
+        seen = (lost_updates(f, inner, store, own, behind, name, frame.span is None) for f, inner in nested)
         lost = [r for made in seen for r in made]
         found = [r for r in lost if moves_with(r, found)] or found
         found = found or list(lost_averages(frame, machine.frames, stored, behind, name))
@@ -70,6 +71,14 @@ def _found(
         lasting = (forgetful_updates(f, inner, store, stored, machine.sinks, changed, name) for f, inner in nested)
         found = [r for made in lasting for r in made] or found
     return found
+
+
+def _is_of_inner_function(span: Span | None, frame: Frame, entered: Iterable[Span]) -> bool:
+    """The statement's name is a function's inside the one that runs, which is read by itself."""
+    home = frame.span
+    if span is None or home is None:
+        return False
+    return any(f != home and home.covers(f) and f.covers(span) for f in entered)
 
 
 def _moved_by(machine: Interpreter, nested: Nested, name: str) -> list[Recurrence]:

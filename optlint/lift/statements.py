@@ -11,6 +11,7 @@ from optlint.lift.definitions import names_bound_in
 from optlint.lift.evaluator import MAX_WORK, dotted
 from optlint.lift.expression import Expr, Symbol
 from optlint.lift.frames import Leave, Stored
+from optlint.lift.masks import masked
 from optlint.lift.objects import (
     ANY,
     Cell,
@@ -195,6 +196,11 @@ class Statements(Unused):
                 home.members[target.attr.value] = value
         elif isinstance(target, cst.Subscript):
             home = self._holder(target.value)
+            held = numeric(home)
+            guarded = masked(self.whole, target, held, value) if held is not None else None
+            if isinstance(home, Cell) and guarded is not None:
+                self.store.fill(home, guarded, span)
+                return
             key = self.subscript(target)
             if isinstance(home, Cell) and (home.growing or home.open) and isinstance(target.slice[0].slice, cst.Index):
                 take_pairs(self.whole, Seq([self.eval(target.slice[0].slice.value), value]), span)

@@ -228,6 +228,18 @@ def retention(post: Expr, old: Symbol) -> Expr | None:
     return own
 
 
+def is_bounded(node: Expr, old: Symbol) -> bool:
+    """min(max(s, a), b), or one of the two bounds, of a place alone."""
+    while node.op in ("min", "max") and old in node.symbols:
+        inside = [a for a in node.args if a.op != "const"]
+        if len(inside) != 1:
+            return False
+        node = inside[0]
+        if node == sym(old):
+            return True
+    return False
+
+
 def is_scaled(post: Expr, old: Symbol) -> bool:
     """A state's old content times something, and nothing else: 0 stays 0."""
     return slope(post, old) not in (None, const(0)) and rest(post, old) == const(0)

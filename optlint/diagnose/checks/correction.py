@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -11,6 +10,7 @@ import numpy as np
 from optlint.diagnose.checks.guards import rectified_length
 from optlint.diagnose.corrections import computes_a_root, corrected, sized
 from optlint.diagnose.repairs import Repair, check
+from optlint.diagnose.unseen import is_out_of_sight
 from optlint.knowledge import MistakePage
 from optlint.lift import expression as ex
 from optlint.lift import structure
@@ -52,7 +52,7 @@ def correction_missing(subject: Subject, page: MistakePage) -> Iterator[Repair]:
     if not found or (len(found) < 2 and not beside and not _keeps_a_norm(subject)):
         return
     unused = dead_corrections(subject)
-    if _out_of_sight(subject) and not unused:
+    if is_out_of_sight(subject) and not unused:
         return
     time, clocks = clock(subject)
     used = [s for s in found if any(s.new in p.symbols for p in subject.posts)]
@@ -104,48 +104,6 @@ def with_maximum_corrected(subject: Subject) -> Subject | None:
         step = ex.substitute(subject.step, {ex.sym(largest.new): whole})
         return subject.replaced([*subject.posts[:-1], step], clocks=clocks)
     return None
-
-
-_RATE = re.compile(r"lr|rate|eta|alpha|^a$", re.IGNORECASE)
-
-
-def _out_of_sight(subject: Subject) -> bool:
-    """The correction may lie elsewhere.
-
-    An unknown call makes something of a decay (``lr * debias(beta2, step)``), or gives what is taken from 1
-    (``1 - self.kept("beta1_power")``), or some place does that no decay is (``1 - self.beta1_power``); unseen code
-    gets m/√v and gives it its size; a size that is 1 − p is handed back beside the step; or an unseen caller hands in
-    the moments and beside them a step size that is not called a learning rate (where t is here, so are corrections).
-    """
-    recurrence = subject.recurrence
-    kept = [structure.retention(s.post, s.old) for s in recurrence.states]
-    decays = frozenset().union(*(own.symbols for own in kept if own is not None))
-    known = decays | subject.products  # what the code multiplies here is in sight
-    whole = [f.args[1] for f, _ in structure.factors(subject.drive) if f.op == "sub" and f.args[0] == ex.const(1)]
-    if any(x.op == "opaque" or (x.op == "sym" and _may_be_a_product(x.symbol, known)) for x in whole):
-        return True
-    sizes = [f for f, _ in structure.factors(subject.drive) if f.symbols and not f.symbols & subject.moving]
-    if recurrence.handed_on and not sizes:
-        return True
-    timed = any(p.symbols & subject.timed for p in subject.posts)
-    given = [f.symbol for f in sizes if f.op == "sym" and f.symbol.external and not timed]
-    if given and not any(_RATE.search(s.name) for s in given) and all(s.initial is None for s in recurrence.states):
-        return True
-    if any(map(_is_correction, recurrence.escapes - {recurrence.step})):
-        return True
-    nodes = (n for post in recurrence.posts() for n in ex.walk(post))
-    return any(n.op == "opaque" and n.args and n.symbols & decays for n in nodes)
-
-
-def _is_correction(given: Expr) -> bool:
-    """√(1 − p₂)/(1 − p₁), which is handed back beside the step, for whoever takes that."""
-    factors = [f.args[0] if f.op == "sqrt" else f for f, _ in structure.factors(given)]
-    made = [f for f in factors if f.args]
-    return bool(made) and all(f.op == "sub" and f.args[0] == ex.const(1) for f in made)
-
-
-def _may_be_a_product(symbol: Symbol, known: frozenset[Symbol]) -> bool:
-    return symbol.kind == "place" and symbol.default is None and "." in symbol.name and symbol not in known
 
 
 def dead_corrections(subject: Subject) -> list[tuple[str, Span | None]]:

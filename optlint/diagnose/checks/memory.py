@@ -32,7 +32,10 @@ def sum_for_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
     (g − m)² likewise.
     """
-    if subject.gradient is None or "adagrad" in mentioned(subject.recurrence):
+    if subject.gradient is None:
+        return
+    yield from sum_mixed_with_itself(subject, page)
+    if "adagrad" in mentioned(subject.recurrence):
         return
     for position, state in enumerate(subject.states):
         gathered = structure.tidy(structure.rest(state.post, state.old))
@@ -55,6 +58,42 @@ def sum_for_average(subject: Subject, page: MistakePage) -> Iterator[Repair]:
             made = subject.replaced(posts)
             details = {"kind": "memory"}
             yield Repair(page.code, made, state.post, posts[position], where=state.name, details=details)
+
+
+@check("sum-mixed-with-itself")
+def sum_mixed_with_itself(subject: Subject, page: MistakePage) -> Iterator[Repair]:
+    """√(β·s + (1 − β)·s') with a sum s' = s + g², for an average. Of one array (``old = s; s += g²``), both are s'."""
+    for position, state in enumerate(subject.states):
+        if structure.slope(state.post, state.old) != ONE or not structure.adds_squares(state.post, state.old):
+            continue
+        new = ex.sym(state.new)
+        for node in ex.walk(subject.step):
+            parts = [structure.factors(t) for sign, t in structure.terms(node) if sign > 0] if node.op == "add" else []
+            decay = _decay_of_mixture(parts, state)
+            if decay is None:
+                continue
+            posts = [ex.substitute(p, {node: new}) for p in subject.posts]
+            posts[position] = structure.average(decay, state.old, structure.rest(state.post, state.old), node.origin)
+            details = {"kind": "memory", "says": "mixed"}
+            made = subject.replaced(posts)
+            yield Repair(page.code, made, node, posts[position], where=state.name, root=subject.step, details=details)
+
+
+def _decay_of_mixture(parts: list[list[tuple[Expr, float]]], state: State) -> Expr | None:
+    """β of β·s + (1 − β)·s', or of β·s' + (1 − β)·s'."""
+    if len(parts) != 2:
+        return None
+    new = (ex.sym(state.new), 1.0)
+    for first, second in (parts, parts[::-1]):
+        held = [p for p in first if p in (new, (ex.sym(state.old), 1.0))]
+        if len(held) != 1 or new not in second:
+            continue
+        decay = structure.product(p for p in first if p not in held)
+        rest = structure.product(p for p in second if p != new)
+        value = decay.number if decay.op == "const" else 1.0
+        if decay != ONE and value >= 0.5 and structure.is_complement(rest, decay):
+            return decay
+    return None
 
 
 def _is_square(subject: Subject, term: Expr) -> bool:

@@ -165,7 +165,8 @@ def last_gradient_for_velocity(subject: Subject, page: MistakePage) -> Iterator[
         hypers += [Hyper(s, "decay", s.default or 0.9) for s in coefficient.symbols]
         made = subject.replaced([*posts, step], hypers=hypers)
         details = {"says": "last", "meant": "the velocity is kept from one call to the next"}
-        yield Repair(page.code, made, state.post, post, where=state.name, root=state.post, details=details)
+        span = state.spans[-1] if state.spans else None
+        yield Repair(page.code, made, state.post, post, where=state.name, root=state.post, span=span, details=details)
 
 
 def _kept_too_late(subject: Subject, page: MistakePage) -> Iterator[Repair]:
@@ -191,8 +192,10 @@ def _kept_too_late(subject: Subject, page: MistakePage) -> Iterator[Repair]:
 
 
 def _is_gathered(subject: Subject, state: State) -> bool:
-    """The code computes a new content of the state besides, and this path alone begins it."""
+    """The code computes a new content of the state beside the step, and this path alone begins it."""
+    step = subject.recurrence.step
     made = (s.expr for s in subject.recurrence.stored if subject.parameter not in s.expr.symbols)
+    made = (e for e in made if not ex.contains(step, e))
     return any(structure.retention(e, state.old) not in (None, ex.const(0)) for e in made if state.old in e.visible)
 
 

@@ -21,6 +21,7 @@ from optlint.lift.vocabulary.site import (
     sigmoid,
     square,
     uninitialized,
+    without_nan,
 )
 from optlint.lift.vocabulary.stacks import extreme, stack
 
@@ -144,8 +145,9 @@ NAMES: dict[str, Handler] = {
     "numpy.full_like": _full,
     **{f"numpy.{n}": same for n in (
         "squeeze", "ravel", "reshape", "transpose", "asmatrix", "mat", "asnumpy", "expand_dims", "broadcast_to",
-        "nan_to_num", "conj", "conjugate", "real",
+        "conj", "conjugate", "real",
     )},
+    "numpy.nan_to_num": without_nan,
     **{f"numpy.{n}": _as_array for n in ("asarray", "ascontiguousarray", "asanyarray", "atleast_1d", "atleast_2d")},
     **{f"numpy.{n}": copy for n in ("copy", "float32", "float64", "float16", "float_", "matrix", "cast")},
     "numpy.array": _array,

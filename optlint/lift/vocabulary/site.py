@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.masks import finite
 from optlint.lift.objects import Cell, Const, Seq, Value, numeric
 from optlint.model import Span
 
@@ -53,6 +54,14 @@ class Site:
         if self.receiver is None and len(self.args) > count and isinstance(self.args[count], Cell):
             self.kwargs.setdefault("out", self.args[count])
 
+    def where_told(self, made: Expr) -> Expr:
+        """``np.divide(a, b, out=zeros, where=b > 0)``: elsewhere, ``out`` stays what it was."""
+        told, out = self.kwargs.get("where"), self.kwargs.get("out")
+        condition, old = (numeric(v) if v is not None else None for v in (told, out))
+        if condition is None or condition.op not in ex.COMPARISONS or old is None:
+            return made
+        return ex.op("where", condition, made, old, origin=self.span)
+
     def opaque(self) -> Value:
         return self.machine.opaque(self.text, [*self.all(), *self.kwargs.values()], self.span)
 
@@ -68,7 +77,8 @@ def elementwise(name: str, count: int) -> Handler:
         if len(values) < count:
             return None
         site.take_out(count)
-        return site.result(ex.op(name, *(site.expr(v) for v in values), origin=site.span), *values)
+        made = ex.op(name, *(site.expr(v) for v in values), origin=site.span)
+        return site.result(site.where_told(made), *values)
 
     return handler
 
@@ -109,6 +119,15 @@ def same(site: Site) -> Value | None:
     """The very object (``asarray``, ``.T``): an alias."""
     values = site.all()
     return values[0] if values else None
+
+
+def without_nan(site: Site) -> Value | None:
+    """``nan_to_num``: the very object, or a new one where that is a quotient."""
+    values = site.all()
+    expr = numeric(values[0]) if values else None
+    if expr is None or (made := finite(expr)) == expr:
+        return same(site)
+    return site.result(made, values[0])
 
 
 def copy(site: Site) -> Value | None:
