@@ -116,3 +116,36 @@ class Lamb(torch.optim.Optimizer):
 )
 def test_a_ratio_of_norms_is_1_where_one_is_zero(step: str, safe: str) -> None:
     assert mended(LAMB.replace("STEP", step), "OPT713") == LAMB.replace("STEP", safe)
+
+
+CORRECTED_BY_OPTION = """\
+import math
+
+import numpy as np
+
+
+class Adam:
+    def __init__(self, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, debias=True):
+        self.lr, self.beta1, self.beta2, self.eps, self.debias = lr, beta1, beta2, eps, debias
+        self.m, self.v, self.t = {}, {}, 0
+
+    def step(self, params, grads):
+        self.t += 1
+        for k, g in grads.items():
+            self.m[k] = self.beta1 * self.m.get(k, 0.0) + (1 - self.beta1) * g
+            self.v[k] = self.beta2 * self.v.get(k, 0.0) + (1 - self.beta2) * g * g
+            size = self.lr
+            if self.debias:
+                size *= 1 / (1 - self.beta1**self.t)
+            params[k] -= size * self.m[k] / (np.sqrt(self.v[k]) + self.eps)
+"""
+
+
+def test_no_fix_makes_another_optimizer_of_what_another_option_chooses() -> None:
+    """To correct v in the last line would correct it without ``debias``, too: AdamD, where nothing was wrong."""
+    (finding,) = lint(CORRECTED_BY_OPTION).findings
+    assert finding.code == "OPT302" and finding.severity == "warning"
+    if finding.fix is not None:
+        fixed = lint(apply(CORRECTED_BY_OPTION, finding.fix))
+        without = [u for u in fixed.updates if u.configuration == "not debias"]
+        assert [u.convention for u in without] == ["Adam (no bias correction)"]

@@ -18,8 +18,8 @@ def is_out_of_sight(subject: Subject) -> bool:
     An unknown call makes something of a decay (``lr * debias(beta2, step)``), or gives what is taken from 1
     (``1 - self.kept("beta1_power")``), or some place does that no decay is (``1 - self.beta1_power``); unseen code
     gets m/√v and gives it its size; a size that is 1 − p, or a count that no equation reads, is handed back beside a
-    direction without a size; or an unseen caller hands in
-    the moments and beside them a step size that is not called a learning rate (where t is here, so are corrections).
+    direction without a size; or an unseen caller hands in the moments and beside them a step size that is not called a
+    learning rate (where t is here, so are corrections).
     """
     recurrence = subject.recurrence
     kept = [structure.retention(s.post, s.old) for s in recurrence.states]

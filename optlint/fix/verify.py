@@ -288,10 +288,22 @@ class Verifier:
             lost = (said - says).keys() & (alone if key == mended else said.keys())
             if +(says - said) or not all(key == mended and self._is_right_now(code, key, after) for code in lost):
                 return False
+            if key == mended and self._makes_another(after, mended):
+                return False
             same = _codes(was[key]) == _codes(was[key], gone)
             if same and {v.convention for v in verdicts} != {v.convention for v in was[key]}:
                 return False
         return True
+
+    def _makes_another(self, after: Judged, key: Key) -> bool:
+        """Another way of the same update, a published form of which nothing was said, is a different one now."""
+        now = [(r.configuration, v) for r, v in after if key_of(r) == key]
+        clear = [(c, v.convention) for c, v in self._paths(key) if v.status == "matched" and not _codes([v])]
+        return any(
+            same == configuration and verdict.convention not in ("", convention)
+            for configuration, convention in clear
+            for same, verdict in now
+        )
 
     def _brings_a_state(self, mine: Judged, key: Key) -> bool:
         before = {s.name for r, _ in self.before if key_of(r) == key for s in r.states}
