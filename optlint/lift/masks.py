@@ -23,7 +23,7 @@ def masked(machine: Interpreter, target: cst.Subscript, old: Expr, value: Value)
     new, index = numeric(value), target.slice[0].slice
     if new is None or new.op != "const" or len(target.slice) != 1 or not isinstance(index, cst.Index):
         return None
-    if not any(n.op == "div" or structure.is_root(n) for n in ex.walk(old)):
+    if not _divides(old):
         return None
     condition = _condition(machine, index.value)
     if condition is None:
@@ -36,7 +36,7 @@ def _condition(machine: Interpreter, mask: cst.BaseExpression) -> Expr | None:
     match mask:
         case cst.Call(cst.Attribute(attr=cst.Name("isnan")), [cst.Arg(value)]):
             found = numeric(machine.eval(value))
-            return ex.op("ne", found, found) if found is not None else None
+            return _is_nan(found) if found is not None else None
         case cst.Comparison():
             found = numeric(machine.eval(mask))
             return found if found is not None and found.op in ex.COMPARISONS else None
@@ -45,5 +45,12 @@ def _condition(machine: Interpreter, mask: cst.BaseExpression) -> Expr | None:
 
 def finite(content: Expr) -> Expr:
     """A quotient with 0 for 0/0 (``nan_to_num``); anything else is data, and finite."""
-    divided = any(n.op == "div" or structure.is_root(n) for n in ex.walk(content))
-    return ex.op("where", ex.op("ne", content, content), ex.const(0), content) if divided else content
+    return ex.op("where", _is_nan(content), ex.const(0), content) if _divides(content) else content
+
+
+def _is_nan(content: Expr) -> Expr:
+    return ex.op("ne", content, content)
+
+
+def _divides(content: Expr) -> bool:
+    return any(n.op == "div" or structure.is_root(n) for n in ex.walk(content))

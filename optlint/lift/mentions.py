@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from optlint.lift.surroundings import Surroundings, looks_only, makes_nothing
 
+_KEY = re.compile(r"(?:\.|\[')(\w+)(?:'\])?$")  # what an attribute, or an item, is called
 _ITEMS = re.compile(r"(\[[^\[\]]*\])+$")
 _TESTS = (ast.In, ast.NotIn, ast.Is, ast.IsNot)
 
@@ -56,7 +57,7 @@ def is_never_read(around: Surroundings, name: str) -> bool:
 
 def is_written_alone(around: Surroundings, place: str) -> bool:
     """Whether the file gives the attribute, or the key, its contents and never asks for one."""
-    name = re.search(r"(?:\.|\[')(\w+)(?:'\])?$", place)
+    name = _KEY.search(place)
     if name is None:
         return False
     writes = 0
@@ -75,15 +76,12 @@ def is_written_alone(around: Surroundings, place: str) -> bool:
 
 def is_begun_by_initializer(around: Surroundings, place: str) -> bool:
     """Whether a call that is told by what a variable begins (TensorFlow's slots) names the place, and no zeros."""
-    name = re.search(r"(?:\.|\[')(\w+)(?:'\])?$", place)
-    for call in around.nodes() if name is not None else ():
-        for node in ast.walk(call):
-            if not isinstance(node, ast.Call) or "initializer" not in ast.unparse(node):
-                continue
-            named = any(isinstance(a, ast.Constant) and name is not None and a.value == name[1] for a in node.args)
-            if named and "zero" not in ast.unparse(node):
-                return True
-    return False
+    name = _KEY.search(place)
+    if name is None:
+        return False
+    calls = (n for top in around.nodes() for n in ast.walk(top) if isinstance(n, ast.Call))
+    named = (c for c in calls if any(isinstance(a, ast.Constant) and a.value == name[1] for a in c.args))
+    return any("initializer" in text and "zero" not in text for text in map(ast.unparse, named))
 
 
 def is_handed_on(around: Surroundings, name: str) -> bool:

@@ -230,14 +230,8 @@ def retention(post: Expr, old: Symbol) -> Expr | None:
 
 def is_bounded(node: Expr, old: Symbol) -> bool:
     """min(max(s, a), b), or one of the two bounds, of a place alone."""
-    while node.op in ("min", "max") and old in node.symbols:
-        inside = [a for a in node.args if a.op != "const"]
-        if len(inside) != 1:
-            return False
-        node = inside[0]
-        if node == sym(old):
-            return True
-    return False
+    inside = [a for a in node.args if a.op != "const"] if node.op in ("min", "max") else []
+    return len(inside) == 1 and (inside[0] == sym(old) or is_bounded(inside[0], old))
 
 
 def is_scaled(post: Expr, old: Symbol) -> bool:

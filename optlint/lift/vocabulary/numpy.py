@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
+from optlint.lift.masks import finite
 from optlint.lift.objects import Cell, Const, Each, Lib, Value, numeric
 from optlint.lift.operators import coordinates, written_out
 from optlint.lift.places import DERIVATIVE, place_of
@@ -21,7 +22,6 @@ from optlint.lift.vocabulary.site import (
     sigmoid,
     square,
     uninitialized,
-    without_nan,
 )
 from optlint.lift.vocabulary.stacks import extreme, stack
 
@@ -147,7 +147,7 @@ NAMES: dict[str, Handler] = {
         "squeeze", "ravel", "reshape", "transpose", "asmatrix", "mat", "asnumpy", "expand_dims", "broadcast_to",
         "conj", "conjugate", "real",
     )},
-    "numpy.nan_to_num": without_nan,
+    "numpy.nan_to_num": composed(finite, 1),
     **{f"numpy.{n}": _as_array for n in ("asarray", "ascontiguousarray", "asanyarray", "atleast_1d", "atleast_2d")},
     **{f"numpy.{n}": copy for n in ("copy", "float32", "float64", "float16", "float_", "matrix", "cast")},
     "numpy.array": _array,

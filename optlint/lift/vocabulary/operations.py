@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr
+from optlint.lift.masks import finite
 from optlint.lift.vocabulary.site import BESIDE_ONE, reciprocal_root, sigmoid, square
 
 ONE = ex.const(1)
@@ -132,4 +133,5 @@ OPERATIONS: dict[str, Operation] = {
     **{name: _one(made) for name, made in BESIDE_ONE.items()},
     "reciprocal": _one(lambda x: ex.op("div", ONE, x)),
     **dict.fromkeys(("conj", "conjugate"), _one(lambda x: x)),
+    "nan_to_num": _one(finite),
 }

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from optlint.lift import expression as ex
 from optlint.lift.expression import Expr, Symbol
-from optlint.lift.masks import finite
 from optlint.lift.objects import Cell, Const, Seq, Value, numeric
 from optlint.model import Span
 
@@ -119,15 +118,6 @@ def same(site: Site) -> Value | None:
     """The very object (``asarray``, ``.T``): an alias."""
     values = site.all()
     return values[0] if values else None
-
-
-def without_nan(site: Site) -> Value | None:
-    """``nan_to_num``: the very object, or a new one where that is a quotient."""
-    values = site.all()
-    expr = numeric(values[0]) if values else None
-    if expr is None or (made := finite(expr)) == expr:
-        return same(site)
-    return site.result(made, values[0])
 
 
 def copy(site: Site) -> Value | None:

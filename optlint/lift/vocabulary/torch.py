@@ -17,7 +17,6 @@ from optlint.lift.vocabulary.site import (
     reduction,
     same,
     uninitialized,
-    without_nan,
 )
 from optlint.lift.vocabulary.stacks import extreme, extreme_and_index, stack
 
@@ -262,7 +261,7 @@ _SAME_METHODS = (
     "float", "double", "half", "bfloat16", "to", "type_as", "cpu", "cuda", "contiguous", "view_as", "expand_as",
     "detach", "detach_", "requires_grad_", "resize_as_", "resize_", "t", "expand", "to_dense", "coalesce", "unsqueeze",
     "squeeze_", "unsqueeze_",
-    "numpy", "permute", "nan_to_num_", "share_memory_", "broadcast_to", "cast", "shard_like", "shard",
+    "numpy", "permute", "share_memory_", "broadcast_to", "cast", "shard_like", "shard",
     "is_param_", "repeat", "repeat_interleave",
 )  # fmt: skip
 
@@ -282,7 +281,6 @@ NAMES: dict[str, Handler] = {
         "_utils.is_compiling", "isnan", "isinf", "overrides.has_torch_function",
     )},
     **{f"torch.{n}": constant(True) for n in ("is_floating_point", "cuda.is_available")},
-    "torch.nan_to_num": without_nan,
     "torch.where": _where,
     **{f"torch.{n}": extreme_and_index(n, _names[f"torch.{n}"]) for n in ("max", "min")},
     **{f"torch.a{n}": extreme(n) for n in ("max", "min")},
@@ -307,7 +305,6 @@ NAMES: dict[str, Handler] = {
 METHODS: dict[str, Handler] = {
     **_methods,
     **dict.fromkeys(_SAME_METHODS, same),
-    "nan_to_num": without_nan,
     **dict.fromkeys(("clone", "masked_select", "detach_copy"), copy),
     **{n: extreme_and_index(n, _methods[n]) for n in ("max", "min")},
     **{f"a{n}": extreme(n) for n in ("max", "min")},
